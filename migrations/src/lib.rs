@@ -1,0 +1,77 @@
+//! The tables: one set of migrations for PostgreSQL and SQLite.
+//!
+//! Run them before a new release of the services starts. Several at once are safe on
+//! PostgreSQL: one works, the others wait for it.
+
+pub mod catalogue;
+mod m20261124_000001_booking;
+mod m20261124_000002_embedded_queue;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
+use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
+
+/// Any number, as long as nobody else in the database uses it.
+const ADVISORY_LOCK: i64 = 0x626f_6f6b_6f6e_6365;
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261124_000001_booking::Migration),
+            Box::new(m20261124_000002_embedded_queue::Migration),
+        ]
+    }
+}
+
+/// Applies what is missing, all of it or nothing.
+///
+/// # Errors
+///
+/// [`DbErr`] if a statement fails; the database is then as before.
+pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let tx = db.begin().await?;
+    lock(&tx).await?;
+    Migrator::up(&tx, None).await?;
+    tx.commit().await
+}
+
+/// Takes back the last `steps` migrations, and with them what their tables hold.
+///
+/// # Errors
+///
+/// [`DbErr`] if a statement fails; the database is then as before.
+pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
+    let tx = db.begin().await?;
+    lock(&tx).await?;
+    Migrator::down(&tx, Some(steps)).await?;
+    tx.commit().await
+}
+
+/// Every migration by name, and whether it is applied. Changes nothing.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database cannot be read.
+pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
+    let tx = db.begin().await?;
+    let migrations = Migrator::get_migration_with_status(&tx).await?;
+    tx.rollback().await?;
+    Ok(migrations
+        .iter()
+        .map(|it| {
+            (
+                it.name().to_owned(),
+                it.status() == MigrationStatus::Applied,
+            )
+        })
+        .collect())
+}
+
+async fn lock(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let statement = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
+        tx.execute_unprepared(&statement).await?;
+    }
+    Ok(())
+}

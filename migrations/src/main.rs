@@ -1,0 +1,120 @@
+//! `migrations up|down|status|seed`
+
+mod config;
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use sea_orm::{ConnectOptions, Database};
+
+/// Creates and changes the tables of `DATABASE_URL` (postgres://… or sqlite://…).
+#[derive(Parser)]
+#[command(name = "migrations", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Apply every migration that is missing. A missing SQLite file is created.
+    Up,
+    /// Take back the last migration. Its tables are dropped, with what they hold.
+    Down {
+        /// How many to take back.
+        #[arg(long, default_value_t = 1)]
+        steps: u32,
+    },
+    /// List the migrations and whether each is applied.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put example offerings into an empty catalogue.
+    Seed,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let url = match config::database_url() {
+        Ok(url) => url,
+        Err(problem) => {
+            report(&problem);
+            return ExitCode::from(2);
+        }
+    };
+    match run(cli.command, url).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program may ask for the time where it starts"
+)]
+async fn run(command: Command, url: String) -> anyhow::Result<()> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(1)
+        .connect_timeout(Duration::from_secs(10))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts({
+            let create = matches!(command, Command::Up);
+            move |sqlite| sqlite.create_if_missing(create)
+        });
+    let db = Database::connect(options)
+        .await
+        .context("cannot connect to the database")?;
+    match command {
+        Command::Up => migrations::up(&db).await.context("nothing was applied")?,
+        Command::Down { steps } => {
+            migrations::down(&db, steps)
+                .await
+                .context("nothing was taken back")?;
+        }
+        Command::Seed => {
+            let now = time::OffsetDateTime::now_utc();
+            let added = migrations::catalogue::seed(&db, now)
+                .await
+                .context("nothing was added")?;
+            println!(
+                "{}",
+                if added {
+                    "offerings added"
+                } else {
+                    "there are offerings already"
+                }
+            );
+            return Ok(());
+        }
+        Command::Status { .. } => {}
+    }
+    let status = migrations::status(&db)
+        .await
+        .context("cannot read the status")?;
+    if matches!(command, Command::Status { json: true }) {
+        let rows: Vec<_> = status
+            .iter()
+            .map(|(name, applied)| serde_json::json!({ "name": name, "applied": applied }))
+            .collect();
+        println!("{}", serde_json::Value::from(rows));
+    } else {
+        for (name, applied) in status {
+            println!("{} {name}", if applied { "applied" } else { "pending" });
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a process")]
+fn report(problem: &str) {
+    eprintln!("migrations: {problem}");
+}
