@@ -1,0 +1,165 @@
+//! What we need to know of a Checkout Session, whether a signed event says it or Stripe's API.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::stripe_id::CheckoutSessionId;
+
+/// Key of our metadata on the session and on its PaymentIntent: the hold it belongs to.
+pub const METADATA_CHECKOUT_ID: &str = "checkout_id";
+
+/// The few fields of Stripe's object that decide about a booking.
+///
+/// Read leniently: an event is rendered in the API version of the account, not in one that
+/// we chose, so a field we do not need must never make it unreadable.
+///
+/// Source: <https://docs.stripe.com/api/checkout/sessions/object>
+#[derive(Debug, Clone, Deserialize)]
+pub struct CheckoutSession {
+    /// `cs_…`
+    pub id: CheckoutSessionId,
+    /// Whether money has come in.
+    #[serde(default)]
+    pub payment_status: PaymentStatus,
+    /// Whether the buyer is done with the page.
+    #[serde(default)]
+    pub status: Option<Status>,
+    /// What the buyer paid or is to pay, in minor units of `currency`.
+    #[serde(default)]
+    pub amount_total: Option<i64>,
+    /// Lower-case ISO 4217.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// `pi_…`; absent where nothing had to be paid.
+    #[serde(default)]
+    pub payment_intent: Option<Expandable>,
+    /// What we put there: the hold's id. Others may put anything.
+    #[serde(default)]
+    pub client_reference_id: Option<String>,
+    /// What we put there, see [`METADATA_CHECKOUT_ID`].
+    #[serde(default)]
+    pub metadata: Option<HashMap<String, String>>,
+    /// Whether real money moves.
+    #[serde(default)]
+    pub livemode: bool,
+}
+
+/// Stripe's `payment_status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStatus {
+    /// The money is there.
+    Paid,
+    /// Not yet, or never.
+    #[default]
+    Unpaid,
+    /// There was nothing to pay.
+    NoPaymentRequired,
+    /// A value Stripe added later. Not a reason to give a seat away.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Stripe's `status` of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The buyer can still pay.
+    Open,
+    /// The buyer is done; see [`PaymentStatus`] for the money.
+    Complete,
+    /// The buyer can no longer pay.
+    Expired,
+    /// A value Stripe added later.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An object of Stripe's that may come as its id or whole.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Expandable {
+    /// The id.
+    Id(String),
+    /// The object.
+    Object {
+        /// Its id.
+        id: String,
+    },
+}
+
+impl CheckoutSession {
+    /// Whether the buyer owes nothing more, so that the seats are theirs.
+    #[must_use]
+    pub fn is_paid(&self) -> bool {
+        matches!(
+            self.payment_status,
+            PaymentStatus::Paid | PaymentStatus::NoPaymentRequired
+        )
+    }
+
+    /// The hold that the session says it belongs to. A hint to look it up, no proof.
+    #[must_use]
+    pub fn checkout_id(&self) -> Option<Uuid> {
+        let metadata = self
+            .metadata
+            .as_ref()
+            .and_then(|it| it.get(METADATA_CHECKOUT_ID));
+        let hint = metadata.or(self.client_reference_id.as_ref())?;
+        Uuid::parse_str(hint).ok()
+    }
+
+    /// `pi_…`
+    #[must_use]
+    pub fn payment_intent_id(&self) -> Option<&str> {
+        match self.payment_intent.as_ref()? {
+            Expandable::Id(id) | Expandable::Object { id } => Some(id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(json: serde_json::Value) -> CheckoutSession {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn fields_that_are_missing_null_or_new_do_not_make_a_session_unreadable() {
+        let sparse = session(serde_json::json!({ "id": "cs_test_a1B2c3D4e5" }));
+        let newer = session(serde_json::json!({
+            "id": "cs_test_a1B2c3D4e5",
+            "payment_status": "paid_by_pigeon",
+            "status": "postponed",
+            "metadata": null,
+            "payment_intent": { "id": "pi_1", "object": "payment_intent" },
+            "brand_new": [1, 2],
+        }));
+
+        assert!(!sparse.is_paid());
+        assert_eq!(sparse.checkout_id(), None);
+        assert!(!newer.is_paid());
+        assert_eq!(newer.payment_intent_id(), Some("pi_1"));
+    }
+
+    #[test]
+    fn the_hold_is_named_by_metadata_or_client_reference() {
+        let id = Uuid::from_u128(7);
+        let by_metadata = session(serde_json::json!({
+            "id": "cs_test_a1B2c3D4e5",
+            "client_reference_id": "campaign-7",
+            "metadata": { "checkout_id": id.to_string() },
+        }));
+        let by_reference = session(serde_json::json!({
+            "id": "cs_test_a1B2c3D4e5",
+            "client_reference_id": id.to_string(),
+        }));
+
+        assert_eq!(by_metadata.checkout_id(), Some(id));
+        assert_eq!(by_reference.checkout_id(), Some(id));
+    }
+}

@@ -1,0 +1,56 @@
+//! `booking`: the seats a paid checkout bought. One per checkout; only the worker writes it.
+
+use sea_orm::entity::prelude::*;
+
+/// One row of `booking`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "booking")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Unique: what makes a second booking impossible.
+    pub checkout_id: Uuid,
+    pub slot_id: Uuid,
+    pub quantity: i32,
+    /// What buyer and shop call it.
+    pub reference: String,
+    pub status: Status,
+    pub created_at: TimeDateTimeWithTimeZone,
+}
+
+/// What a booking is worth.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Status {
+    /// The seats are the buyer's.
+    #[sea_orm(string_value = "confirmed")]
+    Confirmed,
+}
+
+impl Status {
+    /// The word for programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "super::checkout::Entity",
+        from = "Column::CheckoutId",
+        to = "super::checkout::Column::Id"
+    )]
+    Checkout,
+}
+
+impl Related<super::checkout::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Checkout.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,32 @@
+//! `job`: the messages of the embedded queue.
+
+use sea_orm::entity::prelude::*;
+
+/// One row of `job`: where it stands in the queue, then the message.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "job")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub lane: String,
+    /// Not handed out before this time, in Unix milliseconds.
+    pub available_at_ms: i64,
+    /// Who has it in hand.
+    pub lease: Option<Uuid>,
+    /// Hand-outs of this attempt.
+    pub deliveries: i32,
+    pub message_id: Option<String>,
+    pub kind: Option<String>,
+    pub schema: Option<i64>,
+    pub attempt: i64,
+    pub received_at_ms: Option<i64>,
+    pub source: Option<String>,
+    pub last_error: Option<String>,
+    pub traceparent: Option<String>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

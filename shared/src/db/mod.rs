@@ -1,0 +1,142 @@
+//! The tables that ingress and worker share. Functions take the caller's connection or
+//! transaction and neither begin nor commit one.
+
+#![expect(
+    missing_docs,
+    reason = "a column that needs no word more than its name has none"
+)]
+pub mod booking;
+pub mod checkout;
+pub mod dead_letter;
+pub mod job;
+pub mod offering;
+pub mod payment;
+pub mod slot;
+pub mod stripe_event;
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, IsolationLevel, QuerySelect, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use secrecy::ExposeSecret;
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use crate::settings::DatabaseSettings;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It does not answer, or refuses us.
+    #[error("cannot connect to the database")]
+    Unreachable(#[source] DbErr),
+    /// It answers, but the tables are not there.
+    #[error("the database has no Bookonce tables; run `migrations up` first")]
+    NotMigrated(#[source] DbErr),
+}
+
+/// Opens a pool and checks that the migrations have run.
+///
+/// # Errors
+///
+/// [`ConnectError`] if the database cannot be used.
+pub async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, ConnectError> {
+    let db = Database::connect(options(settings))
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    checkout::Entity::find()
+        .limit(1)
+        .all(&db)
+        .await
+        .map_err(ConnectError::NotMigrated)?;
+    Ok(db)
+}
+
+fn options(settings: &DatabaseSettings) -> ConnectOptions {
+    let mut options = ConnectOptions::new(settings.url.expose_secret());
+    options
+        .max_connections(settings.max_connections)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .sqlx_logging(false)
+        // No statement of ours is slow: one that is waits for a lock nobody will release.
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.options([
+                ("statement_timeout", "10s"),
+                ("lock_timeout", "5s"),
+                ("idle_in_transaction_session_timeout", "30s"),
+            ])
+        })
+        // Durable after a commit even if the power fails; readers do not wait for the writer.
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(CONNECT_TIMEOUT)
+        });
+    options
+}
+
+/// Begins a transaction that writes.
+///
+/// READ COMMITTED on PostgreSQL: who loses a race then sees the winner's row. IMMEDIATE on
+/// SQLite: a transaction that reads first and writes later would fail at once instead of
+/// waiting for its turn.
+///
+/// # Errors
+///
+/// [`DbErr`] if no connection is to be had.
+pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = match db.get_database_backend() {
+        DbBackend::Sqlite => TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        },
+        _ => TransactionOptions {
+            isolation_level: Some(IsolationLevel::ReadCommitted),
+            ..Default::default()
+        },
+    };
+    db.begin_with_options(options).await
+}
+
+/// Whether the same work may succeed if it is simply done again: a lost connection, a
+/// serialization failure, a deadlock, a lock not to be had in time. A violated constraint,
+/// a missing table or a value that does not fit will not pass.
+///
+/// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+#[must_use]
+pub fn is_transient(error: &DbErr) -> bool {
+    let (DbErr::Exec(cause) | DbErr::Query(cause) | DbErr::Conn(cause)) = error else {
+        return matches!(error, DbErr::ConnectionAcquire(_));
+    };
+    let sea_orm::RuntimeErr::SqlxError(error) = cause else {
+        return true;
+    };
+    match error.as_ref() {
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            // SQLite's codes are numbers: 5 is BUSY, 6 LOCKED, 10 IOERR; the rest of the
+            // number says more precisely which.
+            if let Ok(sqlite) = code.parse::<u32>()
+                && code.len() < 5
+            {
+                return matches!(sqlite & 0xff, 5 | 6 | 10);
+            }
+            let class = code.get(..2).unwrap_or_default();
+            matches!(class, "08" | "40" | "53" | "57" | "58") || code == "55P03"
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}

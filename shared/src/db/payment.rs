@@ -1,0 +1,58 @@
+//! `payment`: the money of a paid Checkout Session. One per session; only the worker writes it.
+
+use sea_orm::entity::prelude::*;
+
+/// One row of `payment`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "payment")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub checkout_id: Uuid,
+    /// `cs_…`. Unique: what makes a second payment of one session impossible.
+    pub session_id: String,
+    /// `pi_…`. Unique; absent where nothing had to be paid.
+    pub payment_intent_id: Option<String>,
+    /// Stripe's `amount_total`.
+    pub amount_minor_units: i64,
+    pub currency: String,
+    pub status: Status,
+    pub created_at: TimeDateTimeWithTimeZone,
+}
+
+/// Where the money is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Status {
+    /// We have it.
+    #[sea_orm(string_value = "paid")]
+    Paid,
+}
+
+impl Status {
+    /// The word for programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+        }
+    }
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "super::checkout::Entity",
+        from = "Column::CheckoutId",
+        to = "super::checkout::Column::Id"
+    )]
+    Checkout,
+}
+
+impl Related<super::checkout::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Checkout.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}

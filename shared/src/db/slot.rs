@@ -1,0 +1,35 @@
+//! `slot`: a time at which an offering takes place, and its seats.
+
+use sea_orm::entity::prelude::*;
+
+/// One row of `slot`. The database itself refuses more `seats_taken` than `capacity`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "slot")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub offering_id: Uuid,
+    pub starts_at: TimeDateTimeWithTimeZone,
+    pub ends_at: TimeDateTimeWithTimeZone,
+    pub capacity: i32,
+    /// Seats of open holds and of live bookings.
+    pub seats_taken: i32,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "super::offering::Entity",
+        from = "Column::OfferingId",
+        to = "super::offering::Column::Id"
+    )]
+    Offering,
+}
+
+impl Related<super::offering::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Offering.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}

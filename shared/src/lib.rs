@@ -1,0 +1,25 @@
+//! What ingress and worker agree on: the message, the queue, the tables, money and ids,
+//! and the way to Stripe.
+//!
+//! Nothing in here decides about a booking: ingress verifies and publishes, the worker
+//! fulfills. A module that only one of them uses belongs to that one.
+
+pub mod admin;
+pub mod checkout_session;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod http_server;
+pub mod message;
+pub mod money;
+pub mod queue;
+pub mod retry;
+pub mod settings;
+pub mod shutdown;
+pub mod stripe_client;
+pub mod stripe_id;
+pub mod telemetry;
+pub mod traceparent;
+
+#[cfg(feature = "test-support")]
+pub mod test_support;

@@ -1,0 +1,270 @@
+//! What ingress puts on the queue and the worker takes off it: the wire contract.
+//!
+//! Two kinds travel. A `stripe.event` carries the bytes Stripe signed, untouched. A
+//! `checkout.confirm` carries a Checkout Session id only, because a browser chose it: the
+//! worker asks Stripe. Add a kind before anyone publishes it, and remove one only after the
+//! queue has drained.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::{clock, stripe_id::CheckoutSessionId, traceparent::Traceparent};
+
+/// The version of the contract written here. Readers take this one and the one before.
+pub const SCHEMA: i64 = 1;
+
+/// What a message is: its AMQP `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An event as Stripe signed it.
+    StripeEvent,
+    /// Find out at Stripe whether this Checkout Session is paid.
+    CheckoutConfirm,
+}
+
+impl Kind {
+    /// The AMQP `type`; part of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StripeEvent => "stripe.event",
+            Self::CheckoutConfirm => "checkout.confirm",
+        }
+    }
+}
+
+/// Who asked for the work: the header `bookonce-source`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Stripe delivered an event.
+    Webhook,
+    /// A buyer's page asked for a session that has no final state yet.
+    Confirm,
+}
+
+impl Source {
+    /// The header's value; part of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Confirm => "confirm",
+        }
+    }
+}
+
+/// A message as a queue carries it: AMQP properties and headers, or a row of the embedded
+/// queue. Every field that a publisher may have got wrong is optional here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// Property `message_id`: the event id, or `confirm:<session id>`.
+    pub message_id: Option<String>,
+    /// Property `type`.
+    pub kind: Option<String>,
+    /// Header `bookonce-schema`.
+    pub schema: Option<i64>,
+    /// Header `bookonce-attempt`: failed attempts so far.
+    pub attempt: i64,
+    /// Header `bookonce-received-at-ms`: when ingress took it in.
+    pub received_at_ms: Option<i64>,
+    /// Header `bookonce-source`.
+    pub source: Option<String>,
+    /// Header `bookonce-last-error`: the code of the last failure.
+    pub last_error: Option<String>,
+    /// Header `traceparent`.
+    pub traceparent: Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What the worker is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Act on an event; the bytes are Stripe's.
+    StripeEvent(Bytes),
+    /// Ask Stripe about a session.
+    CheckoutConfirm(CheckoutSessionId),
+}
+
+/// A message that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// A later release published it; a worker of that release will take it.
+    #[error("schema is newer than this worker")]
+    NewerSchema,
+    /// No header `bookonce-schema`, or a version no longer read.
+    #[error("schema is missing or no longer supported")]
+    UnsupportedSchema,
+    /// The property `type` is missing or none of ours.
+    #[error("type is missing or unknown")]
+    UnknownType,
+    /// The body of a `checkout.confirm` is not the JSON it should be.
+    #[error("body is malformed")]
+    MalformedBody(#[source] serde_json::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct ConfirmBody {
+    checkout_session_id: CheckoutSessionId,
+}
+
+impl Envelope {
+    /// A message that carries `body`, the event `event_id` byte for byte as Stripe sent it.
+    #[must_use]
+    pub fn stripe_event(
+        event_id: &str,
+        body: Bytes,
+        received_at: OffsetDateTime,
+        traceparent: &Traceparent,
+    ) -> Self {
+        Self {
+            message_id: Some(event_id.to_owned()),
+            body,
+            ..Self::new(Kind::StripeEvent, Source::Webhook, received_at, traceparent)
+        }
+    }
+
+    /// A message that asks for the state of `session_id` at Stripe.
+    #[must_use]
+    pub fn checkout_confirm(
+        session_id: &CheckoutSessionId,
+        received_at: OffsetDateTime,
+        traceparent: &Traceparent,
+    ) -> Self {
+        let body = serde_json::json!({ "checkout_session_id": session_id.as_str() });
+        Self {
+            message_id: Some(format!("confirm:{session_id}")),
+            body: body.to_string().into(),
+            ..Self::new(
+                Kind::CheckoutConfirm,
+                Source::Confirm,
+                received_at,
+                traceparent,
+            )
+        }
+    }
+
+    fn new(
+        kind: Kind,
+        source: Source,
+        received_at: OffsetDateTime,
+        traceparent: &Traceparent,
+    ) -> Self {
+        Self {
+            kind: Some(kind.as_str().to_owned()),
+            schema: Some(SCHEMA),
+            received_at_ms: Some(clock::unix_ms(received_at)),
+            source: Some(source.as_str().to_owned()),
+            traceparent: Some(traceparent.to_string()),
+            ..Self::default()
+        }
+    }
+
+    /// What the message asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if this worker cannot tell.
+    pub fn work(&self) -> Result<Work, DecodeError> {
+        match self.schema {
+            Some(SCHEMA) => {}
+            Some(newer) if newer > SCHEMA => return Err(DecodeError::NewerSchema),
+            _ => return Err(DecodeError::UnsupportedSchema),
+        }
+        match self.kind.as_deref() {
+            Some(kind) if kind == Kind::StripeEvent.as_str() => {
+                Ok(Work::StripeEvent(self.body.clone()))
+            }
+            Some(kind) if kind == Kind::CheckoutConfirm.as_str() => {
+                let body: ConfirmBody =
+                    serde_json::from_slice(&self.body).map_err(DecodeError::MalformedBody)?;
+                Ok(Work::CheckoutConfirm(body.checkout_session_id))
+            }
+            _ => Err(DecodeError::UnknownType),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2025-01-01 00:00:00.5 UTC);
+
+    fn session_id() -> CheckoutSessionId {
+        "cs_test_a1B2c3D4e5".parse().unwrap()
+    }
+
+    #[test]
+    fn the_wire_format_of_a_confirm_job_is_fixed() {
+        let trace = Traceparent::new();
+
+        let envelope = Envelope::checkout_confirm(&session_id(), NOW, &trace);
+
+        let expected = Envelope {
+            message_id: Some("confirm:cs_test_a1B2c3D4e5".into()),
+            kind: Some("checkout.confirm".into()),
+            schema: Some(1),
+            attempt: 0,
+            received_at_ms: Some(1_735_689_600_500),
+            source: Some("confirm".into()),
+            last_error: None,
+            traceparent: Some(trace.to_string()),
+            body: Bytes::from_static(br#"{"checkout_session_id":"cs_test_a1B2c3D4e5"}"#),
+        };
+        assert_eq!(envelope, expected);
+        assert_eq!(
+            envelope.work().unwrap(),
+            Work::CheckoutConfirm(session_id())
+        );
+    }
+
+    #[test]
+    fn an_event_travels_byte_for_byte() {
+        let body = Bytes::from_static(b"{\n  \"id\": \"evt_1\" }\n");
+
+        let envelope = Envelope::stripe_event("evt_1", body.clone(), NOW, &Traceparent::new());
+
+        assert_eq!(envelope.message_id.as_deref(), Some("evt_1"));
+        assert_eq!(envelope.kind.as_deref(), Some("stripe.event"));
+        assert_eq!(envelope.source.as_deref(), Some("webhook"));
+        assert_eq!(envelope.work().unwrap(), Work::StripeEvent(body));
+    }
+
+    #[test]
+    fn a_message_nobody_understands_is_an_error_of_its_own() {
+        let good = Envelope::checkout_confirm(&session_id(), NOW, &Traceparent::new());
+        let with = |change: fn(&mut Envelope)| {
+            let mut envelope = good.clone();
+            change(&mut envelope);
+            envelope.work().unwrap_err()
+        };
+
+        assert!(matches!(
+            with(|e| e.schema = Some(2)),
+            DecodeError::NewerSchema
+        ));
+        assert!(matches!(
+            with(|e| e.schema = None),
+            DecodeError::UnsupportedSchema
+        ));
+        assert!(matches!(
+            with(|e| e.schema = Some(0)),
+            DecodeError::UnsupportedSchema
+        ));
+        assert!(matches!(with(|e| e.kind = None), DecodeError::UnknownType));
+        assert!(matches!(
+            with(|e| e.kind = Some("x".into())),
+            DecodeError::UnknownType
+        ));
+        assert!(matches!(
+            with(|e| e.body = Bytes::new()),
+            DecodeError::MalformedBody(_)
+        ));
+        assert!(matches!(
+            with(|e| e.body = r#"{"checkout_session_id":"../refunds"}"#.into()),
+            DecodeError::MalformedBody(_)
+        ));
+    }
+}

@@ -1,0 +1,248 @@
+//! The queue as a table, for a deployment of one machine without a broker.
+//!
+//! A claim hides a row for [`LEASE`] and counts the hand-out; an ack deletes it. A worker
+//! that dies simply lets its lease run out. The lease is also a fence: whoever comes back
+//! late finds the row claimed by another and changes nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
+    Statement, sea_query::Expr,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Delivery, Lane, PublishError, RetryTier};
+use crate::{
+    clock,
+    db::{dead_letter, job},
+    message::Envelope,
+    retry,
+};
+
+/// How long a handed-out message is hidden. A worker must be done or give up sooner.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// Hand-outs of one message before it is dead-lettered: it kills its worker.
+const DELIVERY_LIMIT: i32 = 20;
+/// How soon a message published by another process is noticed; within one, at once.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The queue. Clones share the signal that wakes consumers.
+#[derive(Clone)]
+pub struct Queue {
+    db: DatabaseConnection,
+    published: Arc<Notify>,
+}
+
+impl Queue {
+    /// A queue in `db`, whose table the migrations made.
+    #[must_use]
+    pub fn new(db: DatabaseConnection) -> Self {
+        Self {
+            db,
+            published: Arc::new(Notify::new()),
+        }
+    }
+
+    pub(super) async fn publish(&self, lane: Lane, message: &Envelope) -> Result<(), PublishError> {
+        let row = job::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            lane: Set(lane.routing_key().to_owned()),
+            available_at_ms: Set(now_ms()),
+            lease: Set(None),
+            deliveries: Set(0),
+            message_id: Set(message.message_id.clone()),
+            kind: Set(message.kind.clone()),
+            schema: Set(message.schema),
+            attempt: Set(message.attempt),
+            received_at_ms: Set(message.received_at_ms),
+            source: Set(message.source.clone()),
+            last_error: Set(message.last_error.clone()),
+            traceparent: Set(message.traceparent.clone()),
+            body: Set(message.body.to_vec()),
+        };
+        job::Entity::insert(row)
+            .exec_without_returning(&self.db)
+            .await?;
+        self.published.notify_waiters();
+        Ok(())
+    }
+
+    pub(super) fn consume(&self, lane: Lane, shutdown: CancellationToken) -> Consumer {
+        Consumer {
+            queue: self.clone(),
+            lane,
+            shutdown,
+        }
+    }
+
+    pub(super) async fn is_ready(&self) -> bool {
+        self.db.ping().await.is_ok()
+    }
+
+    /// Hands out the message that has waited longest, if any is due.
+    async fn claim(&self, lane: Lane) -> Result<Option<job::Model>, DbErr> {
+        let now_ms = now_ms();
+        let statement = Statement::from_sql_and_values(
+            self.db.get_database_backend(),
+            "UPDATE job SET available_at_ms = $1, lease = $2, deliveries = deliveries + 1 \
+             WHERE id = (SELECT id FROM job WHERE lane = $3 AND available_at_ms <= $4 \
+                         ORDER BY available_at_ms, id LIMIT 1) \
+             RETURNING *",
+            [
+                now_ms.saturating_add(millis(LEASE)).into(),
+                Uuid::now_v7().into(),
+                lane.routing_key().into(),
+                now_ms.into(),
+            ],
+        );
+        job::Entity::find()
+            .from_raw_sql(statement)
+            .one(&self.db)
+            .await
+    }
+}
+
+/// Takes messages off one lane.
+pub struct Consumer {
+    queue: Queue,
+    lane: Lane,
+    shutdown: CancellationToken,
+}
+
+impl Consumer {
+    pub(super) async fn next(&mut self) -> Option<Delivery> {
+        let mut failures = retry::endless(POLL, Duration::from_secs(5));
+        while !self.shutdown.is_cancelled() {
+            let published = self.queue.published.notified();
+            let wait = match self.queue.claim(self.lane).await {
+                Ok(Some(job)) if job.deliveries > DELIVERY_LIMIT => {
+                    let delivery = delivery(&self.queue, job);
+                    if let Err(error) = delivery.dead_letter("delivery_limit").await {
+                        tracing::warn!(%error, "Could not set a poisonous message aside");
+                    }
+                    continue;
+                }
+                Ok(Some(job)) => return Some(delivery(&self.queue, job)),
+                Ok(None) => POLL,
+                Err(error) => {
+                    tracing::warn!(%error, "Cannot read the embedded queue");
+                    failures.next().unwrap_or(POLL)
+                }
+            };
+            tokio::select! {
+                () = self.shutdown.cancelled() => {}
+                () = published => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        None
+    }
+}
+
+fn delivery(queue: &Queue, job: job::Model) -> Delivery {
+    Delivery {
+        redelivered: job.deliveries > 1,
+        answer: super::Answer::Embedded(Answer {
+            db: queue.db.clone(),
+            id: job.id,
+            lease: job.lease,
+            lane: job.lane,
+        }),
+        message: Envelope {
+            message_id: job.message_id,
+            kind: job.kind,
+            schema: job.schema,
+            attempt: job.attempt,
+            received_at_ms: job.received_at_ms,
+            source: job.source,
+            last_error: job.last_error,
+            traceparent: job.traceparent,
+            body: job.body.into(),
+        },
+    }
+}
+
+/// How to answer one delivery.
+pub struct Answer {
+    db: DatabaseConnection,
+    id: Uuid,
+    lease: Option<Uuid>,
+    lane: String,
+}
+
+impl Answer {
+    pub(super) async fn ack(self) -> Result<(), PublishError> {
+        job::Entity::delete_many()
+            .filter(self.still_ours())
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn retry(
+        self,
+        tier: RetryTier,
+        message: &Envelope,
+    ) -> Result<(), PublishError> {
+        let due_ms = now_ms().saturating_add(millis(retry::spread(tier.delay())));
+        job::Entity::update_many()
+            .col_expr(job::Column::AvailableAtMs, Expr::value(due_ms))
+            .col_expr(job::Column::Deliveries, Expr::value(0))
+            .col_expr(job::Column::Attempt, Expr::value(message.attempt))
+            .col_expr(
+                job::Column::LastError,
+                Expr::value(message.last_error.clone()),
+            )
+            .filter(self.still_ours())
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+
+    /// Moves the row to the table of dead letters in one transaction.
+    pub(super) async fn dead_letter(self, message: &Envelope) -> Result<(), PublishError> {
+        let tx = crate::db::begin(&self.db).await?;
+        let deleted = job::Entity::delete_many()
+            .filter(self.still_ours())
+            .exec(&tx)
+            .await?;
+        if deleted.rows_affected == 1 {
+            let row = dead_letter::ActiveModel {
+                id: Set(self.id),
+                lane: Set(self.lane),
+                reason: Set(message.last_error.clone().unwrap_or_default()),
+                message_id: Set(message.message_id.clone()),
+                kind: Set(message.kind.clone()),
+                schema: Set(message.schema),
+                attempt: Set(message.attempt),
+                received_at_ms: Set(message.received_at_ms),
+                source: Set(message.source.clone()),
+                traceparent: Set(message.traceparent.clone()),
+                body: Set(message.body.to_vec()),
+                dead_at: Set(clock::system()),
+            };
+            dead_letter::Entity::insert(row)
+                .exec_without_returning(&tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    fn still_ours(&self) -> Condition {
+        Condition::all()
+            .add(job::Column::Id.eq(self.id))
+            .add(job::Column::Lease.eq(self.lease))
+    }
+}
+
+fn now_ms() -> i64 {
+    clock::unix_ms(clock::system())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,207 @@
+//! The exchanges and queues, their names and arguments. Works on RabbitMQ 3.10 to 4.x.
+//!
+//! ```text
+//! bookonce.work (direct) ──events──► bookonce.events.v1 ──┐ refused too often
+//!    │        ▲          └─confirm─► bookonce.confirm.v1 ─┤
+//!    │        │ after the TTL, same routing key           ▼
+//!    │   bookonce.retry.<tier> ─► bookonce.retry.<tier>.v1    bookonce.dead ─► bookonce.dead.v1
+//!    └─no queue─► bookonce.unroutable ─► bookonce.unroutable.v1
+//! ```
+//!
+//! Arguments of a queue cannot be changed once it exists, so names carry a version: a
+//! change declares `v2`, binds it and drains `v1`.
+
+use lapin::{
+    Channel, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+
+use super::{Lane, RetryTier};
+
+/// Hand-outs of one message before the broker itself dead-letters it. Only a message that
+/// kills its worker gets there: every failure we see is republished. Always explicit,
+/// because what "unset" means differs between broker versions.
+///
+/// Source: <https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>
+const DELIVERY_LIMIT: i64 = 20;
+
+/// The names of one deployment.
+#[derive(Debug, Clone)]
+pub struct Topology {
+    prefix: String,
+}
+
+impl Topology {
+    /// - `prefix`: `bookonce`, unless several deployments share a broker.
+    #[must_use]
+    pub fn new(prefix: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    /// Exchange for work, by routing key.
+    #[must_use]
+    pub fn work_exchange(&self) -> String {
+        format!("{}.work", self.prefix)
+    }
+
+    /// Exchange for messages that wait for their next attempt.
+    #[must_use]
+    pub fn retry_exchange(&self, tier: RetryTier) -> String {
+        format!("{}.retry.{}", self.prefix, tier.as_str())
+    }
+
+    /// Exchange for messages that will never succeed.
+    #[must_use]
+    pub fn dead_exchange(&self) -> String {
+        format!("{}.dead", self.prefix)
+    }
+
+    fn unroutable_exchange(&self) -> String {
+        format!("{}.unroutable", self.prefix)
+    }
+
+    /// The queue of `lane`.
+    #[must_use]
+    pub fn queue(&self, lane: Lane) -> String {
+        format!("{}.{}.v1", self.prefix, lane.routing_key())
+    }
+
+    /// The queue of messages that wait for `tier`.
+    #[must_use]
+    pub fn retry_queue(&self, tier: RetryTier) -> String {
+        format!("{}.v1", self.retry_exchange(tier))
+    }
+
+    /// The queue of dead letters.
+    #[must_use]
+    pub fn dead_queue(&self) -> String {
+        format!("{}.v1", self.dead_exchange())
+    }
+
+    /// Declares everything. Declaring it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The broker's, in particular 406 `PRECONDITION_FAILED` if a name is already taken by
+    /// something with other arguments.
+    pub async fn declare(&self, channel: &Channel) -> Result<(), lapin::Error> {
+        let declare = Declare(channel);
+        let unroutable = self.unroutable_exchange();
+        let work = self.work_exchange();
+        let dead = self.dead_exchange();
+
+        declare
+            .exchange(&unroutable, ExchangeKind::Fanout, [])
+            .await?;
+        let alternate = ("alternate-exchange", long_string(&unroutable));
+        declare
+            .exchange(&work, ExchangeKind::Direct, [alternate])
+            .await?;
+        declare.exchange(&dead, ExchangeKind::Fanout, []).await?;
+
+        for lane in [Lane::Events, Lane::Confirm, Lane::Unroutable] {
+            let arguments = [
+                ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
+                ("x-dead-letter-exchange", long_string(&dead)),
+                ("x-dead-letter-strategy", long_string("at-least-once")),
+            ];
+            declare.queue(&self.queue(lane), arguments).await?;
+        }
+        for lane in [Lane::Events, Lane::Confirm] {
+            declare
+                .bind(&self.queue(lane), &work, lane.routing_key())
+                .await?;
+        }
+        declare
+            .bind(&self.queue(Lane::Unroutable), &unroutable, "")
+            .await?;
+
+        for tier in RetryTier::ALL {
+            let exchange = self.retry_exchange(tier);
+            let queue = self.retry_queue(tier);
+            let ttl_ms = i64::try_from(tier.delay().as_millis()).unwrap_or(i64::MAX);
+            let arguments = [
+                ("x-message-ttl", AMQPValue::LongLongInt(ttl_ms)),
+                // Without a routing key of its own, the message keeps the one it came with.
+                ("x-dead-letter-exchange", long_string(&work)),
+                ("x-dead-letter-strategy", long_string("at-least-once")),
+            ];
+            declare
+                .exchange(&exchange, ExchangeKind::Fanout, [])
+                .await?;
+            declare.queue(&queue, arguments).await?;
+            declare.bind(&queue, &exchange, "").await?;
+        }
+
+        // Operators look at dead letters by taking and returning them, which counts.
+        let peeks = [("x-delivery-limit", AMQPValue::LongLongInt(1_000_000))];
+        declare.queue(&self.dead_queue(), peeks).await?;
+        declare.bind(&self.dead_queue(), &dead, "").await
+    }
+}
+
+struct Declare<'a>(&'a Channel);
+
+impl Declare<'_> {
+    async fn exchange(
+        &self,
+        name: &str,
+        kind: ExchangeKind,
+        arguments: impl IntoIterator<Item = (&'static str, AMQPValue)>,
+    ) -> Result<(), lapin::Error> {
+        let options = ExchangeDeclareOptions {
+            durable: true,
+            ..Default::default()
+        };
+        self.0
+            .exchange_declare(name.into(), kind, options, table(arguments))
+            .await
+    }
+
+    /// A quorum queue: on disk before a confirm, and the only replicated kind in 4.x.
+    /// `reject-publish` is what makes at-least-once dead-lettering effective; with the
+    /// default overflow behaviour the broker silently falls back to at-most-once.
+    async fn queue(
+        &self,
+        name: &str,
+        arguments: impl IntoIterator<Item = (&'static str, AMQPValue)>,
+    ) -> Result<(), lapin::Error> {
+        let always = [
+            ("x-queue-type", long_string("quorum")),
+            ("x-overflow", long_string("reject-publish")),
+        ];
+        let arguments = table(always.into_iter().chain(arguments));
+        self.0
+            .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
+            .await?;
+        Ok(())
+    }
+
+    async fn bind(&self, queue: &str, exchange: &str, key: &str) -> Result<(), lapin::Error> {
+        let options = QueueBindOptions::default();
+        self.0
+            .queue_bind(
+                queue.into(),
+                exchange.into(),
+                key.into(),
+                options,
+                FieldTable::default(),
+            )
+            .await
+    }
+}
+
+fn long_string(text: &str) -> AMQPValue {
+    AMQPValue::LongString(text.into())
+}
+
+fn table(arguments: impl IntoIterator<Item = (&'static str, AMQPValue)>) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in arguments {
+        table.insert(name.into(), value);
+    }
+    table
+}

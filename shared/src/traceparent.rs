@@ -1,0 +1,100 @@
+//! The W3C trace context that travels from a request through the queue to the worker.
+//!
+//! Source: <https://www.w3.org/TR/trace-context/#traceparent-header>
+
+use std::{fmt, str::FromStr};
+
+/// One `traceparent`: the same trace id stands in the logs of ingress and of the worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traceparent(String);
+
+/// The text is not a `traceparent` of version 00.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a traceparent")]
+pub struct InvalidTraceparent;
+
+impl Traceparent {
+    /// Starts a new, sampled trace.
+    #[must_use]
+    pub fn new() -> Self {
+        // Zero is the one id the format forbids.
+        let trace_id = rand::random::<u128>().max(1);
+        let parent_id = rand::random::<u64>().max(1);
+        Self(format!("00-{trace_id:032x}-{parent_id:016x}-01"))
+    }
+
+    /// The header's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The 32 hex digits that the whole trace shares.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        self.0.split('-').nth(1).unwrap_or_default()
+    }
+}
+
+impl Default for Traceparent {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FromStr for Traceparent {
+    type Err = InvalidTraceparent;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTraceparent> {
+        let mut fields = text.split('-');
+        let mut hex_field = |length: usize| {
+            fields.next().is_some_and(|field| {
+                field.len() == length
+                    && field
+                        .bytes()
+                        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                    && (length == 2 || field.bytes().any(|byte| byte != b'0'))
+            })
+        };
+        let well_formed = hex_field(2) && hex_field(32) && hex_field(16) && hex_field(2);
+        if well_formed && fields.next().is_none() && text.starts_with("00-") {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidTraceparent)
+        }
+    }
+}
+
+impl fmt::Display for Traceparent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_trace_can_be_read_back() {
+        let new = Traceparent::new();
+
+        assert_eq!(new.as_str().parse::<Traceparent>().unwrap(), new);
+        assert_eq!(new.trace_id().len(), 32);
+    }
+
+    #[test]
+    fn a_malformed_traceparent_is_refused() {
+        for bad in [
+            "",
+            "00",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        ] {
+            assert_eq!(bad.parse::<Traceparent>(), Err(InvalidTraceparent), "{bad}");
+        }
+    }
+}
