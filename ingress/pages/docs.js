@@ -1,0 +1,56 @@
+// A readable view of /api/openapi.json.
+
+const element = (tag, text = "", ...children) => {
+  const made = document.createElement(tag);
+  if (text) made.textContent = text;
+  made.append(...children);
+  return made;
+};
+
+/** The shape of a schema, as a small example. */
+function example(schema, schemas, depth = 0) {
+  if (!schema || depth > 6) return null;
+  if (schema.example !== undefined) return schema.example;
+  if (schema.$ref) return example(schemas[schema.$ref.split("/").pop()], schemas, depth + 1);
+  const choice = (schema.oneOf ?? schema.anyOf)?.find((it) => it.type !== "null");
+  if (choice) return example(choice, schemas, depth + 1);
+  if (schema.enum) return schema.enum.join(" | ");
+  if (schema.properties) {
+    return Object.fromEntries(Object.entries(schema.properties)
+      .map(([name, value]) => [name, example(value, schemas, depth + 1)]));
+  }
+  const type = [schema.type].flat().find((it) => it !== "null");
+  if (type === "array") return [example(schema.items, schemas, depth + 1)];
+  return schema.default ?? schema.format ?? type ?? null;
+}
+
+const block = (value) => element("pre", typeof value === "string" ? value : JSON.stringify(value, null, 2));
+
+function showOperation(method, path, operation, schemas) {
+  const section = element("section");
+  section.className = "card";
+  section.append(element("h2", `${method.toUpperCase()} ${path}`), element("p", operation.summary ?? ""));
+  if (operation.description) section.append(element("p", operation.description));
+  for (const parameter of operation.parameters ?? []) {
+    section.append(element("p", "", element("code", parameter.name), ` (${parameter.in}): ${parameter.description ?? ""}`));
+  }
+  const body = operation.requestBody?.content["application/json"]?.schema;
+  if (body) section.append(element("p", "Request"), block(example(body, schemas)));
+  for (const [status, response] of Object.entries(operation.responses)) {
+    const line = element("p", "", element("code", status), ` ${response.description}`);
+    for (const code of response.description.match(/[a-z]+(_[a-z]+)+/g) ?? []) line.id ||= code;
+    section.append(line);
+    const schema = response.content?.["application/json"]?.schema;
+    if (schema && status < 300) section.append(block(example(schema, schemas)));
+  }
+  return section;
+}
+
+const document_ = await (await fetch("/api/openapi.json")).json();
+const schemas = document_.components?.schemas ?? {};
+document.querySelector("#description").textContent = document_.info.description;
+for (const [path, operations] of Object.entries(document_.paths)) {
+  for (const [method, operation] of Object.entries(operations)) {
+    document.querySelector("#operations").append(showOperation(method, path, operation, schemas));
+  }
+}

@@ -1,0 +1,157 @@
+//! The settings of ingress.
+
+use std::net::SocketAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+use shared::{
+    config::{ConfigError, Env},
+    settings::{DatabaseSettings, QueueSettings, StripeSettings, http_url},
+};
+
+/// Everything ingress reads from the environment.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the public API and the pages listen.
+    pub listen_addr: SocketAddr,
+    /// Where the probes listen.
+    pub admin_addr: SocketAddr,
+    /// How buyers and Stripe reach us, without a trailing slash.
+    pub public_url: String,
+    /// What Stripe signs events with.
+    pub endpoint_secrets: EndpointSecrets,
+    /// How long seats are held for a buyer who has not paid yet.
+    pub hold: time::Duration,
+    /// See [`DatabaseSettings`].
+    pub database: DatabaseSettings,
+    /// See [`QueueSettings`].
+    pub queue: QueueSettings,
+    /// See [`StripeSettings`].
+    pub stripe: StripeSettings,
+}
+
+impl Config {
+    /// # Errors
+    ///
+    /// [`ConfigError`] for the first variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let listen_addr = env.socket_addr("LISTEN_ADDR", ([127, 0, 0, 1], 8080).into())?;
+        let database = DatabaseSettings::from_env(env)?;
+        let public_url = match env.get("PUBLIC_URL") {
+            Some(url) => http_url("PUBLIC_URL", url)?,
+            None if listen_addr.ip().is_loopback() => format!("http://{listen_addr}"),
+            None => {
+                let problem = "is not set and LISTEN_ADDR is not loopback; expected how buyers \
+                               reach the shop, such as https://shop.example.com";
+                return Err(ConfigError::new("PUBLIC_URL", problem));
+            }
+        };
+        Ok(Self {
+            listen_addr,
+            admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8081).into())?,
+            public_url,
+            endpoint_secrets: EndpointSecrets::from_env(env)?,
+            // Stripe lets a session live for 30 minutes to 24 hours.
+            hold: time::Duration::minutes(env.number_in("HOLD_MINUTES", 30, 30..=1439)?),
+            queue: QueueSettings::from_env(env, &database)?,
+            stripe: StripeSettings::from_env(env)?,
+            database,
+        })
+    }
+}
+
+/// The secrets of our webhook endpoint: one, or the old and the new while it is rotated.
+#[derive(Debug, Clone)]
+pub struct EndpointSecrets(Vec<SecretString>);
+
+impl EndpointSecrets {
+    /// Reads `STRIPE_WEBHOOK_SECRET`. An empty or short secret is refused: a signature made
+    /// with it would prove nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if there is none or one is not `whsec_…`.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        const VARIABLE: &str = "STRIPE_WEBHOOK_SECRET";
+        const EXPECTED: &str = "whsec_…, or several separated by commas";
+        let text = env.required(VARIABLE, EXPECTED)?;
+        let secrets: Vec<_> = text.split(',').map(str::trim).collect();
+        let plausible = |secret: &&str| {
+            secret
+                .strip_prefix("whsec_")
+                .is_some_and(|random| random.len() >= 5)
+        };
+        if !secrets.iter().all(plausible) {
+            return Err(ConfigError::new(VARIABLE, format!("expected {EXPECTED}")));
+        }
+        if secrets.len() > 4 {
+            return Err(ConfigError::new(VARIABLE, "expected at most 4 secrets"));
+        }
+        Ok(Self(secrets.into_iter().map(SecretString::from).collect()))
+    }
+
+    /// The secrets, to check a signature with.
+    pub fn expose(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(ExposeSecret::expose_secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(change: (&str, &str)) -> Env {
+        let mut pairs = vec![
+            ("DATABASE_URL", "sqlite://shop.sqlite"),
+            ("STRIPE_SECRET_KEY", "sk_test_123"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_12345"),
+        ];
+        pairs.retain(|(name, _)| *name != change.0);
+        pairs.push(change);
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_a_shop_on_this_machine() {
+        let config = Config::from_env(&env(("HOLD_MINUTES", ""))).unwrap();
+
+        assert_eq!(config.listen_addr.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.public_url, "http://127.0.0.1:8080");
+        assert_eq!(config.hold, time::Duration::minutes(30));
+    }
+
+    #[test]
+    fn every_wrong_variable_is_named() {
+        for (variable, value) in [
+            ("DATABASE_URL", ""),
+            ("DATABASE_URL", "shop.sqlite"),
+            ("DATABASE_URL", "postgres://localhost/shop"), // AMQP_URL is missing
+            ("DATABASE_MAX_CONNECTIONS", "0"),
+            ("AMQP_URL", "localhost:5672"),
+            ("PUBLIC_URL", "shop.example.com"),
+            ("LISTEN_ADDR", "8080"),
+            ("LISTEN_ADDR", "0.0.0.0:8080"), // PUBLIC_URL is missing
+            ("ADMIN_ADDR", "localhost"),
+            ("STRIPE_SECRET_KEY", ""),
+            ("STRIPE_SECRET_KEY", "pk_test_123"),
+            ("STRIPE_WEBHOOK_SECRET", ""),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_12345,"),
+            ("STRIPE_WEBHOOK_SECRET", "12345678901"),
+            ("STRIPE_API_BASE", "api.stripe.com"),
+            ("HOLD_MINUTES", "29"),
+            ("HOLD_MINUTES", "half an hour"),
+        ] {
+            let error = Config::from_env(&env((variable, value))).unwrap_err();
+            let named = match value {
+                "postgres://localhost/shop" => "AMQP_URL",
+                "0.0.0.0:8080" => "PUBLIC_URL",
+                _ => variable,
+            };
+            assert_eq!(error.variable, named, "{variable}={value}");
+            assert!(!error.to_string().contains('\n'));
+        }
+    }
+}

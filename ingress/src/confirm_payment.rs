@@ -1,0 +1,208 @@
+//! `POST /api/payment/confirm`
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
+use serde::{Deserialize, Serialize};
+use shared::{db::checkout, message::Envelope, queue::Lane, stripe_id::CheckoutSessionId};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::{
+    Ingress,
+    error::{ApiError, Problem},
+    payment_status::{self, Booking, CheckoutView, Payment, PaymentStatus},
+    request_json::RequestJson,
+    router::traceparent,
+};
+
+/// Polling a session puts a job on the queue at most this often.
+const ENQUEUE_INTERVAL: time::Duration = time::Duration::seconds(10);
+/// The longest wait a client may ask for.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+/// When to ask again after "processing".
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Which session.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ConfirmPayment {
+    /// `cs_…`
+    session_id: String,
+}
+
+/// Where a session stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PaymentConfirmation {
+    status: PaymentStatus,
+    /// With `confirmed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    booking: Option<Booking>,
+    /// With `confirmed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<Payment>,
+    /// With `processing`: ask again after so many milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+/// Tells whether a session is paid and booked.
+///
+/// Reads the database. A session without a final state is a miss: a job for the worker is
+/// queued, which asks Stripe. This never creates a booking itself. It shows no name and no
+/// e-mail address, because session ids travel in URLs.
+#[utoipa::path(
+    post,
+    path = "/api/payment/confirm",
+    tag = "Shop",
+    request_body = ConfirmPayment,
+    params(("Prefer" = Option<String>, Header, description = "wait=N: answer as soon as there is news, within N seconds (at most 20)")),
+    responses(
+        (status = 200, description = "What is known", body = PaymentConfirmation),
+        (status = 202, description = "processing: ask again after Retry-After", body = PaymentConfirmation),
+        (status = 400, description = "malformed_request, malformed_session_id", body = Problem),
+        (status = 404, description = "session_not_found", body = Problem),
+        (status = 503, description = "database_unavailable, queue_unavailable", body = Problem),
+    )
+)]
+pub async fn confirm_payment(
+    State(app): State<Ingress>,
+    headers: HeaderMap,
+    RequestJson(request): RequestJson<ConfirmPayment>,
+) -> Result<PaymentConfirmation, ApiError> {
+    let id: CheckoutSessionId = request
+        .session_id
+        .parse()
+        .map_err(|_| ApiError::MalformedSessionId)?;
+    let now = (app.clock)();
+
+    let view = payment_status::read(&app.db, [&id]).await?.pop();
+    let view = view.ok_or(ApiError::SessionNotFound)?;
+    if view.status(now) != PaymentStatus::Processing {
+        return Ok(PaymentConfirmation::new(&view, now));
+    }
+    if claim_enqueue(&app, &id, now).await? {
+        let message = Envelope::checkout_confirm(&id, now, &traceparent(&headers));
+        if let Err(error) = app.publisher.publish(Lane::Confirm, &message).await {
+            release_enqueue(&app, &id).await?;
+            return Err(error.into());
+        }
+    }
+    let wait = preferred_wait(&headers);
+    let news = if wait.is_zero() {
+        None
+    } else {
+        app.waiters.wait_for(&id, wait).await
+    };
+    Ok(PaymentConfirmation::new(
+        news.as_ref().unwrap_or(&view),
+        (app.clock)(),
+    ))
+}
+
+/// Whether this request is the one that enqueues a job for the session.
+async fn claim_enqueue(
+    app: &Ingress,
+    id: &CheckoutSessionId,
+    now: OffsetDateTime,
+) -> Result<bool, DbErr> {
+    let column = checkout::Column::ConfirmEnqueuedAt;
+    let due = Condition::any()
+        .add(column.is_null())
+        .add(column.lte(now.saturating_sub(ENQUEUE_INTERVAL)));
+    let claimed = checkout::Entity::update_many()
+        .col_expr(column, Expr::value(now))
+        .filter(checkout::Column::SessionId.eq(id.as_str()))
+        .filter(due)
+        .exec(&app.db)
+        .await?;
+    Ok(claimed.rows_affected == 1)
+}
+
+/// Lets the next request try, after a publish that failed.
+async fn release_enqueue(app: &Ingress, id: &CheckoutSessionId) -> Result<(), DbErr> {
+    checkout::Entity::update_many()
+        .col_expr(
+            checkout::Column::ConfirmEnqueuedAt,
+            Expr::value(None::<OffsetDateTime>),
+        )
+        .filter(checkout::Column::SessionId.eq(id.as_str()))
+        .exec(&app.db)
+        .await?;
+    Ok(())
+}
+
+/// `Prefer: wait=N`; what cannot be read is no preference.
+///
+/// Source: <https://www.rfc-editor.org/rfc/rfc7240#section-4.3>
+fn preferred_wait(headers: &HeaderMap) -> Duration {
+    headers
+        .get_all("Prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .filter_map(|preference| preference.trim().strip_prefix("wait="))
+        .find_map(|seconds| seconds.trim_matches('"').parse().ok())
+        .map_or(Duration::ZERO, |seconds| {
+            Duration::from_secs(seconds).min(MAX_WAIT)
+        })
+}
+
+impl PaymentConfirmation {
+    fn new(view: &CheckoutView, now: OffsetDateTime) -> Self {
+        let status = view.status(now);
+        let retry_after_ms = u64::try_from(RETRY_AFTER.as_millis()).ok();
+        Self {
+            status,
+            booking: view.booking(),
+            payment: view.payment(),
+            retry_after_ms: retry_after_ms.filter(|_| status == PaymentStatus::Processing),
+        }
+    }
+}
+
+impl IntoResponse for PaymentConfirmation {
+    fn into_response(self) -> Response {
+        const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+        if self.status == PaymentStatus::Processing {
+            let retry_after = (header::RETRY_AFTER, RETRY_AFTER.as_secs().to_string());
+            (StatusCode::ACCEPTED, [NO_STORE], [retry_after], Json(self)).into_response()
+        } else {
+            (StatusCode::OK, [NO_STORE], Json(self)).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preferred_wait_is_bounded_and_lenient() {
+        for (header, seconds) in [
+            ("wait=5", 5),
+            ("respond-async, wait=7", 7),
+            ("wait=\"3\"", 3),
+            ("wait=999999", 20),
+            ("wait=-1", 0),
+            ("wait=soon", 0),
+            ("respond-async", 0),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                HeaderName::from_static("prefer"),
+                header.parse().unwrap(),
+            )]);
+
+            assert_eq!(
+                preferred_wait(&headers),
+                Duration::from_secs(seconds),
+                "{header}"
+            );
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! How a request fails: once, here, as `application/problem+json`.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use sea_orm::DbErr;
+use serde::Serialize;
+use shared::{queue::PublishError, stripe_client::StripeError};
+use utoipa::ToSchema;
+
+use crate::stripe_signature::SignatureError;
+
+/// Everything a handler can fail with. The variant names the cause for us; the client gets
+/// a stable code and words of our own, never internal text.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("request body is not the expected JSON")]
+    MalformedRequest,
+    #[error("content type is not JSON")]
+    UnsupportedMediaType,
+    #[error("request body is too large")]
+    PayloadTooLarge,
+    #[error("Idempotency-Key is malformed")]
+    MalformedIdempotencyKey,
+    #[error("session id is malformed")]
+    MalformedSessionId,
+    #[error("session was not created by this shop")]
+    SessionNotFound,
+    #[error("slot does not exist")]
+    SlotNotFound,
+    #[error("slot has too few seats left")]
+    SlotFull,
+    #[error("slot has begun")]
+    SlotClosed,
+    #[error("request is not valid")]
+    Validation(Vec<FieldError>),
+    #[error("Idempotency-Key was used for another request")]
+    IdempotencyKeyReused,
+    #[error("another request with the same Idempotency-Key just failed")]
+    CheckoutConflict,
+    #[error("webhook signature rejected")]
+    Signature(#[from] SignatureError),
+    #[error("webhook payload is not an event")]
+    MalformedEvent(#[source] serde_json::Error),
+    #[error("could not create a Checkout Session")]
+    Stripe(#[from] StripeError),
+    #[error("could not publish")]
+    Queue(#[from] PublishError),
+    #[error("could not use the database")]
+    Database(#[from] DbErr),
+    #[error("request took too long")]
+    TimedOut,
+    #[error("handler panicked")]
+    Panicked,
+    #[error("no such page")]
+    NotFound,
+    #[error("method not allowed")]
+    MethodNotAllowed,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where, such as `customer.email`.
+    pub field: &'static str,
+    /// What is wrong, in words for a person.
+    pub message: &'static str,
+}
+
+/// An error answer (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Where the error is explained.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs#slot_full")]
+    kind: String,
+    /// The error in few words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// The error in a sentence.
+    detail: &'static str,
+    /// For programs; never changes.
+    code: &'static str,
+    /// Only with `validation_failed`: every field that is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+impl ApiError {
+    /// Status, code, title and detail.
+    fn describe(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::MalformedRequest => (
+                S::BAD_REQUEST,
+                "malformed_request",
+                "Malformed request",
+                "The body is not the JSON this endpoint expects.",
+            ),
+            Self::UnsupportedMediaType => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Unsupported media type",
+                "Send JSON with Content-Type: application/json.",
+            ),
+            Self::PayloadTooLarge => (
+                S::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                "Payload too large",
+                "The body is larger than this endpoint takes.",
+            ),
+            Self::MalformedIdempotencyKey => (
+                S::BAD_REQUEST,
+                "malformed_idempotency_key",
+                "Malformed Idempotency-Key",
+                "Idempotency-Key must be 1 to 255 printable ASCII characters.",
+            ),
+            Self::MalformedSessionId => (
+                S::BAD_REQUEST,
+                "malformed_session_id",
+                "Malformed session id",
+                "session_id must be the id of a Checkout Session (cs_…).",
+            ),
+            Self::SessionNotFound => (
+                S::NOT_FOUND,
+                "session_not_found",
+                "Unknown session",
+                "This shop did not create that Checkout Session.",
+            ),
+            Self::SlotNotFound => (
+                S::NOT_FOUND,
+                "slot_not_found",
+                "Unknown slot",
+                "There is no such slot.",
+            ),
+            Self::SlotFull => (
+                S::CONFLICT,
+                "slot_full",
+                "Slot is full",
+                "The slot has fewer seats left than asked for.",
+            ),
+            Self::SlotClosed => (
+                S::CONFLICT,
+                "slot_closed",
+                "Slot is closed",
+                "The slot has already begun.",
+            ),
+            Self::Validation(_) => (
+                S::UNPROCESSABLE_ENTITY,
+                "validation_failed",
+                "Validation failed",
+                "Some fields are missing or wrong; errors lists them.",
+            ),
+            Self::IdempotencyKeyReused => (
+                S::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "Idempotency-Key reused",
+                "This Idempotency-Key was used with another body. Use a new one.",
+            ),
+            Self::CheckoutConflict => (
+                S::CONFLICT,
+                "checkout_conflict",
+                "Checkout conflict",
+                "Another request with this Idempotency-Key failed at the same time. Try again.",
+            ),
+            Self::Signature(_) => (
+                S::BAD_REQUEST,
+                "signature_verification_failed",
+                "Signature verification failed",
+                "Stripe-Signature does not match the body and one of our endpoint secrets.",
+            ),
+            Self::MalformedEvent(_) => (
+                S::BAD_REQUEST,
+                "malformed_event",
+                "Malformed event",
+                "The body is signed but is not a Stripe event.",
+            ),
+            Self::Stripe(_) => (
+                S::BAD_GATEWAY,
+                "stripe_unavailable",
+                "Stripe is unavailable",
+                "Stripe did not open a checkout. No seats are held; try again.",
+            ),
+            Self::Queue(_) => (
+                S::SERVICE_UNAVAILABLE,
+                "queue_unavailable",
+                "Queue is unavailable",
+                "The message could not be stored safely. Try again.",
+            ),
+            Self::Database(_) => (
+                S::SERVICE_UNAVAILABLE,
+                "database_unavailable",
+                "Database is unavailable",
+                "The database did not answer. Try again.",
+            ),
+            Self::TimedOut => (
+                S::SERVICE_UNAVAILABLE,
+                "timed_out",
+                "Timed out",
+                "The request took too long. Try again.",
+            ),
+            Self::Panicked => (
+                S::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "Internal error",
+                "Something is wrong on our side.",
+            ),
+            Self::NotFound => (
+                S::NOT_FOUND,
+                "not_found",
+                "Not found",
+                "There is nothing at this address.",
+            ),
+            Self::MethodNotAllowed => (
+                S::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "Method not allowed",
+                "This address does not take that method.",
+            ),
+        }
+    }
+
+    /// Logs what an operator can act on; what a client did wrong is the client's to see.
+    fn log(&self, status: StatusCode) {
+        let error: &dyn std::error::Error = self;
+        if status.is_server_error() {
+            tracing::error!(error, "Request failed");
+        } else if matches!(self, Self::Signature(_) | Self::MalformedEvent(_)) {
+            tracing::warn!(error, "Webhook refused");
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, title, detail) = self.describe();
+        self.log(status);
+        let errors = match self {
+            Self::Validation(errors) => errors,
+            _ => Vec::new(),
+        };
+        let kind = format!("/docs#{code}");
+        let problem = Problem {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail,
+            code,
+            errors,
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response
+    }
+}

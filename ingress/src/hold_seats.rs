@@ -1,0 +1,209 @@
+//! The hold: seats of a slot that nobody else can have while a buyer pays.
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    ExprTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, OnConflict},
+};
+use shared::{
+    db::{
+        self,
+        checkout::{self, State},
+        offering, slot,
+    },
+    money::Amount,
+    stripe_client::CreatedCheckoutSession,
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::error::ApiError;
+
+/// A hold to make.
+#[derive(Debug)]
+pub struct NewHold {
+    /// The checkout's id.
+    pub id: Uuid,
+    pub slot_id: Uuid,
+    pub quantity: i64,
+    pub customer_name: String,
+    pub customer_email: String,
+    pub idempotency_key: Option<String>,
+    pub request_hash: String,
+    pub expires_at: OffsetDateTime,
+}
+
+/// Holds the seats and writes the `checkout` row, in one transaction; or finds the hold
+/// that the same `Idempotency-Key` made before.
+pub async fn hold_seats(
+    db: &DatabaseConnection,
+    hold: &NewHold,
+    now: OffsetDateTime,
+) -> Result<(checkout::Model, offering::Model), ApiError> {
+    let tx = db::begin(db).await?;
+    let existing = earlier(&tx, hold).await?;
+    let (slot, offering) = slot_and_offering(&tx, existing.as_ref(), hold).await?;
+    if let Some(existing) = existing {
+        return Ok((existing, offering));
+    }
+    if slot.starts_at <= now {
+        return Err(ApiError::SlotClosed);
+    }
+    let Some(checkout) = insert(&tx, hold, &offering, now).await? else {
+        // The same key won a race: its hold is committed now.
+        drop(tx);
+        let existing = earlier(db, hold).await?.ok_or(ApiError::CheckoutConflict)?;
+        return Ok((existing, offering));
+    };
+    take_seats(&tx, &checkout).await?;
+    tx.commit().await?;
+    Ok((checkout, offering))
+}
+
+/// The hold that this `Idempotency-Key` stands for.
+async fn earlier(
+    conn: &impl ConnectionTrait,
+    hold: &NewHold,
+) -> Result<Option<checkout::Model>, ApiError> {
+    let Some(key) = &hold.idempotency_key else {
+        return Ok(None);
+    };
+    let earlier = checkout::Entity::find()
+        .filter(checkout::Column::IdempotencyKey.eq(key))
+        .one(conn)
+        .await?;
+    match earlier {
+        Some(it) if it.request_hash.as_ref() != Some(&hold.request_hash) => {
+            Err(ApiError::IdempotencyKeyReused)
+        }
+        earlier => Ok(earlier),
+    }
+}
+
+async fn slot_and_offering(
+    conn: &impl ConnectionTrait,
+    existing: Option<&checkout::Model>,
+    hold: &NewHold,
+) -> Result<(slot::Model, offering::Model), ApiError> {
+    let slot_id = existing.map_or(hold.slot_id, |checkout| checkout.slot_id);
+    let found = slot::Entity::find_by_id(slot_id)
+        .find_also_related(offering::Entity)
+        .one(conn)
+        .await?;
+    match found {
+        Some((slot, Some(offering))) => Ok((slot, offering)),
+        _ => Err(ApiError::SlotNotFound),
+    }
+}
+
+/// Writes the row, unless the `Idempotency-Key` has one by now.
+async fn insert(
+    tx: &impl ConnectionTrait,
+    hold: &NewHold,
+    offering: &offering::Model,
+    now: OffsetDateTime,
+) -> Result<Option<checkout::Model>, ApiError> {
+    let total = hold.total(&unit_amount(offering)?)?;
+    let checkout = checkout::Model {
+        id: hold.id,
+        slot_id: hold.slot_id,
+        quantity: i32::try_from(hold.quantity).unwrap_or(i32::MAX),
+        amount_minor_units: total.minor_units,
+        currency: total.currency.into(),
+        customer_name: hold.customer_name.clone(),
+        customer_email: hold.customer_email.clone(),
+        state: State::Open,
+        session_id: None,
+        checkout_url: None,
+        idempotency_key: hold.idempotency_key.clone(),
+        request_hash: Some(hold.request_hash.clone()),
+        created_at: now,
+        expires_at: hold.expires_at,
+        confirm_enqueued_at: None,
+        stripe_checked_at: None,
+    };
+    let row = checkout::ActiveModel::from(checkout.clone()).reset_all();
+    let on_conflict = OnConflict::column(checkout::Column::IdempotencyKey)
+        .do_nothing()
+        .to_owned();
+    let inserted = checkout::Entity::insert(row)
+        .on_conflict(on_conflict)
+        .exec_without_returning(tx)
+        .await?;
+    Ok((inserted == 1).then_some(checkout))
+}
+
+/// Takes the seats, if there are that many. One statement, so that it cannot race; the
+/// table's CHECK constraint stands behind it.
+async fn take_seats(tx: &impl ConnectionTrait, checkout: &checkout::Model) -> Result<(), ApiError> {
+    let taken = Expr::col(slot::Column::SeatsTaken).add(checkout.quantity);
+    let updated = slot::Entity::update_many()
+        .col_expr(slot::Column::SeatsTaken, taken.clone())
+        .filter(slot::Column::Id.eq(checkout.slot_id))
+        .filter(taken.lte(Expr::col(slot::Column::Capacity)))
+        .exec(tx)
+        .await?;
+    if updated.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(ApiError::SlotFull)
+    }
+}
+
+/// Notes the session that Stripe made for a hold.
+pub async fn attach_session(
+    db: &DatabaseConnection,
+    checkout_id: Uuid,
+    session: &CreatedCheckoutSession,
+) -> Result<checkout::Model, ApiError> {
+    checkout::Entity::update_many()
+        .col_expr(
+            checkout::Column::SessionId,
+            Expr::value(session.id.as_str()),
+        )
+        .col_expr(
+            checkout::Column::CheckoutUrl,
+            Expr::value(session.url.as_str()),
+        )
+        .filter(checkout::Column::Id.eq(checkout_id))
+        .filter(checkout::Column::State.ne(State::Abandoned))
+        .exec(db)
+        .await?;
+    let checkout = checkout::Entity::find_by_id(checkout_id).one(db).await?;
+    checkout.ok_or(ApiError::CheckoutConflict)
+}
+
+/// Frees the seats of a hold that got no session, and its `Idempotency-Key`, so that the
+/// buyer can simply try again.
+pub async fn give_back(db: &DatabaseConnection, checkout_id: Uuid) -> Result<(), DbErr> {
+    let tx = db::begin(db).await?;
+    // Another request with the same key may have got the session meanwhile.
+    let without_session = checkout::Entity::find_by_id(checkout_id)
+        .filter(checkout::Column::SessionId.is_null())
+        .lock_exclusive()
+        .one(&tx)
+        .await?;
+    if let Some(checkout) = without_session
+        && checkout::release(&tx, &checkout, State::Abandoned).await?
+    {
+        checkout::Entity::update_many()
+            .col_expr(
+                checkout::Column::IdempotencyKey,
+                Expr::value(None::<String>),
+            )
+            .filter(checkout::Column::Id.eq(checkout_id))
+            .exec(&tx)
+            .await?;
+    }
+    tx.commit().await
+}
+
+/// The price of one seat.
+pub fn unit_amount(offering: &offering::Model) -> Result<Amount, DbErr> {
+    Ok(Amount {
+        minor_units: offering.unit_amount_minor_units,
+        currency: offering.currency.parse().map_err(|_| {
+            DbErr::Custom(format!("offering {} has a malformed currency", offering.id))
+        })?,
+    })
+}

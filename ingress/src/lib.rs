@@ -1,0 +1,82 @@
+//! The HTTP service. It verifies, publishes and reads.
+//!
+//! It writes one thing: the hold (`checkout` and the seats of its slot). It never creates a
+//! booking or a payment and never asks Stripe whether somebody paid; both are the worker's.
+
+pub mod config;
+mod confirm_payment;
+mod confirm_waiters;
+mod create_checkout_session;
+mod error;
+mod hold_seats;
+mod offerings;
+mod openapi;
+mod pages;
+mod payment_status;
+mod request_json;
+mod router;
+mod stripe_event;
+pub mod stripe_signature;
+mod stripe_webhook;
+
+use std::sync::Arc;
+
+use axum::Router;
+use sea_orm::DatabaseConnection;
+use shared::{admin::Readiness, clock::Clock, queue::Publisher, stripe_client::StripeClient};
+
+use crate::{config::Config, confirm_waiters::ConfirmWaiters};
+
+/// The service, connected to what it needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Ingress {
+    db: DatabaseConnection,
+    publisher: Publisher,
+    stripe: StripeClient,
+    waiters: ConfirmWaiters,
+    config: Arc<Config>,
+    clock: Clock,
+}
+
+impl Ingress {
+    /// Must be called inside a tokio runtime: one task serves all waiting confirms.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        db: DatabaseConnection,
+        publisher: Publisher,
+        stripe: StripeClient,
+        clock: Clock,
+    ) -> Self {
+        let waiters = ConfirmWaiters::start(db.clone(), clock);
+        Self {
+            db,
+            publisher,
+            stripe,
+            waiters,
+            config: Arc::new(config),
+            clock,
+        }
+    }
+
+    /// The public API and the pages.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        router::router(self.clone())
+    }
+
+    /// What must work before it can take a webhook.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let (db, publisher) = (self.db.clone(), self.publisher.clone());
+        Readiness::default()
+            .with("database", move || {
+                let db = db.clone();
+                async move { db.ping().await.is_ok() }
+            })
+            .with("queue", move || {
+                let publisher = publisher.clone();
+                async move { publisher.is_ready().await }
+            })
+    }
+}

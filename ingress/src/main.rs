@@ -1,0 +1,67 @@
+//! `ingress serve|check`
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use ingress::{Ingress, config::Config};
+use shared::{
+    admin, clock, config::Env, db, http_server, queue::Publisher, shutdown,
+    stripe_client::StripeClient, telemetry,
+};
+use tokio::net::TcpListener;
+
+/// Takes bookings and Stripe's webhooks. Configured by environment variables; see
+/// deploy/env.example.
+#[derive(Parser)]
+#[command(name = "ingress", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Clone, Copy, PartialEq)]
+enum Command {
+    /// Serve until SIGTERM (the default).
+    Serve,
+    /// Check the configuration, the database and the queue, and end.
+    Check,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    shared::config::exit_code("ingress", run(command).await)
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    let env = Env::from_process();
+    telemetry::init(&env, "info")?;
+    let config = Config::from_env(&env)?;
+    let (listen_addr, admin_addr) = (config.listen_addr, config.admin_addr);
+
+    let db = db::connect(&config.database)
+        .await
+        .context("DATABASE_URL")?;
+    let publisher = Publisher::open(&config.queue, &db, "ingress")
+        .await
+        .context("AMQP_URL")?;
+    let stripe = StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?;
+    if command == Command::Check {
+        tracing::info!("Configuration, database and queue are in order");
+        return Ok(());
+    }
+
+    let shutdown = shutdown::on_signal()?;
+    let listener = TcpListener::bind(listen_addr)
+        .await
+        .context("LISTEN_ADDR")?;
+    let admin_listener = TcpListener::bind(admin_addr).await.context("ADMIN_ADDR")?;
+    let ingress = Ingress::new(config, db, publisher, stripe, clock::system);
+    tracing::info!(listen_addr = %listener.local_addr()?, %admin_addr, "Serving");
+    tokio::join!(
+        http_server::serve(listener, ingress.router(), shutdown.clone()),
+        http_server::serve(admin_listener, admin::router(ingress.readiness()), shutdown),
+    );
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! What a buyer is told about a Checkout Session, read from the database.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter,
+    QuerySelect, RelationTrait,
+};
+use serde::Serialize;
+use shared::{
+    db::{
+        booking,
+        checkout::{self, State},
+        offering, payment, slot,
+    },
+    stripe_id::CheckoutSessionId,
+};
+use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
+
+/// How long Stripe's word that a session is not final yet is passed on.
+const FRESH: Duration = Duration::seconds(10);
+
+/// The word a page switches on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStatus {
+    /// Paid and booked.
+    Confirmed,
+    /// Not known yet; ask again.
+    Processing,
+    /// The buyer has not paid and still can.
+    AwaitingPayment,
+    /// A delayed payment method is on its way.
+    PaymentPending,
+    /// A delayed payment failed. Nothing is booked.
+    PaymentFailed,
+    /// The session ended unpaid. Nothing is booked.
+    Expired,
+}
+
+/// The seats the buyer has.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Booking {
+    /// What buyer and shop call it.
+    #[schema(example = "7K3FQ-2XM9D")]
+    reference: String,
+    offering: String,
+    #[serde(with = "time::serde::rfc3339")]
+    starts_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    ends_at: OffsetDateTime,
+    quantity: i32,
+    #[schema(example = "confirmed")]
+    status: &'static str,
+}
+
+/// The money the buyer paid.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Payment {
+    /// In the currency's minor unit.
+    #[schema(example = 9800)]
+    amount_total: i64,
+    /// ISO 4217, lower case.
+    #[schema(example = "eur")]
+    currency: String,
+    #[schema(example = "paid")]
+    status: &'static str,
+}
+
+/// A checkout with what came of it: one row of one query.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct CheckoutView {
+    pub session_id: String,
+    state: State,
+    stripe_checked_at: Option<OffsetDateTime>,
+    offering: String,
+    starts_at: OffsetDateTime,
+    ends_at: OffsetDateTime,
+    reference: Option<String>,
+    booked_quantity: Option<i32>,
+    booking_status: Option<booking::Status>,
+    paid_minor_units: Option<i64>,
+    paid_currency: Option<String>,
+    payment_status: Option<payment::Status>,
+}
+
+/// Reads the checkouts of `session_ids`, in no particular order.
+pub async fn read(
+    conn: &impl ConnectionTrait,
+    session_ids: impl IntoIterator<Item = &CheckoutSessionId>,
+) -> Result<Vec<CheckoutView>, DbErr> {
+    let session_ids = session_ids.into_iter().map(CheckoutSessionId::as_str);
+    checkout::Entity::find()
+        .select_only()
+        .columns([
+            checkout::Column::SessionId,
+            checkout::Column::State,
+            checkout::Column::StripeCheckedAt,
+        ])
+        .column_as(offering::Column::Name, "offering")
+        .columns([slot::Column::StartsAt, slot::Column::EndsAt])
+        .column(booking::Column::Reference)
+        .column_as(booking::Column::Quantity, "booked_quantity")
+        .column_as(booking::Column::Status, "booking_status")
+        .column_as(payment::Column::AmountMinorUnits, "paid_minor_units")
+        .column_as(payment::Column::Currency, "paid_currency")
+        .column_as(payment::Column::Status, "payment_status")
+        .join(JoinType::InnerJoin, checkout::Relation::Slot.def())
+        .join(JoinType::InnerJoin, slot::Relation::Offering.def())
+        .join(JoinType::LeftJoin, checkout::Relation::Booking.def())
+        .join(JoinType::LeftJoin, checkout::Relation::Payment.def())
+        .filter(checkout::Column::SessionId.is_in(session_ids))
+        .into_model::<CheckoutView>()
+        .all(conn)
+        .await
+}
+
+impl CheckoutView {
+    /// What is known, or [`PaymentStatus::Processing`] if Stripe has to be asked.
+    pub fn status(&self, now: OffsetDateTime) -> PaymentStatus {
+        let fresh = self.stripe_checked_at.is_some_and(|at| now - at < FRESH);
+        match self.state {
+            State::Fulfilled => PaymentStatus::Confirmed,
+            State::Expired | State::Abandoned => PaymentStatus::Expired,
+            State::PaymentFailed => PaymentStatus::PaymentFailed,
+            State::Open if fresh => PaymentStatus::AwaitingPayment,
+            State::PaymentPending if fresh => PaymentStatus::PaymentPending,
+            State::Open | State::PaymentPending => PaymentStatus::Processing,
+        }
+    }
+
+    pub fn booking(&self) -> Option<Booking> {
+        Some(Booking {
+            reference: self.reference.clone()?,
+            offering: self.offering.clone(),
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            quantity: self.booked_quantity?,
+            status: self.booking_status?.as_str(),
+        })
+    }
+
+    pub fn payment(&self) -> Option<Payment> {
+        Some(Payment {
+            amount_total: self.paid_minor_units?,
+            currency: self.paid_currency.clone()?,
+            status: self.payment_status?.as_str(),
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! Which address leads where, and what holds for every request.
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use shared::traceparent::Traceparent;
+use tower_http::{
+    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer,
+};
+
+use crate::{
+    Ingress, confirm_payment::confirm_payment, create_checkout_session::create_checkout_session,
+    error::ApiError, offerings::offerings, openapi, pages, stripe_webhook::stripe_webhook,
+};
+
+/// Stripe's events are a few kilobytes; the largest stay far below.
+const WEBHOOK_LIMIT_BYTES: usize = 256 * 1024;
+const REQUEST_LIMIT_BYTES: usize = 4 * 1024;
+/// For one request: longer than the longest wait a confirm may ask for.
+const TIMEOUT: Duration = Duration::from_secs(28);
+
+/// Everything ingress serves to the public.
+pub fn router(app: Ingress) -> Router {
+    let webhook = Router::new()
+        .route("/api/payment/webhook", post(stripe_webhook))
+        .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT_BYTES));
+    let api = Router::new()
+        .route("/api/offerings", get(offerings))
+        .route(
+            "/api/create-checkout-session",
+            post(create_checkout_session),
+        )
+        .route("/api/payment/confirm", post(confirm_payment))
+        .route("/api/openapi.json", get(openapi::openapi))
+        .layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES));
+    let header =
+        |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    Router::new()
+        .merge(webhook)
+        .merge(api)
+        .merge(pages::router())
+        .fallback(|| async { ApiError::NotFound })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .layer(middleware::from_fn(time_limit))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_failure(()),
+        )
+        .with_state(app)
+}
+
+/// The trace of a request: the caller's, or a new one.
+pub fn traceparent(headers: &HeaderMap) -> Traceparent {
+    headers
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_default()
+}
+
+/// The path without its query, which may hold a session id.
+fn span(request: &Request) -> tracing::Span {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str);
+    tracing::info_span!("request", method = %request.method(), route)
+}
+
+async fn time_limit(request: Request, next: Next) -> Result<Response, ApiError> {
+    tokio::time::timeout(TIMEOUT, next.run(request))
+        .await
+        .map_err(|_| ApiError::TimedOut)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer hands the panic over"
+)]
+fn panicked(_panic: Box<dyn Any + Send>) -> Response {
+    ApiError::Panicked.into_response()
+}

@@ -1,0 +1,77 @@
+//! What ingress reads of an event. Everything else is the worker's to read.
+
+use serde::Deserialize;
+
+/// The outside of an event.
+///
+/// Source: <https://docs.stripe.com/api/events/object>
+#[derive(Debug, Deserialize)]
+pub struct Event {
+    /// `evt_…`
+    pub id: String,
+    /// `event`. A v2 thin event says `v2.core.event`.
+    #[serde(default)]
+    pub object: String,
+    /// Such as `checkout.session.completed`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether real money moves.
+    #[serde(default)]
+    pub livemode: bool,
+    /// The connected account it is about, if not our own.
+    #[serde(default)]
+    pub account: Option<String>,
+}
+
+/// Why an authentic event is acknowledged and not queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignored {
+    /// Not an event of API v1.
+    NotASnapshotEvent,
+    /// A type we do not act on.
+    UnhandledType,
+    /// About the account of somebody else.
+    ConnectedAccount,
+    /// Of the other mode than our secret key.
+    OtherMode,
+}
+
+impl Ignored {
+    /// A stable code for logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotASnapshotEvent => "not_a_snapshot_event",
+            Self::UnhandledType => "unhandled_type",
+            Self::ConnectedAccount => "connected_account",
+            Self::OtherMode => "other_mode",
+        }
+    }
+}
+
+impl Event {
+    /// AMQP limits a `message_id` to 255 bytes, as Stripe limits its ids.
+    pub fn has_plausible_id(&self) -> bool {
+        (1..=255).contains(&self.id.len()) && self.id.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
+    /// Whether the event is not for us, and why.
+    pub fn ignored(&self, our_livemode: bool) -> Option<Ignored> {
+        if self.object != "event" {
+            return Some(Ignored::NotASnapshotEvent);
+        }
+        if self.account.is_some() {
+            return Some(Ignored::ConnectedAccount);
+        }
+        if self.livemode != our_livemode {
+            return Some(Ignored::OtherMode);
+        }
+        let handled = matches!(
+            self.kind.as_str(),
+            "checkout.session.completed"
+                | "checkout.session.async_payment_succeeded"
+                | "checkout.session.async_payment_failed"
+                | "checkout.session.expired"
+        );
+        (!handled).then_some(Ignored::UnhandledType)
+    }
+}
