@@ -1,0 +1,76 @@
+//! The settings of the worker.
+
+use std::net::SocketAddr;
+
+use shared::{
+    config::{ConfigError, Env},
+    settings::{DatabaseSettings, QueueSettings, StripeSettings},
+};
+
+/// Everything the worker reads from the environment.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the probes listen.
+    pub admin_addr: SocketAddr,
+    /// Messages of one lane in hand at once.
+    pub concurrency: u16,
+    /// See [`DatabaseSettings`].
+    pub database: DatabaseSettings,
+    /// See [`QueueSettings`].
+    pub queue: QueueSettings,
+    /// See [`StripeSettings`].
+    pub stripe: StripeSettings,
+}
+
+impl Config {
+    /// # Errors
+    ///
+    /// [`ConfigError`] for the first variable that is missing or wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let database = DatabaseSettings::from_env(env)?;
+        Ok(Self {
+            admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8082).into())?,
+            concurrency: env.number_in("WORKER_CONCURRENCY", 8, 1..=64)?,
+            queue: QueueSettings::from_env(env, &database)?,
+            stripe: StripeSettings::from_env(env)?,
+            database,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wrong_variable_is_named() {
+        let good = [
+            ("DATABASE_URL", "sqlite://shop.sqlite"),
+            ("STRIPE_SECRET_KEY", "sk_test_1"),
+        ];
+        for (variable, value) in [
+            ("DATABASE_URL", ""),
+            ("STRIPE_SECRET_KEY", "whsec_1"),
+            ("WORKER_CONCURRENCY", "0"),
+            ("WORKER_CONCURRENCY", "65"),
+            ("ADMIN_ADDR", "8082"),
+            ("QUEUE_PREFIX", "a b"),
+            ("AMQP_URL", "https://localhost"),
+        ] {
+            let mut pairs = good.to_vec();
+            pairs.push(("AMQP_URL", "amqp://localhost"));
+            pairs.retain(|(name, _)| *name != variable);
+            pairs.push((variable, value));
+            let env = pairs
+                .into_iter()
+                .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                .collect();
+
+            assert_eq!(
+                Config::from_env(&env).unwrap_err().variable,
+                variable,
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! How a job fails, and what that means for its message.
+
+use std::error::Error;
+
+use sea_orm::{DbErr, SqlErr};
+use shared::{db, stripe_client::StripeError};
+
+/// What the consumer does with a delivery whose job failed. `code` is stable: it stands in
+/// headers, in the table of dead letters and in logs.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// May succeed later: publish to a retry tier, then ack.
+    #[error("job failed, will be tried again")]
+    Retry {
+        /// Why.
+        code: &'static str,
+        /// What failed.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Will never succeed: dead-letter it.
+    #[error("job failed for good")]
+    Reject {
+        /// Why.
+        code: &'static str,
+        /// What failed.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl JobError {
+    /// May succeed later.
+    pub fn retry(code: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Retry {
+            code,
+            source: source.into(),
+        }
+    }
+
+    /// Will never succeed.
+    pub fn reject(code: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Reject {
+            code,
+            source: source.into(),
+        }
+    }
+
+    /// Whether to try again within this attempt: the database was busy, not wrong.
+    #[must_use]
+    pub fn is_database_trouble(&self) -> bool {
+        matches!(
+            self,
+            Self::Retry {
+                code: DATABASE_UNAVAILABLE,
+                ..
+            }
+        )
+    }
+}
+
+const DATABASE_UNAVAILABLE: &str = "database_unavailable";
+
+/// A violated constraint is a fault in our data or code and stays one. What is unknown may
+/// pass, and the schedule of retries has an end.
+impl From<DbErr> for JobError {
+    fn from(error: DbErr) -> Self {
+        if db::is_transient(&error) {
+            return Self::retry(DATABASE_UNAVAILABLE, error);
+        }
+        match error.sql_err() {
+            Some(
+                SqlErr::UniqueConstraintViolation(_) | SqlErr::ForeignKeyConstraintViolation(_),
+            ) => Self::reject("constraint_violated", error),
+            _ => Self::retry("database_error", error),
+        }
+    }
+}
+
+impl From<StripeError> for JobError {
+    fn from(error: StripeError) -> Self {
+        let code = error.code();
+        if error.is_transient() {
+            Self::retry(code, error)
+        } else {
+            Self::reject(code, error)
+        }
+    }
+}

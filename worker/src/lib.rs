@@ -1,0 +1,88 @@
+//! The worker. It takes messages off the queue and is the only writer of bookings and
+//! payments.
+//!
+//! A message is a hint; the row is the truth. Everything may arrive twice, late or in
+//! another order, and two workers may hold the same session at once.
+
+mod booking_reference;
+pub mod config;
+mod confirm_checkout;
+mod consumer;
+mod fulfill_checkout;
+mod job;
+mod job_error;
+mod retry_policy;
+mod stripe_event;
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseConnection;
+use shared::{
+    admin::Readiness, clock::Clock, queue::ConsumerSource, stripe_client::StripeClient,
+    stripe_id::Mode,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use crate::{fulfill_checkout::Fulfillment, job::run as run_job, job_error::JobError};
+
+/// What a job may use.
+#[derive(Clone)]
+pub struct Context {
+    /// Where bookings and payments are kept.
+    pub db: DatabaseConnection,
+    /// For what a browser claimed; events need it not.
+    pub stripe: StripeClient,
+    /// Sessions of the other mode are not ours.
+    pub mode: Mode,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// The service, connected to what it needs.
+#[derive(Clone)]
+pub struct Worker {
+    context: Arc<Context>,
+    source: ConsumerSource,
+    concurrency: u16,
+}
+
+impl Worker {
+    /// - `concurrency`: events in hand at once; confirm jobs have as many for themselves.
+    #[must_use]
+    pub fn new(context: Context, source: ConsumerSource, concurrency: u16) -> Self {
+        Self {
+            context: Arc::new(context),
+            source,
+            concurrency,
+        }
+    }
+
+    /// Works until `shutdown`, then finishes what is in hand.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let lanes = self.source.lanes().iter().map(|lane| {
+            consumer::consume(
+                self.context.clone(),
+                self.source.clone(),
+                *lane,
+                self.concurrency,
+                shutdown.clone(),
+            )
+        });
+        futures_util::future::join_all(lanes).await;
+    }
+
+    /// What must work before it can take a message.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let (context, source) = (self.context.clone(), self.source.clone());
+        Readiness::default()
+            .with("database", move || {
+                let context = context.clone();
+                async move { context.db.ping().await.is_ok() }
+            })
+            .with("queue", move || {
+                let source = source.clone();
+                async move { source.is_ready().await }
+            })
+    }
+}

@@ -1,0 +1,73 @@
+//! `worker run`
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use shared::{
+    admin, clock,
+    config::Env,
+    db, http_server,
+    queue::{ConsumerSource, Publisher},
+    shutdown,
+    stripe_client::StripeClient,
+    telemetry,
+};
+use tokio::net::TcpListener;
+use worker::{Context, Worker, config::Config};
+
+/// Turns messages into bookings and payments. Configured by environment variables; see
+/// deploy/env.example.
+#[derive(Parser)]
+#[command(name = "worker", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Work until SIGTERM (the default).
+    Run,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Run = Cli::parse().command.unwrap_or(Command::Run);
+    shared::config::exit_code("worker", run().await)
+}
+
+async fn run() -> anyhow::Result<()> {
+    let env = Env::from_process();
+    telemetry::init(&env, "info")?;
+    let config = Config::from_env(&env)?;
+
+    let db = db::connect(&config.database)
+        .await
+        .context("DATABASE_URL")?;
+    let publisher = Publisher::open(&config.queue, &db, "worker")
+        .await
+        .context("AMQP_URL")?;
+    let source = ConsumerSource::open(&config.queue, &publisher, "worker")
+        .await
+        .context("AMQP_URL")?;
+    let stripe = StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?;
+
+    let shutdown = shutdown::on_signal()?;
+    let admin_listener = TcpListener::bind(config.admin_addr)
+        .await
+        .context("ADMIN_ADDR")?;
+    let context = Context {
+        db,
+        stripe,
+        mode: config.stripe.mode,
+        clock: clock::system,
+    };
+    let worker = Worker::new(context, source, config.concurrency);
+    tracing::info!(admin_addr = %admin_listener.local_addr()?, "Working");
+    tokio::join!(
+        worker.run(shutdown.clone()),
+        http_server::serve(admin_listener, admin::router(worker.readiness()), shutdown),
+    );
+    Ok(())
+}
