@@ -1,0 +1,98 @@
+//! Errors in Stripe's shape.
+//!
+//! Source: <https://docs.stripe.com/api/errors>
+
+use std::fmt;
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    pub status: StatusCode,
+    pub kind: &'static str,
+    pub code: Option<&'static str>,
+    pub param: Option<String>,
+    pub message: String,
+}
+
+impl ApiError {
+    pub fn invalid(param: &str, message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            kind: "invalid_request_error",
+            code: None,
+            param: Some(param.to_owned()),
+            message: message.into(),
+        }
+    }
+
+    pub fn missing(param: &str) -> Self {
+        let message = format!("Missing required param: {param}.");
+        Self {
+            code: Some("parameter_missing"),
+            ..Self::invalid(param, message)
+        }
+    }
+
+    pub fn no_such(what: &str, id: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            code: Some("resource_missing"),
+            ..Self::invalid("id", format!("No such {what}: '{id}'"))
+        }
+    }
+
+    pub fn unauthorized(message: &str) -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            kind: "invalid_request_error",
+            code: None,
+            param: None,
+            message: message.to_owned(),
+        }
+    }
+
+    pub fn fault(status: StatusCode) -> Self {
+        let rate_limited = status == StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            status,
+            kind: if rate_limited {
+                "invalid_request_error"
+            } else {
+                "api_error"
+            },
+            code: rate_limited.then_some("rate_limit"),
+            param: None,
+            message: "The stand-in was told to fail.".to_owned(),
+        }
+    }
+
+    pub fn body(&self) -> Value {
+        json!({ "error": {
+            "type": self.kind,
+            "code": self.code,
+            "param": self.param,
+            "message": self.message,
+        } })
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body())).into_response()
+    }
+}

@@ -1,0 +1,113 @@
+//! `/sim/…`: how tests and people make the stand-in misbehave and look at its books.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{Shared, error::ApiError, lock, payment, store::LedgerEntry};
+
+/// What goes wrong. `PUT /sim/faults` replaces all of it; a field left out means "nothing".
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// `false`: events are made but not posted, and stay undelivered.
+    pub deliver_webhooks: bool,
+    /// Of 100 events, so many are never posted.
+    pub drop_percent: u32,
+    /// Of 100 posts, so many are sent twice.
+    pub duplicate_percent: u32,
+    /// Each post waits this long, in milliseconds.
+    pub delivery_delay_ms: u64,
+    /// Each post waits up to this much longer, which changes their order.
+    pub reorder_within_ms: u64,
+    /// An HTTP status that `/v1/…` answers with, such as 429 or 500.
+    pub api_status: Option<u16>,
+    /// Of 100 requests to `/v1/…`, so many get `api_status`.
+    pub api_status_percent: u32,
+    /// Each request to `/v1/…` waits this long, in milliseconds.
+    pub api_latency_ms: u64,
+    /// A delayed payment succeeds by itself after this time, in milliseconds.
+    pub settle_after_ms: Option<u64>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            deliver_webhooks: true,
+            drop_percent: 0,
+            duplicate_percent: 0,
+            delivery_delay_ms: 0,
+            reorder_within_ms: 0,
+            api_status: None,
+            api_status_percent: 100,
+            api_latency_ms: 0,
+            settle_after_ms: None,
+        }
+    }
+}
+
+impl Faults {
+    pub(crate) fn happens(percent: u32) -> bool {
+        percent > 0 && rand::random_range(0..100) < percent
+    }
+
+    /// The delay of the next post.
+    pub(crate) fn delivery_delay(&self) -> Duration {
+        let more = rand::random_range(0..=self.reorder_within_ms);
+        Duration::from_millis(self.delivery_delay_ms.saturating_add(more))
+    }
+
+    /// Waits and fails as told.
+    pub(crate) async fn disturb_api(&self) -> Result<(), ApiError> {
+        if self.api_latency_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(self.api_latency_ms)).await;
+        }
+        match self
+            .api_status
+            .and_then(|status| StatusCode::from_u16(status).ok())
+        {
+            Some(status) if Self::happens(self.api_status_percent) => Err(ApiError::fault(status)),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/sim/faults", get(show).put(replace))
+        .route("/sim/ledger", get(ledger))
+        .route("/sim/sessions/{id}/settle/{outcome}", post(settle))
+}
+
+async fn show(State(sim): State<Arc<Shared>>) -> Json<Faults> {
+    Json(sim.faults())
+}
+
+async fn replace(State(sim): State<Arc<Shared>>, Json(faults): Json<Faults>) -> Json<Faults> {
+    *lock(&sim.faults) = faults.clone();
+    Json(faults)
+}
+
+async fn ledger(State(sim): State<Arc<Shared>>) -> Json<Vec<LedgerEntry>> {
+    Json(sim.store().ledger())
+}
+
+async fn settle(
+    State(sim): State<Arc<Shared>>,
+    Path((id, outcome)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let succeeded = match outcome.as_str() {
+        "succeed" => true,
+        "fail" => false,
+        _ => return Err(ApiError::invalid("outcome", "Expected succeed or fail.")),
+    };
+    payment::settle(&sim, &id, succeeded).await?;
+    Ok(Json(json!({ "settled": true })))
+}

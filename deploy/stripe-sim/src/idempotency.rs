@@ -1,0 +1,64 @@
+//! `Idempotency-Key`: the first answer to a key is the answer to it.
+//!
+//! Source: <https://docs.stripe.com/api/idempotent_requests>
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::{error::ApiError, lock};
+
+/// Answers by key.
+#[derive(Default)]
+pub struct Keys(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Stored>>>>>);
+
+struct Stored {
+    request: Vec<u8>,
+    answer: Result<Value, ApiError>,
+}
+
+impl Keys {
+    /// Runs `act` unless `key` already has an answer. A second request with the same key
+    /// waits for the first.
+    pub async fn once(
+        &self,
+        key: Option<&str>,
+        request: &[u8],
+        act: impl Future<Output = Result<Value, ApiError>>,
+    ) -> Result<Value, ApiError> {
+        let Some(key) = key else { return act.await };
+        let slot = lock(&self.0).entry(key.to_owned()).or_default().clone();
+        let mut slot = slot.lock().await;
+        if let Some(stored) = slot.as_ref() {
+            if stored.request == request {
+                return stored.answer.clone();
+            }
+            return Err(ApiError {
+                status: StatusCode::BAD_REQUEST,
+                kind: "idempotency_error",
+                code: None,
+                param: None,
+                message: "Keys for idempotent requests can only be used with the same \
+                          parameters they were first used with."
+                    .to_owned(),
+            });
+        }
+        let answer = act.await;
+        // Requests that were never begun (rate limits, validation) are not remembered.
+        if answer
+            .as_ref()
+            .err()
+            .is_none_or(|error| error.status.is_server_error())
+        {
+            *slot = Some(Stored {
+                request: request.to_owned(),
+                answer: answer.clone(),
+            });
+        }
+        answer
+    }
+}

@@ -1,0 +1,202 @@
+//! A stand-in for Stripe, for demonstrations and tests: enough of its HTTP API for
+//! async-stripe and the official clients, a payment page, signed webhooks with retries,
+//! and a ledger of what was paid.
+//!
+//! It listens on loopback only, refuses live keys and moves no money. `/sim/…` steers it:
+//! see [`faults`] for how it misbehaves on request.
+
+mod api;
+mod delivery;
+mod error;
+pub mod faults;
+mod form;
+mod idempotency;
+mod objects;
+mod payment;
+mod payment_page;
+mod store;
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{delivery::Courier, idempotency::Keys, store::Store};
+pub use crate::{faults::Faults, payment::Outcome, store::LedgerEntry};
+
+/// How the stand-in is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens; must be loopback.
+    pub listen_addr: SocketAddr,
+    /// Where it posts events, if anywhere.
+    pub webhook_url: Option<String>,
+    /// `whsec_…`, to sign them with.
+    pub webhook_secret: String,
+    /// A file that keeps its objects over a restart.
+    pub snapshot: Option<PathBuf>,
+}
+
+/// A running stand-in. Clones steer the same one.
+#[derive(Clone)]
+pub struct StripeSim {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    base_url: String,
+    store: Mutex<Store>,
+    faults: Mutex<Faults>,
+    calls: Mutex<u64>,
+    keys: Keys,
+    courier: Courier,
+    snapshot: Option<PathBuf>,
+}
+
+impl Shared {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
+    fn faults(&self) -> Faults {
+        lock(&self.faults).clone()
+    }
+
+    /// Keeps what just changed. A demonstration that cannot write its file goes on.
+    fn save(&self) {
+        if let Some(path) = &self.snapshot
+            && let Err(error) = self.store().write_to(path)
+        {
+            tracing::warn!(%error, "Could not write the snapshot");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl StripeSim {
+    /// Starts to listen, and serves until `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// The address is not loopback or in use, or the snapshot cannot be read.
+    pub async fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            config.listen_addr.ip().is_loopback(),
+            "the Stripe stand-in listens on loopback only"
+        );
+        let store = match &config.snapshot {
+            Some(path) => Store::read_from(path)?,
+            None => Store::default(),
+        };
+        let listener = TcpListener::bind(config.listen_addr).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            base_url: format!("http://{address}"),
+            store: Mutex::new(store),
+            faults: Mutex::default(),
+            calls: Mutex::default(),
+            keys: Keys::default(),
+            courier: Courier::new(config.webhook_url, config.webhook_secret)?,
+            snapshot: config.snapshot,
+        });
+        delivery::resume(&shared);
+        tokio::spawn(payment::expire_overdue(shared.clone(), shutdown.clone()));
+        let serve = axum::serve(listener, router(shared.clone()))
+            .with_graceful_shutdown(shutdown.cancelled_owned());
+        tokio::spawn(async move {
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "The stand-in stopped serving");
+            }
+        });
+        Ok(Self { address, shared })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// For `STRIPE_API_BASE`.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.shared.base_url
+    }
+
+    /// Makes it misbehave from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        *lock(&self.shared.faults) = faults;
+    }
+
+    /// Changes where events are posted.
+    pub fn set_webhook_url(&self, url: Option<String>) {
+        self.shared.courier.set_url(url);
+    }
+
+    /// Requests to `/v1/…` so far.
+    #[must_use]
+    pub fn api_calls(&self) -> u64 {
+        *lock(&self.shared.calls)
+    }
+
+    /// Every Checkout Session, as a merchant's books would list it.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        self.shared.store().ledger()
+    }
+
+    /// Every event, as it was or would be posted, oldest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        self.shared
+            .store()
+            .events
+            .iter()
+            .map(|event| event.object.clone())
+            .collect()
+    }
+
+    /// What the buyer does on the payment page.
+    ///
+    /// # Errors
+    ///
+    /// There is no such session, or it is no longer open.
+    pub async fn pay(&self, session_id: &str, outcome: Outcome) -> anyhow::Result<()> {
+        payment::act(&self.shared, session_id, outcome).await?;
+        Ok(())
+    }
+
+    /// The bank's word on a delayed payment.
+    ///
+    /// # Errors
+    ///
+    /// There is no such session, or nothing is on its way.
+    pub async fn settle(&self, session_id: &str, succeeded: bool) -> anyhow::Result<()> {
+        payment::settle(&self.shared, session_id, succeeded).await?;
+        Ok(())
+    }
+
+    /// The headers and body of `event` as they would be posted now.
+    #[must_use]
+    pub fn sign(&self, event: &serde_json::Value) -> (String, String) {
+        let body = delivery::body(event);
+        (self.shared.courier.signature(body.as_bytes()), body)
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .merge(api::router(shared.clone()))
+        .merge(payment_page::router())
+        .merge(faults::router())
+        .with_state(shared)
+}

@@ -1,0 +1,47 @@
+//! `stripe-sim`: the stand-in as a process of its own.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use stripe_sim::{Config, StripeSim};
+use tokio_util::sync::CancellationToken;
+
+/// A stand-in for Stripe on loopback: API under /v1, payment page, signed webhooks, and
+/// /sim/ledger and /sim/faults to look at its books and make it misbehave.
+#[derive(Parser)]
+#[command(name = "stripe-sim", version)]
+struct Cli {
+    /// Where to listen; loopback only.
+    #[arg(long, default_value = "127.0.0.1:12111")]
+    listen: SocketAddr,
+    /// Where to post events, such as http://127.0.0.1:8080/api/payment/webhook.
+    #[arg(long)]
+    webhook_url: Option<String>,
+    /// What to sign them with; the shop's STRIPE_WEBHOOK_SECRET.
+    #[arg(long, default_value = "whsec_stripe_stand_in")]
+    webhook_secret: String,
+    /// A file that keeps its objects over a restart.
+    #[arg(long)]
+    snapshot: Option<PathBuf>,
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "the one line a person waits for")]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
+    let shutdown = CancellationToken::new();
+    let config = Config {
+        listen_addr: cli.listen,
+        webhook_url: cli.webhook_url,
+        webhook_secret: cli.webhook_secret,
+        snapshot: cli.snapshot,
+    };
+    let sim = StripeSim::start(config, shutdown.clone()).await?;
+    println!("Stripe stand-in: {}", sim.base_url());
+    tokio::signal::ctrl_c().await?;
+    shutdown.cancel();
+    Ok(())
+}

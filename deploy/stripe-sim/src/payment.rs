@@ -1,0 +1,227 @@
+//! What happens to a Checkout Session after it was made.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Shared, delivery,
+    error::ApiError,
+    objects::{example, merge, new_id, now},
+    store::text,
+};
+
+/// How long Stripe holds a buyer's redirect for the webhook to be answered.
+const REDIRECT_WAIT: Duration = Duration::from_secs(10);
+
+/// What a buyer does on the payment page: the form field `outcome`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Pays by card.
+    Succeed,
+    /// The card is declined; the session stays open.
+    Decline,
+    /// Pays by a delayed method, such as a bank debit: the money comes later, or not.
+    Delay,
+    /// Turns back to the shop; the session stays open.
+    Cancel,
+}
+
+/// Where the buyer goes next.
+pub enum Next {
+    /// To the shop.
+    Redirect(String),
+    /// Stays on the payment page, which says why.
+    Stay(&'static str),
+}
+
+/// Lets the buyer act.
+pub async fn act(sim: &Arc<Shared>, id: &str, outcome: Outcome) -> Result<Next, ApiError> {
+    let session = find(sim, id)?;
+    match text(&session, "status") {
+        "open" => {}
+        "complete" => return Ok(Next::Redirect(success_url(&session))),
+        _ => return Ok(Next::Stay("This checkout has expired.")),
+    }
+    match outcome {
+        Outcome::Cancel => Ok(Next::Redirect(text(&session, "cancel_url").to_owned())),
+        Outcome::Decline => Ok(Next::Stay("Your card was declined. No money was taken.")),
+        Outcome::Succeed => complete(sim, &session, "paid", "succeeded").await,
+        Outcome::Delay => {
+            let next = complete(sim, &session, "unpaid", "processing").await?;
+            if let Some(after_ms) = sim.faults().settle_after_ms {
+                let (sim, id) = (sim.clone(), id.to_owned());
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                    // Somebody may have settled it by hand in between.
+                    settle(&sim, &id, true).await.ok();
+                });
+            }
+            Ok(next)
+        }
+    }
+}
+
+/// The buyer is done with the page.
+async fn complete(
+    sim: &Arc<Shared>,
+    session: &Value,
+    payment_status: &str,
+    intent_status: &str,
+) -> Result<Next, ApiError> {
+    let id = text(session, "id");
+    let free = session["amount_total"] == 0;
+    let payment_status = if free {
+        "no_payment_required"
+    } else {
+        payment_status
+    };
+    let intent = (!free).then(|| {
+        example("payment_intent", json!({
+            "id": new_id("pi_", 24),
+            "amount": session["amount_total"],
+            "amount_received": if payment_status == "paid" { session["amount_total"].clone() } else { json!(0) },
+            "canceled_at": null,
+            "client_secret": null,
+            "created": now(),
+            "currency": session["currency"],
+            "last_payment_error": null,
+            "metadata": sim.store().intent_metadata(id),
+            "next_action": null,
+            "processing": null,
+            "shipping": null,
+            "status": intent_status,
+            "transfer_data": null,
+        }))
+    });
+    let completed = {
+        let mut store = sim.store();
+        let session = store
+            .sessions
+            .get_mut(id)
+            .ok_or_else(|| no_such_session(id))?;
+        if text(session, "status") != "open" {
+            return Ok(Next::Redirect(success_url(session)));
+        }
+        merge(
+            session,
+            json!({
+                "payment_intent": intent.as_ref().map(|intent| intent["id"].clone()),
+                "payment_status": payment_status,
+                "status": "complete",
+                "url": null,
+            }),
+        );
+        let completed = session.clone();
+        if let Some(intent) = intent {
+            store.payment_intents.insert(intent);
+        }
+        completed
+    };
+    let answered = delivery::emit(sim, "checkout.session.completed", completed.clone());
+    sim.save();
+    // The buyer waits for the shop's webhook, but not for ever.
+    tokio::time::timeout(REDIRECT_WAIT, answered).await.ok();
+    Ok(Next::Redirect(success_url(&completed)))
+}
+
+/// The bank's word on a delayed payment.
+pub async fn settle(sim: &Arc<Shared>, id: &str, succeeded: bool) -> Result<(), ApiError> {
+    let (event, session) = {
+        let mut store = sim.store();
+        let session = store
+            .sessions
+            .get_mut(id)
+            .ok_or_else(|| no_such_session(id))?;
+        if text(session, "status") != "complete" || text(session, "payment_status") != "unpaid" {
+            return Err(ApiError::invalid("id", "No delayed payment is on its way."));
+        }
+        let event = if succeeded {
+            merge(session, json!({ "payment_status": "paid" }));
+            "checkout.session.async_payment_succeeded"
+        } else {
+            "checkout.session.async_payment_failed"
+        };
+        let session = session.clone();
+        let status = if succeeded {
+            "succeeded"
+        } else {
+            "requires_payment_method"
+        };
+        if let Some(intent) = store
+            .payment_intents
+            .get_mut(text(&session, "payment_intent"))
+        {
+            merge(intent, json!({ "status": status }));
+        }
+        (event, session)
+    };
+    let answered = delivery::emit(sim, event, session);
+    sim.save();
+    tokio::time::timeout(REDIRECT_WAIT, answered).await.ok();
+    Ok(())
+}
+
+/// Ends an open session unpaid.
+pub fn expire(sim: &Arc<Shared>, id: &str) -> Result<Value, ApiError> {
+    let expired = {
+        let mut store = sim.store();
+        let session = store
+            .sessions
+            .get_mut(id)
+            .ok_or_else(|| no_such_session(id))?;
+        if text(session, "status") != "open" {
+            return Err(ApiError::invalid(
+                "session",
+                "Only Checkout Sessions with a status of `open` can be expired.",
+            ));
+        }
+        merge(session, json!({ "status": "expired", "url": null }));
+        session.clone()
+    };
+    drop(delivery::emit(
+        sim,
+        "checkout.session.expired",
+        expired.clone(),
+    ));
+    sim.save();
+    Ok(expired)
+}
+
+/// Expires what is overdue, every second.
+pub async fn expire_overdue(sim: Arc<Shared>, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
+        let now = now();
+        let overdue: Vec<String> = sim
+            .store()
+            .sessions
+            .newest_first()
+            .filter(|it| text(it, "status") == "open" && it["expires_at"].as_i64() < Some(now))
+            .map(|session| text(session, "id").to_owned())
+            .collect();
+        for id in overdue {
+            // Paid in the meantime is not an error here.
+            expire(&sim, &id).ok();
+        }
+    }
+}
+
+pub fn find(sim: &Shared, id: &str) -> Result<Value, ApiError> {
+    sim.store()
+        .sessions
+        .get(id)
+        .cloned()
+        .ok_or_else(|| no_such_session(id))
+}
+
+fn no_such_session(id: &str) -> ApiError {
+    ApiError::no_such("checkout.session", id)
+}
+
+fn success_url(session: &Value) -> String {
+    text(session, "success_url").replace("{CHECKOUT_SESSION_ID}", text(session, "id"))
+}

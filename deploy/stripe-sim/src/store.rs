@@ -1,0 +1,123 @@
+//! What the stand-in remembers.
+
+use std::{collections::HashMap, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Objects of one kind, by id and in the order they were made.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Objects {
+    order: Vec<String>,
+    by_id: HashMap<String, Value>,
+}
+
+impl Objects {
+    pub fn insert(&mut self, object: Value) {
+        let id = text(&object, "id").to_owned();
+        self.order.push(id.clone());
+        self.by_id.insert(id, object);
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Value> {
+        self.by_id.get(id)
+    }
+
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut Value> {
+        self.by_id.get_mut(id)
+    }
+
+    /// Newest first, as Stripe lists them.
+    pub fn newest_first(&self) -> impl Iterator<Item = &Value> {
+        self.order.iter().rev().filter_map(|id| self.by_id.get(id))
+    }
+}
+
+/// An event and how its delivery went.
+#[derive(Serialize, Deserialize)]
+pub struct StoredEvent {
+    pub object: Value,
+    pub delivered: bool,
+    /// Told not to deliver it, ever.
+    pub dropped: bool,
+}
+
+/// Everything the stand-in knows.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Store {
+    pub sessions: Objects,
+    pub payment_intents: Objects,
+    pub events: Vec<StoredEvent>,
+    /// `payment_intent_data[metadata]` of a session, by the session's id.
+    pub intent_metadata: HashMap<String, Value>,
+}
+
+/// One Checkout Session in the stand-in's books.
+#[derive(Debug, Clone, Serialize)]
+pub struct LedgerEntry {
+    /// `cs_…`
+    pub session_id: String,
+    /// What the shop put there.
+    pub client_reference_id: Option<String>,
+    /// `open`, `complete` or `expired`.
+    pub status: String,
+    /// `paid`, `unpaid` or `no_payment_required`.
+    pub payment_status: String,
+    /// In minor units.
+    pub amount_total: i64,
+    /// Lower-case ISO 4217.
+    pub currency: String,
+    /// `pi_…`
+    pub payment_intent: Option<String>,
+}
+
+impl Store {
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        let optional = |object: &Value, field: &str| {
+            object.get(field).and_then(Value::as_str).map(str::to_owned)
+        };
+        self.sessions
+            .newest_first()
+            .map(|session| LedgerEntry {
+                session_id: text(session, "id").to_owned(),
+                client_reference_id: optional(session, "client_reference_id"),
+                status: text(session, "status").to_owned(),
+                payment_status: text(session, "payment_status").to_owned(),
+                amount_total: session["amount_total"].as_i64().unwrap_or_default(),
+                currency: text(session, "currency").to_owned(),
+                payment_intent: optional(session, "payment_intent"),
+            })
+            .collect()
+    }
+
+    pub fn intent_metadata(&self, session_id: &str) -> Value {
+        self.intent_metadata
+            .get(session_id)
+            .cloned()
+            .unwrap_or_else(|| serde_json::json!({}))
+    }
+
+    pub fn read_from(path: &Path) -> io::Result<Self> {
+        match std::fs::read(path) {
+            Ok(json) => Ok(serde_json::from_slice(&json)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a new file and puts it in place of the old, so that a crash leaves one of them.
+    pub fn write_to(&self, path: &Path) -> io::Result<()> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
+        std::fs::write(&unfinished, serde_json::to_vec(self)?)?;
+        std::fs::rename(unfinished, path)
+    }
+}
+
+/// A field that is text, or nothing.
+pub fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object
+        .get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
