@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use email_address::EmailAddress;
+use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::{
@@ -230,10 +230,11 @@ fn validate(
 
 /// What Stripe accepts: an address of the internet, not of one machine.
 fn is_email(text: &str) -> bool {
-    EmailAddress::from_str(text).is_ok_and(|email| {
-        let domain = email.domain();
-        text == email.as_str() && domain.contains('.') && !domain.starts_with('[')
-    })
+    let options = Options::default()
+        .with_required_tld()
+        .without_display_text()
+        .without_domain_literal();
+    EmailAddress::parse_with_options(text, options).is_ok()
 }
 
 /// Identifies the body that an `Idempotency-Key` was first used with, without keeping it.

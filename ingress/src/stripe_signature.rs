@@ -115,3 +115,6 @@ impl<'a> Header<'a> {
             .any(|signature| mac.clone().verify_slice(signature).is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,3 @@ pub mod stripe_client;
 pub mod stripe_id;
 pub mod telemetry;
 pub mod traceparent;
-
-#[cfg(feature = "test-support")]
-pub mod test_support;

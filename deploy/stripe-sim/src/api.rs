@@ -71,8 +71,9 @@ async fn create_session(State(sim): State<Arc<Shared>>, headers: HeaderMap, body
     let key = headers
         .get("idempotency-key")
         .and_then(|value| value.to_str().ok());
-    let create = async { new_session(&sim, &Form::parse(&body)) };
-    sim.keys.once(key, &body, create).await.map(Json)
+    let form = Form::parse(&body);
+    let create = async { new_session(&sim, &form) };
+    sim.keys.once(key, form.clone(), create).await.map(Json)
 }
 
 fn new_session(sim: &Shared, form: &Form) -> Result<Value, ApiError> {

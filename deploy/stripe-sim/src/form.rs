@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// The nested form of `a[b][0]=c`: `{"a": {"b": {"0": "c"}}}`. All leaves are strings, and
 /// lists are objects whose keys are the positions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Form(Map<String, Value>);
 
 impl Form {

@@ -10,14 +10,14 @@ use std::{
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::{error::ApiError, lock};
+use crate::{error::ApiError, form::Form, lock};
 
 /// Answers by key.
 #[derive(Default)]
 pub struct Keys(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Stored>>>>>);
 
 struct Stored {
-    request: Vec<u8>,
+    request: Form,
     answer: Result<Value, ApiError>,
 }
 
@@ -27,13 +27,14 @@ impl Keys {
     pub async fn once(
         &self,
         key: Option<&str>,
-        request: &[u8],
+        request: Form,
         act: impl Future<Output = Result<Value, ApiError>>,
     ) -> Result<Value, ApiError> {
         let Some(key) = key else { return act.await };
         let slot = lock(&self.0).entry(key.to_owned()).or_default().clone();
         let mut slot = slot.lock().await;
         if let Some(stored) = slot.as_ref() {
+            // The same parameters in another order are the same parameters.
             if stored.request == request {
                 return stored.answer.clone();
             }
@@ -55,7 +56,7 @@ impl Keys {
             .is_none_or(|error| error.status.is_server_error())
         {
             *slot = Some(Stored {
-                request: request.to_owned(),
+                request,
                 answer: answer.clone(),
             });
         }

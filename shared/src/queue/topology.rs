@@ -59,7 +59,9 @@ impl Topology {
         format!("{}.dead", self.prefix)
     }
 
-    fn unroutable_exchange(&self) -> String {
+    /// Exchange for messages that no binding of the work exchange wanted.
+    #[must_use]
+    pub fn unroutable_exchange(&self) -> String {
         format!("{}.unroutable", self.prefix)
     }
 

@@ -1,0 +1,127 @@
+//! How the programs answer to wrong variables and arguments.
+
+use std::process::{Command, Output};
+
+use crate::{processes::binary, stack::Stack};
+
+fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(binary(program));
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied());
+    command.output().unwrap()
+}
+
+const GOOD: [(&str, &str); 3] = [
+    ("DATABASE_URL", "sqlite:///nonexistent/shop.sqlite"),
+    ("STRIPE_SECRET_KEY", "sk_test_1"),
+    ("STRIPE_WEBHOOK_SECRET", "whsec_12345"),
+];
+
+#[test]
+fn a_wrong_or_missing_variable_is_one_line_that_names_it_and_exit_code_2() {
+    for (program, variable, value) in [
+        ("ingress", "DATABASE_URL", ""),
+        ("ingress", "STRIPE_SECRET_KEY", "hunter2hunter2"),
+        ("ingress", "STRIPE_WEBHOOK_SECRET", "hunter2hunter2"),
+        ("ingress", "LISTEN_ADDR", "hunter2"),
+        ("ingress", "HOLD_MINUTES", "5"),
+        ("ingress", "LOG_FORMAT", "xml"),
+        ("ingress", "RUST_LOG", "a=b=c"),
+        ("worker", "DATABASE_URL", "mysql://root:hunter2@localhost/x"),
+        ("worker", "STRIPE_SECRET_KEY", ""),
+        ("worker", "AMQP_URL", "http://guest:hunter2@localhost"),
+        ("worker", "WORKER_CONCURRENCY", "0"),
+        ("local", "LISTEN_ADDR", "8080"),
+        (
+            "local",
+            "DATABASE_URL",
+            "postgres://postgres:hunter2@127.0.0.1/x",
+        ), // no AMQP_URL
+        ("migrations", "DATABASE_URL", ""),
+        (
+            "migrations",
+            "DATABASE_URL",
+            "oracle://system:hunter2@localhost",
+        ),
+    ] {
+        let mut variables = GOOD.to_vec();
+        variables.retain(|(name, _)| *name != variable);
+        variables.push((variable, value));
+        let arguments: &[&str] = if program == "migrations" {
+            &["up"]
+        } else {
+            &[]
+        };
+
+        let output = run(program, arguments, &variables);
+
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let named = if value.starts_with("postgres:") {
+            "AMQP_URL"
+        } else {
+            variable
+        };
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{program} {variable}={value}: {stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(
+            stderr.starts_with(&format!("{program}: {named}: ")),
+            "{stderr}"
+        );
+        assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
+}
+
+#[test]
+fn what_cannot_be_reached_is_said_and_exits_with_1() {
+    for program in ["ingress", "worker"] {
+        let output = run(program, &[], &GOOD);
+
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(
+            stderr.contains("DATABASE_URL: cannot connect to the database"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn every_program_explains_itself_and_refuses_unknown_arguments() {
+    for program in ["ingress", "worker", "migrations", "local", "stripe-sim"] {
+        let help = run(program, &["--help"], &[]);
+        let unknown = run(program, &["--frobnicate"], &[]);
+
+        assert!(help.status.success());
+        assert!(
+            String::from_utf8(help.stdout).unwrap().contains("Usage:"),
+            "{program}"
+        );
+        assert_eq!(unknown.status.code(), Some(2), "{program}");
+    }
+}
+
+#[tokio::test]
+async fn check_says_whether_ingress_could_start() {
+    let stack = Stack::postgres_rabbitmq().await;
+    let mut variables: Vec<(&str, &str)> = GOOD[1..].to_vec();
+    variables.extend(
+        stack
+            .variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str())),
+    );
+
+    let output = run("ingress", &["check"], &variables);
+
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,0 +1,289 @@
+//! One paid session, one booking and one payment: whoever brings the news, how often and
+//! in which order.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, future::join_all, stream};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use shared::{
+    clock,
+    db::{checkout, stripe_event},
+    message::Envelope,
+    queue::{ConsumerSource, Lane},
+    stripe_id::CheckoutSessionId,
+    traceparent::Traceparent,
+};
+use stripe_sim::{Faults, Outcome};
+use tokio_util::sync::CancellationToken;
+use worker::{Fulfillment, JobError, run_job};
+
+use crate::{
+    queue,
+    shop::{Session, Shop, eventually},
+    stack::{Stack, on_each_stack},
+};
+
+on_each_stack![
+    confirm_alone_leads_to_the_booking,
+    the_webhook_alone_leads_to_the_booking,
+    webhook_and_confirm_racing_book_once,
+    payments_made_while_no_worker_runs_are_booked_later,
+    two_workers_on_one_session_book_once,
+    a_crash_between_commit_and_ack_changes_nothing,
+    every_order_of_a_delayed_payments_events_books_once,
+    what_does_not_fit_the_hold_is_set_aside,
+    a_failure_of_stripe_is_retried,
+];
+
+fn undelivered() -> Faults {
+    Faults {
+        deliver_webhooks: false,
+        ..Faults::default()
+    }
+}
+
+async fn paid_session(shop: &Shop) -> Session {
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+    shop.pay(&session, Outcome::Succeed).await;
+    session
+}
+
+/// The latest event as ingress would queue it.
+fn latest_event(shop: &Shop) -> Envelope {
+    let event = shop.stripe.events().pop().unwrap();
+    let (_, body) = shop.stripe.sign(&event);
+    let id = event["id"].as_str().unwrap();
+    Envelope::stripe_event(id, body.into(), clock::system(), &Traceparent::new())
+}
+
+fn confirm_job(session: &Session) -> Envelope {
+    let id: CheckoutSessionId = session.id.parse().unwrap();
+    Envelope::checkout_confirm(&id, clock::system(), &Traceparent::new())
+}
+
+async fn confirm_alone_leads_to_the_booking(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    shop.stripe.set_faults(undelivered());
+    let session = paid_session(&shop).await;
+
+    let (_, body) = shop.confirm(&session.id, 20).await;
+
+    assert_eq!(body["status"], "confirmed");
+    shop.close().await;
+}
+
+async fn the_webhook_alone_leads_to_the_booking(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+    let calls_before = shop.stripe.api_calls();
+
+    shop.pay(&session, Outcome::Succeed).await;
+
+    shop.wait_for_bookings(1).await;
+    assert_eq!(shop.stripe.api_calls(), calls_before);
+    shop.close().await;
+}
+
+async fn webhook_and_confirm_racing_book_once(stack: Stack) {
+    let mut shop = Shop::open(stack).await;
+    shop.start_worker().await;
+    shop.stripe.set_faults(Faults {
+        duplicate_percent: 30,
+        ..Faults::default()
+    });
+    let slot = shop.slot(200).await;
+
+    let buyer = async |_| {
+        let session = shop.create(slot).await;
+        let (_, (_, answer)) = tokio::join!(
+            shop.pay(&session, Outcome::Succeed),
+            shop.confirm(&session.id, 20)
+        );
+        // A job that ran before the payment may have found the session open.
+        if answer["status"] != "confirmed" {
+            eventually("the buyer is told", async || {
+                shop.confirm(&session.id, 5).await.1["status"] == "confirmed"
+            })
+            .await;
+        }
+    };
+    stream::iter(0..200)
+        .map(buyer)
+        .buffer_unordered(16)
+        .collect::<Vec<()>>()
+        .await;
+
+    shop.wait_for_bookings(200).await;
+    assert_eq!(shop.payments().await, 200);
+    assert_eq!(queue::dead(&shop.stack).await, 0);
+    shop.close().await;
+}
+
+async fn payments_made_while_no_worker_runs_are_booked_later(stack: Stack) {
+    let mut shop = Shop::open(stack).await;
+    shop.stop_workers().await;
+    let slot = shop.slot(50).await;
+    for _ in 0..50 {
+        let session = shop.create(slot).await;
+        shop.pay(&session, Outcome::Succeed).await;
+    }
+    assert_eq!(shop.bookings().await, 0);
+
+    for _ in 0..3 {
+        shop.start_worker().await;
+    }
+
+    shop.wait_for_bookings(50).await;
+    shop.close().await;
+}
+
+async fn two_workers_on_one_session_book_once(stack: Stack) {
+    let shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(undelivered());
+    let session = paid_session(&shop).await;
+    let (context, event, job) = (
+        shop.worker_context(),
+        latest_event(&shop),
+        confirm_job(&session),
+    );
+
+    let runs = (0..20).map(|run| run_job(&context, if run % 2 == 0 { &event } else { &job }));
+    let outcomes = join_all(runs).await;
+
+    let created = |it: &&Result<_, JobError>| matches!(it, Ok(Fulfillment::Created));
+    assert_eq!(outcomes.iter().filter(created).count(), 1, "{outcomes:?}");
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!((shop.bookings().await, shop.payments().await), (1, 1));
+    shop.close().await;
+}
+
+async fn a_crash_between_commit_and_ack_changes_nothing(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    let session = paid_session(&shop).await;
+    let take = async || {
+        let source = ConsumerSource::open(&shop.stack.queue, &shop.publisher, "crash")
+            .await
+            .unwrap();
+        let mut consumer = source
+            .consume(Lane::Events, 1, CancellationToken::new())
+            .await
+            .unwrap();
+        let delivery = tokio::time::timeout(Duration::from_secs(40), consumer.next()).await;
+        (source, consumer, delivery.unwrap().unwrap())
+    };
+    let context = shop.worker_context();
+
+    // A worker commits and dies: its connection is gone, the delivery unanswered.
+    let (source, consumer, delivery) = take().await;
+    let first = run_job(&context, &delivery.message).await.unwrap();
+    drop((delivery, consumer, source));
+    let (_source, _consumer, delivery) = take().await;
+    let second = run_job(&context, &delivery.message).await.unwrap();
+
+    assert!(delivery.redelivered);
+    assert_eq!(first, Fulfillment::Created);
+    assert_eq!(second, Fulfillment::AlreadyProcessed);
+    delivery.ack().await.unwrap();
+    shop.start_worker().await;
+    assert_eq!(shop.confirm(&session.id, 10).await.1["status"], "confirmed");
+    assert_eq!((shop.bookings().await, shop.payments().await), (1, 1));
+    shop.close().await;
+}
+
+async fn every_order_of_a_delayed_payments_events_books_once(stack: Stack) {
+    let shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(undelivered());
+    let context = shop.worker_context();
+
+    for order in [[0, 1, 0], [1, 0, 1], [0, 0, 1], [1, 1, 0]] {
+        let slot = shop.slot(1).await;
+        let session = shop.create(slot).await;
+        shop.pay(&session, Outcome::Delay).await;
+        let completed = latest_event(&shop);
+        shop.stripe.settle(&session.id, true).await.unwrap();
+        let events = [completed, latest_event(&shop)];
+
+        for index in order {
+            let event: &Envelope = &events[index];
+            run_job(&context, event).await.unwrap();
+        }
+
+        assert_eq!(
+            shop.confirm(&session.id, 0).await.1["status"],
+            "confirmed",
+            "{order:?}"
+        );
+        let inbox = stripe_event::Entity::find()
+            .filter(stripe_event::Column::Kind.starts_with("checkout.session."))
+            .all(&shop.stack.db)
+            .await
+            .unwrap();
+        assert_eq!(
+            inbox.len() as u64,
+            shop.bookings().await * 2,
+            "one row per event"
+        );
+    }
+    shop.close().await;
+}
+
+async fn what_does_not_fit_the_hold_is_set_aside(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    let session = paid_session(&shop).await;
+    let db = shop.stack.db.clone();
+    let set_price = async |minor_units: i64| {
+        checkout::Entity::update_many()
+            .col_expr(checkout::Column::AmountMinorUnits, Expr::value(minor_units))
+            .filter(checkout::Column::SessionId.eq(session.id.as_str()))
+            .exec(&db)
+            .await
+            .unwrap();
+    };
+
+    set_price(5000).await;
+    let refused = run_job(&shop.worker_context(), &confirm_job(&session))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            JobError::Reject {
+                code: "amount_mismatch",
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    shop.start_worker().await;
+    eventually("it is set aside", async || {
+        queue::dead(&shop.stack).await == 1
+    })
+    .await;
+    assert_eq!(shop.bookings().await, 0);
+
+    // An operator puts it right; the next look at the session books it.
+    set_price(4900).await;
+    assert_eq!(shop.confirm(&session.id, 20).await.1["status"], "confirmed");
+    shop.close().await;
+}
+
+async fn a_failure_of_stripe_is_retried(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    shop.stripe.set_faults(undelivered());
+    let session = paid_session(&shop).await;
+
+    shop.stripe.set_faults(Faults {
+        api_status: Some(429),
+        ..undelivered()
+    });
+    let (_, meanwhile) = shop.confirm(&session.id, 3).await;
+    shop.stripe.set_faults(undelivered());
+
+    assert_eq!(meanwhile["status"], "processing");
+    // By the retry tier, with nobody asking again.
+    shop.wait_for_bookings(1).await;
+    assert_eq!(queue::dead(&shop.stack).await, 0);
+    shop.close().await;
+}

@@ -1,0 +1,137 @@
+//! What `cargo run` starts, as a person would use it with curl.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    processes::binary,
+    shop::{eventually, order},
+};
+
+struct LocalShop {
+    process: Child,
+    url: String,
+}
+
+impl LocalShop {
+    /// Starts it in `folder` and reads the address it prints.
+    fn start(folder: &TempDir) -> Self {
+        let mut process = Command::new(binary("local"))
+            .current_dir(folder.path())
+            .env("LISTEN_ADDR", "127.0.0.1:0")
+            .env("ADMIN_ADDR", "127.0.0.1:0")
+            .env("STRIPE_SIM_ADDR", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("Bookonce shop: ")
+            .unwrap()
+            .to_owned();
+        Self { process, url }
+    }
+}
+
+impl Drop for LocalShop {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_books_pays_and_sees_it_also_after_a_crash() {
+    let folder = TempDir::new().unwrap();
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let shop = LocalShop::start(&folder);
+
+    let offerings: Value = http
+        .get(format!("{}/api/offerings", shop.url))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let offerings = offerings["offerings"].as_array().unwrap();
+    let currencies: std::collections::HashSet<_> = offerings
+        .iter()
+        .map(|it| it["currency"].as_str().unwrap())
+        .collect();
+    assert!(
+        offerings.len() >= 4 && currencies.len() >= 3,
+        "{offerings:?}"
+    );
+    let slots = || {
+        offerings
+            .iter()
+            .flat_map(|it| it["slots"].as_array().unwrap())
+    };
+    assert!(
+        slots().any(|slot| slot["seats_left"] == 1),
+        "one nearly full slot"
+    );
+    let slot = slots().next().unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+
+    let request = http.post(format!("{}/api/create-checkout-session", shop.url));
+    let session: Value = request
+        .json(&order(slot, 1))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let pay = http.post(session["checkout_url"].as_str().unwrap());
+    let paid = pay.form(&[("outcome", "succeed")]).send().await.unwrap();
+    assert_eq!(paid.status(), StatusCode::SEE_OTHER);
+    let id = session["session_id"].as_str().unwrap();
+    let back = paid.headers()["location"].to_str().unwrap();
+    assert_eq!(
+        back,
+        format!("{}/payment-success?session_id={id}", shop.url)
+    );
+    assert_eq!(
+        http.get(back).send().await.unwrap().status(),
+        StatusCode::OK
+    );
+
+    let confirmed = async |url: &str| {
+        let request = http
+            .post(format!("{url}/api/payment/confirm"))
+            .header("prefer", "wait=10");
+        let body = serde_json::json!({ "session_id": id });
+        let answer: Value = request
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        answer["status"] == "confirmed"
+    };
+    eventually("it is confirmed", async || confirmed(&shop.url).await).await;
+
+    drop(shop); // SIGKILL
+    let shop = LocalShop::start(&folder);
+    assert!(confirmed(&shop.url).await);
+}

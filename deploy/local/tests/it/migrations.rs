@@ -1,0 +1,61 @@
+//! The migrations on both engines.
+
+use futures_util::future::join_all;
+use sea_orm::{ConnectOptions, Database, EntityTrait, PaginatorTrait};
+use secrecy::ExposeSecret;
+use shared::{clock, db::offering};
+
+use crate::stack::{Stack, on_each_stack};
+
+on_each_stack![
+    migrations_go_down_and_up_again,
+    several_at_once_are_safe,
+    the_catalogue_is_filled_once,
+];
+
+async fn migrations_go_down_and_up_again(stack: Stack) {
+    let all = ::migrations::status(&stack.db).await.unwrap();
+    let steps = u32::try_from(all.len()).unwrap();
+    assert!(all.iter().all(|(_, applied)| *applied));
+
+    ::migrations::down(&stack.db, steps).await.unwrap();
+    let after_down = ::migrations::status(&stack.db).await.unwrap();
+    let without_tables = shared::db::connect(&stack.database).await.unwrap_err();
+    ::migrations::up(&stack.db).await.unwrap();
+
+    assert!(after_down.iter().all(|(_, applied)| !applied));
+    assert!(
+        without_tables.to_string().contains("migrations up"),
+        "{without_tables}"
+    );
+    assert_eq!(::migrations::status(&stack.db).await.unwrap(), all);
+}
+
+async fn several_at_once_are_safe(stack: Stack) {
+    let steps = u32::try_from(::migrations::status(&stack.db).await.unwrap().len()).unwrap();
+    ::migrations::down(&stack.db, steps).await.unwrap();
+    // SQLite has no advisory lock: its one writer at a time is the process with the file.
+    let at_once = if stack.is_postgres() { 5 } else { 1 };
+
+    let runs = (0..at_once).map(async |_| {
+        let options = ConnectOptions::new(stack.database.url.expose_secret());
+        let db = Database::connect(options).await.unwrap();
+        ::migrations::up(&db).await
+    });
+
+    for outcome in join_all(runs).await {
+        outcome.unwrap();
+    }
+}
+
+async fn the_catalogue_is_filled_once(stack: Stack) {
+    let first = ::migrations::catalogue::seed(&stack.db, clock::system())
+        .await
+        .unwrap();
+    let second = ::migrations::catalogue::seed(&stack.db, clock::system())
+        .await
+        .unwrap();
+
+    assert_eq!((first, second), (true, false));
+    assert_eq!(offering::Entity::find().count(&stack.db).await.unwrap(), 5);
+}

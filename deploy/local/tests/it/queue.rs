@@ -1,0 +1,345 @@
+//! The queue itself: what is on the wire, what comes back, what is set aside.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use lapin::{
+    BasicProperties,
+    options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use shared::{
+    clock,
+    db::{dead_letter, job},
+    message::Envelope,
+    queue::{Consumer, ConsumerSource, Delivery, Lane, Publisher, RetryTier, topology::Topology},
+    settings::QueueSettings,
+    stripe_id::CheckoutSessionId,
+    traceparent::Traceparent,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    shop::{Shop, eventually},
+    stack::{Stack, connect, on_each_stack},
+};
+
+on_each_stack![
+    a_message_arrives_as_it_was_published,
+    a_retried_message_comes_back_after_its_tier,
+    a_dead_letter_keeps_its_reason,
+    lanes_do_not_wait_for_each_other,
+    poison_is_set_aside_and_harms_nobody,
+];
+
+/// Messages in `lane` that nobody has in hand.
+pub async fn waiting(stack: &Stack, lane: &str) -> u64 {
+    match &stack.queue {
+        QueueSettings::RabbitMq { prefix, .. } => {
+            ready(stack, &format!("{prefix}.{lane}.v1")).await
+        }
+        QueueSettings::Embedded => {
+            let rows = job::Entity::find().filter(job::Column::Lane.eq(lane));
+            rows.count(&stack.db).await.unwrap()
+        }
+    }
+}
+
+/// Messages set aside.
+pub async fn dead(stack: &Stack) -> u64 {
+    match &stack.queue {
+        QueueSettings::RabbitMq { prefix, .. } => {
+            ready(stack, &Topology::new(prefix).dead_queue()).await
+        }
+        QueueSettings::Embedded => dead_letter::Entity::find().count(&stack.db).await.unwrap(),
+    }
+}
+
+async fn ready(stack: &Stack, queue: &str) -> u64 {
+    let channel = channel(stack).await;
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
+    let queue = channel
+        .queue_declare(queue.into(), passive, FieldTable::default())
+        .await
+        .unwrap();
+    queue.message_count().into()
+}
+
+/// A channel of the test's own; its connection ends with it.
+async fn channel(stack: &Stack) -> lapin::Channel {
+    let QueueSettings::RabbitMq { uri, .. } = &stack.queue else {
+        panic!("no broker")
+    };
+    connect(uri).await.unwrap().create_channel().await.unwrap()
+}
+
+fn prefix(stack: &Stack) -> &str {
+    let QueueSettings::RabbitMq { prefix, .. } = &stack.queue else {
+        panic!("no broker")
+    };
+    prefix
+}
+
+fn message() -> Envelope {
+    let id: CheckoutSessionId = "cs_test_a1B2c3D4e5".parse().unwrap();
+    Envelope::checkout_confirm(&id, clock::system(), &Traceparent::new())
+}
+
+struct Ends {
+    publisher: Publisher,
+    source: ConsumerSource,
+}
+
+impl Ends {
+    async fn open(stack: &Stack) -> Self {
+        let publisher = Publisher::open(&stack.queue, &stack.db, "test")
+            .await
+            .unwrap();
+        let source = ConsumerSource::open(&stack.queue, &publisher, "test")
+            .await
+            .unwrap();
+        Self { publisher, source }
+    }
+
+    /// The next message of `lane`, and the consumer that it must be answered through.
+    async fn take(&self, lane: Lane) -> (Delivery, Consumer) {
+        let mut consumer = self
+            .source
+            .consume(lane, 1, CancellationToken::new())
+            .await
+            .unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(20), consumer.next()).await;
+        (next.unwrap().unwrap(), consumer)
+    }
+}
+
+async fn a_message_arrives_as_it_was_published(stack: Stack) {
+    let ends = Ends::open(&stack).await;
+    let body = Bytes::from_static(b"{ \"id\":\t\"evt_1\" }\n\xff");
+    let event = Envelope::stripe_event("evt_1", body, clock::system(), &Traceparent::new());
+
+    ends.publisher.publish(Lane::Events, &event).await.unwrap();
+    let (delivery, _consumer) = ends.take(Lane::Events).await;
+
+    assert_eq!(delivery.message, event);
+    assert!(!delivery.redelivered);
+    delivery.ack().await.unwrap();
+    assert_eq!(waiting(&stack, "events").await, 0);
+}
+
+async fn a_retried_message_comes_back_after_its_tier(stack: Stack) {
+    let ends = Ends::open(&stack).await;
+    ends.publisher
+        .publish(Lane::Confirm, &message())
+        .await
+        .unwrap();
+    let (first, consumer) = ends.take(Lane::Confirm).await;
+    let start = Instant::now();
+
+    first
+        .retry(RetryTier::TenSeconds, "stripe_unavailable")
+        .await
+        .unwrap();
+    drop(consumer);
+    let (second, _consumer) = ends.take(Lane::Confirm).await;
+
+    let waited = start.elapsed();
+    assert!((9..14).contains(&waited.as_secs()), "{waited:?}");
+    assert_eq!(second.message.attempt, 1);
+    assert_eq!(
+        second.message.last_error.as_deref(),
+        Some("stripe_unavailable")
+    );
+    assert_eq!(second.message.work().unwrap(), message().work().unwrap());
+    second.ack().await.unwrap();
+}
+
+async fn a_dead_letter_keeps_its_reason(stack: Stack) {
+    let ends = Ends::open(&stack).await;
+    ends.publisher
+        .publish(Lane::Confirm, &message())
+        .await
+        .unwrap();
+    let (delivery, _consumer) = ends.take(Lane::Confirm).await;
+
+    delivery.dead_letter("amount_mismatch").await.unwrap();
+
+    let reason = match &stack.queue {
+        QueueSettings::Embedded => {
+            dead_letter::Entity::find()
+                .one(&stack.db)
+                .await
+                .unwrap()
+                .unwrap()
+                .reason
+        }
+        QueueSettings::RabbitMq { prefix, .. } => {
+            let queue = Topology::new(prefix).dead_queue();
+            let options = BasicGetOptions { no_ack: true };
+            let got = channel(&stack)
+                .await
+                .basic_get(queue.into(), options)
+                .await
+                .unwrap();
+            let headers = got.unwrap().delivery.properties.headers().clone().unwrap();
+            match headers.inner().get("bookonce-last-error") {
+                Some(AMQPValue::LongString(reason)) => reason.to_string(),
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    assert_eq!(reason, "amount_mismatch");
+    assert_eq!(waiting(&stack, "confirm").await, 0);
+}
+
+async fn lanes_do_not_wait_for_each_other(stack: Stack) {
+    let ends = Ends::open(&stack).await;
+    for number in 0..200 {
+        let id = format!("evt_{number}");
+        let body = Bytes::from_static(b"{}");
+        let event = Envelope::stripe_event(&id, body, clock::system(), &Traceparent::new());
+        ends.publisher.publish(Lane::Events, &event).await.unwrap();
+    }
+    ends.publisher
+        .publish(Lane::Confirm, &message())
+        .await
+        .unwrap();
+
+    let (delivery, _consumer) = ends.take(Lane::Confirm).await;
+
+    assert_eq!(delivery.message.kind.as_deref(), Some("checkout.confirm"));
+    delivery.ack().await.unwrap();
+}
+
+async fn poison_is_set_aside_and_harms_nobody(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(20).await;
+    let with = |change: fn(&mut Envelope)| {
+        let mut poison = message();
+        change(&mut poison);
+        poison
+    };
+    let poisons = [
+        with(|it| it.kind = None),
+        with(|it| it.kind = Some("order.placed".into())),
+        with(|it| it.schema = None),
+        with(|it| it.body = Bytes::from_static(b"\x00\xff")),
+        with(|it| it.kind = Some("stripe.event".into())),
+    ];
+
+    for poison in &poisons {
+        shop.publisher.publish(Lane::Events, poison).await.unwrap();
+        let session = shop.create(slot).await;
+        shop.pay(&session, stripe_sim::Outcome::Succeed).await;
+    }
+
+    shop.wait_for_bookings(5).await;
+    eventually("the poison is set aside", async || {
+        dead(&shop.stack).await == 5
+    })
+    .await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_message_on_the_wire_is_the_contract() {
+    let stack = Stack::postgres_rabbitmq().await;
+    let ends = Ends::open(&stack).await;
+    let event = Envelope::stripe_event(
+        "evt_1",
+        Bytes::from_static(b"{}"),
+        time::OffsetDateTime::from_unix_timestamp(1_735_689_600).unwrap(),
+        &Traceparent::new(),
+    );
+
+    ends.publisher.publish(Lane::Events, &event).await.unwrap();
+
+    let queue = format!("{}.events.v1", prefix(&stack));
+    let options = BasicGetOptions { no_ack: true };
+    let got = channel(&stack)
+        .await
+        .basic_get(queue.into(), options)
+        .await
+        .unwrap()
+        .unwrap();
+    let properties: &BasicProperties = &got.delivery.properties;
+    assert_eq!(
+        properties.content_type().as_ref().unwrap().as_str(),
+        "application/json"
+    );
+    assert_eq!(*properties.delivery_mode(), Some(2));
+    assert_eq!(properties.message_id().as_ref().unwrap().as_str(), "evt_1");
+    assert_eq!(properties.kind().as_ref().unwrap().as_str(), "stripe.event");
+    assert_eq!(*properties.timestamp(), Some(1_735_689_600));
+    assert_eq!(properties.app_id().as_ref().unwrap().as_str(), "test");
+    let headers = properties.headers().clone().unwrap();
+    // The broker adds some of its own.
+    let ours = |name: &String| !name.starts_with("x-");
+    let names = headers.inner().keys().map(ToString::to_string);
+    let names: Vec<_> = names.filter(ours).collect();
+    let expected = [
+        "bookonce-attempt",
+        "bookonce-received-at-ms",
+        "bookonce-schema",
+        "bookonce-source",
+        "traceparent",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_without_a_queue_is_kept_and_done_all_the_same() {
+    let shop = Shop::open(Stack::postgres_rabbitmq().await).await;
+    let prefix = prefix(&shop.stack).to_owned();
+    channel(&shop.stack)
+        .await
+        .queue_unbind(
+            format!("{prefix}.events.v1").into(),
+            format!("{prefix}.work").into(),
+            "events".into(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+
+    shop.pay(&session, stripe_sim::Outcome::Succeed).await;
+
+    shop.wait_for_bookings(1).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_publishers_integers_may_have_another_width() {
+    let stack = Stack::postgres_rabbitmq().await;
+    let ends = Ends::open(&stack).await;
+    let mut headers = FieldTable::default();
+    headers.insert("bookonce-schema".into(), AMQPValue::ShortShortInt(1));
+    headers.insert("bookonce-attempt".into(), AMQPValue::LongUInt(3));
+    let properties = BasicProperties::default()
+        .with_type("checkout.confirm".into())
+        .with_headers(headers);
+    let body = message().body;
+
+    channel(&stack)
+        .await
+        .basic_publish(
+            format!("{}.work", prefix(&stack)).into(),
+            "confirm".into(),
+            BasicPublishOptions::default(),
+            &body,
+            properties,
+        )
+        .await
+        .unwrap();
+
+    let (delivery, _consumer) = ends.take(Lane::Confirm).await;
+    assert_eq!(delivery.message.attempt, 3);
+    assert!(delivery.message.work().is_ok());
+    delivery.ack().await.unwrap();
+}

@@ -1,0 +1,212 @@
+//! `POST /api/payment/webhook`
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use stripe_sim::{Faults, Outcome};
+
+use crate::{
+    shop::{Session, Shop, eventually},
+    stack::{PrivateBroker, Stack, on_each_stack},
+};
+
+on_each_stack![
+    an_event_becomes_a_booking_without_a_call_to_stripe,
+    what_is_not_for_us_is_acknowledged_and_changes_nothing,
+    what_stripe_did_not_sign_is_refused,
+    an_event_that_is_faster_than_the_session_id_finds_its_hold,
+];
+
+/// The event of a session that somebody just paid, which nobody delivers but the test.
+async fn undelivered_payment(shop: &Shop) -> (Session, Value) {
+    shop.stripe.set_faults(Faults {
+        deliver_webhooks: false,
+        ..Faults::default()
+    });
+    let slot = shop.slot(5).await;
+    let session = shop.create(slot).await;
+    shop.pay(&session, Outcome::Succeed).await;
+    let event = shop.stripe.events().pop().unwrap();
+    (session, event)
+}
+
+async fn deliver(shop: &Shop, event: &Value) -> (StatusCode, Value) {
+    let (signature, body) = shop.stripe.sign(event);
+    deliver_raw(shop, &signature, body.into_bytes()).await
+}
+
+async fn deliver_raw(shop: &Shop, signature: &str, body: Vec<u8>) -> (StatusCode, Value) {
+    let request = shop.http.post(format!("{}/api/payment/webhook", shop.url));
+    let request = request.header("stripe-signature", signature).body(body);
+    let response = request.send().await.unwrap();
+    (response.status(), response.json().await.unwrap())
+}
+
+async fn an_event_becomes_a_booking_without_a_call_to_stripe(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let (_, event) = undelivered_payment(&shop).await;
+    let calls_before = shop.stripe.api_calls();
+
+    let answer = deliver(&shop, &event).await;
+    let again = deliver(&shop, &event).await;
+
+    assert_eq!(answer, (StatusCode::OK, json!({ "received": true })));
+    assert_eq!(again.0, StatusCode::OK);
+    shop.wait_for_bookings(1).await;
+    assert_eq!(shop.stripe.api_calls(), calls_before);
+    shop.close().await;
+}
+
+async fn what_is_not_for_us_is_acknowledged_and_changes_nothing(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let (_, event) = undelivered_payment(&shop).await;
+    let with = |pointer: &str, value: Value| {
+        let mut event = event.clone();
+        *event.pointer_mut(pointer).unwrap() = value;
+        event
+    };
+    let mut connected = event.clone();
+    connected["account"] = json!("acct_1");
+    let mut foreign = with("/data/object/id", json!("cs_test_ofSomebodyElse"));
+    foreign["id"] = json!("evt_foreign");
+    foreign["data"]["object"]["metadata"] = json!({});
+    foreign["data"]["object"]["client_reference_id"] = json!("campaign-7");
+
+    for event in [
+        with("/type", json!("customer.created")),
+        with("/type", json!("brand.new.type")),
+        with("/livemode", json!(true)),
+        with("/object", json!("v2.core.event")),
+        connected,
+        foreign,
+    ] {
+        assert_eq!(deliver(&shop, &event).await.0, StatusCode::OK, "{event}");
+    }
+    // What comes after them in the queue is done after them.
+    assert_eq!(shop.bookings().await, 0);
+    deliver(&shop, &event).await;
+    shop.wait_for_bookings(1).await;
+    shop.close().await;
+}
+
+async fn what_stripe_did_not_sign_is_refused(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let (_, event) = undelivered_payment(&shop).await;
+    let (signature, body) = shop.stripe.sign(&event);
+    let body = body.into_bytes();
+    let mut tampered = body.clone();
+    tampered.push(b' ');
+    let sign = |text: &str| shop.stripe.sign(&json!(text));
+
+    let unsigned = shop
+        .http
+        .post(format!("{}/api/payment/webhook", shop.url))
+        .body(body.clone());
+    let unsigned: Value = unsigned.send().await.unwrap().json().await.unwrap();
+    let forged = deliver_raw(&shop, "t=1,v1=00", body.clone()).await;
+    let changed = deliver_raw(&shop, &signature, tampered).await;
+    let (signature, no_event) = sign("not an event");
+    let malformed = deliver_raw(&shop, &signature, no_event.into_bytes()).await;
+    let too_large = deliver_raw(&shop, &signature, vec![b'x'; 257 * 1024]).await;
+
+    assert_eq!(unsigned["code"], "signature_verification_failed");
+    assert_eq!(forged.1["code"], "signature_verification_failed");
+    assert_eq!(changed.1["code"], "signature_verification_failed");
+    assert_eq!(malformed.1["code"], "malformed_event");
+    assert_eq!(too_large.0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(shop.bookings().await, 0);
+    // The books balance only once the real event came through.
+    deliver(&shop, &event).await;
+    shop.wait_for_bookings(1).await;
+    shop.close().await;
+}
+
+async fn an_event_that_is_faster_than_the_session_id_finds_its_hold(stack: Stack) {
+    use sea_orm::{EntityTrait, sea_query::Expr};
+    use shared::db::checkout;
+    let shop = Shop::open(stack).await;
+    let (session, event) = undelivered_payment(&shop).await;
+    // As if ingress had crashed between creating the session and storing its id.
+    checkout::Entity::update_many()
+        .col_expr(checkout::Column::SessionId, Expr::value(None::<String>))
+        .exec(&shop.stack.db)
+        .await
+        .unwrap();
+
+    deliver(&shop, &event).await;
+
+    shop.wait_for_bookings(1).await;
+    assert_eq!(shop.confirm(&session.id, 0).await.1["status"], "confirmed");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
+    let broker = tokio::task::spawn_blocking(PrivateBroker::start)
+        .await
+        .unwrap();
+    let shop = Shop::without_worker(Stack::postgres_with_broker(&broker.url).await).await;
+    shop.stripe.set_faults(Faults {
+        deliver_webhooks: false,
+        ..Faults::default()
+    });
+    let slot = shop.slot(300).await;
+    for _ in 0..300 {
+        let session = shop.create(slot).await;
+        shop.pay(&session, Outcome::Succeed).await;
+    }
+    let events = shop.stripe.events();
+
+    // The broker dies among the posts of the first 100 and comes back among the rest.
+    let mut unanswered = Vec::new();
+    let mut accepted = 0;
+    for (index, event) in events.iter().enumerate() {
+        match index {
+            60 => broker.kill(),
+            120 => {
+                tokio::task::block_in_place(|| broker.start_again());
+                wait_until_ready(&shop).await;
+            }
+            _ => {}
+        }
+        match deliver(&shop, event).await {
+            (StatusCode::OK, _) => accepted += 1,
+            (status, problem) => {
+                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+                assert_eq!(problem["code"], "queue_unavailable");
+                unanswered.push(event);
+            }
+        }
+    }
+    assert!(
+        unanswered.len() >= 50,
+        "the broker was down for {} posts only",
+        unanswered.len()
+    );
+    assert!(accepted >= 200, "{accepted}");
+
+    // Exactly the accepted ones are on the queue: every 200 was a promise.
+    let mut shop = shop;
+    shop.start_worker().await;
+    let promised = u64::try_from(accepted).unwrap();
+    eventually("every promise is kept", async || {
+        shop.bookings().await >= promised
+    })
+    .await;
+    // Stripe delivers the others again.
+    for event in unanswered {
+        assert_eq!(deliver(&shop, event).await.0, StatusCode::OK);
+    }
+    shop.wait_for_bookings(300).await;
+    shop.close().await;
+}
+
+async fn wait_until_ready(shop: &Shop) {
+    eventually("the publisher is back", async || {
+        shop.publisher.is_ready().await
+    })
+    .await;
+    // A queue may need a moment longer than its broker.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+}
