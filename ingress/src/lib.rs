@@ -60,13 +60,11 @@ impl Ingress {
     }
 
     /// The public API and the pages.
-    #[must_use]
     pub fn router(&self) -> Router {
         router::router(self.clone())
     }
 
     /// What must work before it can take a webhook.
-    #[must_use]
     pub fn readiness(&self) -> Readiness {
         let (db, publisher) = (self.db.clone(), self.publisher.clone());
         Readiness::default()

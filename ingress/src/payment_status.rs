@@ -117,7 +117,9 @@ pub async fn read(
 impl CheckoutView {
     /// What is known, or [`PaymentStatus::Processing`] if Stripe has to be asked.
     pub fn status(&self, now: OffsetDateTime) -> PaymentStatus {
-        let fresh = self.stripe_checked_at.is_some_and(|at| now - at < FRESH);
+        let fresh = self
+            .stripe_checked_at
+            .is_some_and(|at| at > now.saturating_sub(FRESH));
         match self.state {
             State::Fulfilled => PaymentStatus::Confirmed,
             State::Expired | State::Abandoned => PaymentStatus::Expired,

@@ -84,10 +84,6 @@ async fn time_limit(request: Request, next: Next) -> Result<Response, ApiError> 
         .map_err(|_| ApiError::TimedOut)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the layer hands the panic over"
-)]
 fn panicked(_panic: Box<dyn Any + Send>) -> Response {
     ApiError::Panicked.into_response()
 }

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 /// How far a signature's timestamp may lie from now, either way. Stripe's own libraries
 /// use 5 minutes.
-pub const TOLERANCE: Duration = Duration::from_secs(300);
+pub const TOLERANCE: Duration = Duration::from_mins(5);
 /// Stripe sends one `v1` per active secret. More than this is not Stripe, and each costs
 /// a comparison.
 const MAX_SIGNATURES: usize = 16;

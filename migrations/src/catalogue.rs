@@ -1,7 +1,7 @@
 //! Example offerings, so that a new shop has something to sell.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::prelude::Query;
 use time::{Duration, OffsetDateTime, Time};
 use uuid::Uuid;
 

@@ -1,6 +1,15 @@
 //! What is sold, held, booked and paid.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{
+    prelude::{
+        DbErr, DeriveMigrationName, Expr, ExprTrait, ForeignKey, ForeignKeyCreateStatement, Index,
+        MigrationTrait, SchemaManager, Table, TableCreateStatement,
+    },
+    schema::{
+        big_integer, integer, text, text_null, timestamp_with_time_zone,
+        timestamp_with_time_zone_null, uuid,
+    },
+};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

@@ -1,6 +1,15 @@
 //! The queue for deployments without a broker.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{
+    prelude::{
+        DbErr, DeriveMigrationName, Index, MigrationTrait, SchemaManager, Table,
+        TableCreateStatement,
+    },
+    schema::{
+        big_integer, big_integer_null, blob, integer, text, text_null, timestamp_with_time_zone,
+        uuid, uuid_null,
+    },
+};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

@@ -44,7 +44,6 @@ where
 }
 
 /// Endless delays that grow from `first`, for something that is tried until it works.
-#[must_use]
 pub fn endless(first: Duration, longest: Duration) -> impl Iterator<Item = Duration> {
     let mut delays = delays(first);
     delays.max_interval = longest;
@@ -54,7 +53,7 @@ pub fn endless(first: Duration, longest: Duration) -> impl Iterator<Item = Durat
 /// `base` plus up to 20 %, so that what failed together does not come back together.
 #[must_use]
 pub fn spread(base: Duration) -> Duration {
-    base.mul_f64(1.0 + rand::random_range(0.0..0.2))
+    base.mul_f64(rand::random_range(1.0..1.2))
 }
 
 fn delays(first: Duration) -> ExponentialBackoff {

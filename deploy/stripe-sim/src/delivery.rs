@@ -99,7 +99,7 @@ pub fn body(event: &Value) -> String {
 
 /// Makes an event about `object` and starts to deliver it. The receiver hears when the
 /// first post was answered, or that there will be none.
-pub fn emit(sim: &Arc<Shared>, kind: &str, object: Value) -> oneshot::Receiver<()> {
+pub fn emit(sim: &Arc<Shared>, kind: &str, object: &Value) -> oneshot::Receiver<()> {
     let (answered, first_answer) = oneshot::channel();
     let faults = sim.faults();
     let event = example(

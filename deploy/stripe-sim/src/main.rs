@@ -14,10 +14,10 @@ struct Cli {
     /// Where to listen; loopback only.
     #[arg(long, default_value = "127.0.0.1:12111")]
     listen: SocketAddr,
-    /// Where to post events, such as http://127.0.0.1:8080/api/payment/webhook.
+    /// Where to post events, such as <http://127.0.0.1:8080/api/payment/webhook>.
     #[arg(long)]
     webhook_url: Option<String>,
-    /// What to sign them with; the shop's STRIPE_WEBHOOK_SECRET.
+    /// What to sign them with; the shop's `STRIPE_WEBHOOK_SECRET`.
     #[arg(long, default_value = "whsec_stripe_stand_in")]
     webhook_secret: String,
     /// A file that keeps its objects over a restart.

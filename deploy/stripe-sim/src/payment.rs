@@ -121,7 +121,7 @@ async fn complete(
         }
         completed
     };
-    let answered = delivery::emit(sim, "checkout.session.completed", completed.clone());
+    let answered = delivery::emit(sim, "checkout.session.completed", &completed);
     sim.save();
     // The buyer waits for the shop's webhook, but not for ever.
     tokio::time::timeout(REDIRECT_WAIT, answered).await.ok();
@@ -159,7 +159,7 @@ pub async fn settle(sim: &Arc<Shared>, id: &str, succeeded: bool) -> Result<(), 
         }
         (event, session)
     };
-    let answered = delivery::emit(sim, event, session);
+    let answered = delivery::emit(sim, event, &session);
     sim.save();
     tokio::time::timeout(REDIRECT_WAIT, answered).await.ok();
     Ok(())
@@ -182,11 +182,7 @@ pub fn expire(sim: &Arc<Shared>, id: &str) -> Result<Value, ApiError> {
         merge(session, json!({ "status": "expired", "url": null }));
         session.clone()
     };
-    drop(delivery::emit(
-        sim,
-        "checkout.session.expired",
-        expired.clone(),
-    ));
+    drop(delivery::emit(sim, "checkout.session.expired", &expired));
     sim.save();
     Ok(expired)
 }

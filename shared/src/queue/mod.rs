@@ -172,7 +172,7 @@ impl Publisher {
 /// Takes messages off one lane.
 pub enum Consumer {
     /// From a broker.
-    RabbitMq(rabbitmq_consumer::Consumer),
+    RabbitMq(Box<rabbitmq_consumer::Consumer>),
     /// From the database.
     Embedded(embedded::Consumer),
 }
@@ -245,9 +245,10 @@ impl ConsumerSource {
         shutdown: CancellationToken,
     ) -> Result<Consumer, OpenError> {
         match self {
-            Self::RabbitMq(source) => Ok(Consumer::RabbitMq(
-                source.consume(lane, prefetch, shutdown).await?,
-            )),
+            Self::RabbitMq(source) => {
+                let consumer = source.consume(lane, prefetch, shutdown).await?;
+                Ok(Consumer::RabbitMq(Box::new(consumer)))
+            }
             Self::Embedded(queue) => Ok(Consumer::Embedded(queue.consume(lane, shutdown))),
         }
     }

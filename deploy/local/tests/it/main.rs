@@ -1,6 +1,14 @@
 //! The tests that need a real database, a real broker, real processes: everything but the
 //! unit tests. `deploy/test` starts what they need; `stack` gives each its own part of it.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected has to fail"
+)]
+
 mod books;
 mod configuration;
 mod confirm;
