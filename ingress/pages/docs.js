@@ -9,7 +9,7 @@ const element = (tag, text = "", ...children) => {
 
 /** The shape of a schema, as a small example. */
 function example(schema, schemas, depth = 0) {
-  if (!schema || depth > 6) return null;
+  if (!schema || depth > 12) return null;
   if (schema.example !== undefined) return schema.example;
   if (schema.$ref) return example(schemas[schema.$ref.split("/").pop()], schemas, depth + 1);
   const choice = (schema.oneOf ?? schema.anyOf)?.find((it) => it.type !== "null");
@@ -22,6 +22,17 @@ function example(schema, schemas, depth = 0) {
   const type = [schema.type].flat().find((it) => it !== "null");
   if (type === "array") return [example(schema.items, schemas, depth + 1)];
   return schema.default ?? schema.format ?? type ?? null;
+}
+
+/** Error codes become targets: the `type` of a problem is /docs#code. */
+function withAnchors(description, status) {
+  if (status < 400) return [description];
+  return description.split(/([a-z]+(?:_[a-z]+)+)/).map((part, index) => {
+    if (index % 2 === 0) return part;
+    const code = element("code", part);
+    if (!document.getElementById(part)) code.id = part;
+    return code;
+  });
 }
 
 const block = (value) => element("pre", typeof value === "string" ? value : JSON.stringify(value, null, 2));
@@ -37,20 +48,19 @@ function showOperation(method, path, operation, schemas) {
   const body = operation.requestBody?.content["application/json"]?.schema;
   if (body) section.append(element("p", "Request"), block(example(body, schemas)));
   for (const [status, response] of Object.entries(operation.responses)) {
-    const line = element("p", "", element("code", status), ` ${response.description}`);
-    for (const code of response.description.match(/[a-z]+(_[a-z]+)+/g) ?? []) line.id ||= code;
-    section.append(line);
+    section.append(element("p", "", element("code", status), " ", ...withAnchors(response.description, status)));
     const schema = response.content?.["application/json"]?.schema;
     if (schema && status < 300) section.append(block(example(schema, schemas)));
   }
   return section;
 }
 
-const document_ = await (await fetch("/api/openapi.json")).json();
-const schemas = document_.components?.schemas ?? {};
-document.querySelector("#description").textContent = document_.info.description;
-for (const [path, operations] of Object.entries(document_.paths)) {
+const api = await (await fetch("/api/openapi.json")).json();
+const schemas = api.components?.schemas ?? {};
+document.querySelector("#description").textContent = api.info.description;
+for (const [path, operations] of Object.entries(api.paths)) {
   for (const [method, operation] of Object.entries(operations)) {
     document.querySelector("#operations").append(showOperation(method, path, operation, schemas));
   }
 }
+document.getElementById(location.hash.slice(1))?.scrollIntoView();

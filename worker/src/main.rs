@@ -48,9 +48,7 @@ async fn run() -> anyhow::Result<()> {
     let publisher = Publisher::open(&config.queue, &db, "worker")
         .await
         .context("AMQP_URL")?;
-    let source = ConsumerSource::open(&config.queue, &publisher, "worker")
-        .await
-        .context("AMQP_URL")?;
+    let source = ConsumerSource::new(&config.queue, &publisher, "worker");
     let stripe = StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?;
 
     let shutdown = shutdown::on_signal()?;

@@ -113,9 +113,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let publisher = Publisher::open(&worker_config.queue, &db, "bookonce")
         .await
         .context("AMQP_URL")?;
-    let source = ConsumerSource::open(&worker_config.queue, &publisher, "bookonce")
-        .await
-        .context("AMQP_URL")?;
+    let source = ConsumerSource::new(&worker_config.queue, &publisher, "bookonce");
     let stripe = StripeClient::new(&stripe_settings).context("STRIPE_API_BASE")?;
     let context = worker::Context {
         db: db.clone(),

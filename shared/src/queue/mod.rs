@@ -98,8 +98,11 @@ pub enum PublishError {
     /// No queue is bound for the message.
     #[error("the broker returned the message as unroutable")]
     Returned,
-    /// The connection is down.
+    /// There is no connection to the broker.
     #[error("the broker cannot be reached")]
+    Disconnected,
+    /// The connection or the channel failed.
+    #[error("the broker failed")]
     Broker(#[from] lapin::Error),
     /// The embedded queue's database failed.
     #[error("the embedded queue's database failed")]
@@ -188,7 +191,7 @@ impl Consumer {
     }
 }
 
-/// Opens consumers. Holds the connection they share.
+/// Opens consumers.
 #[derive(Clone)]
 pub enum ConsumerSource {
     /// From a broker.
@@ -198,23 +201,16 @@ pub enum ConsumerSource {
 }
 
 impl ConsumerSource {
-    /// Connects for consuming, apart from `publisher`: a broker that blocks publishers
-    /// would otherwise hold back acks as well.
+    /// A source of consumers beside `publisher`.
     ///
-    /// # Errors
-    ///
-    /// [`OpenError`] if the broker cannot be reached.
-    pub async fn open(
-        settings: &QueueSettings,
-        publisher: &Publisher,
-        name: &str,
-    ) -> Result<Self, OpenError> {
+    /// - `name`: how the connections are called in the broker's lists.
+    #[must_use]
+    pub fn new(settings: &QueueSettings, publisher: &Publisher, name: &str) -> Self {
         match (settings, publisher) {
             (QueueSettings::RabbitMq { uri, .. }, Publisher::RabbitMq(publisher)) => {
-                let source = rabbitmq_consumer::ConsumerSource::open(uri, publisher, name).await?;
-                Ok(Self::RabbitMq(source))
+                Self::RabbitMq(rabbitmq_consumer::ConsumerSource::new(uri, publisher, name))
             }
-            (_, Publisher::Embedded(queue)) => Ok(Self::Embedded(queue.clone())),
+            (_, Publisher::Embedded(queue)) => Self::Embedded(queue.clone()),
             (QueueSettings::Embedded, Publisher::RabbitMq(_)) => {
                 unreachable!("publisher and consumer are opened with the same settings")
             }
@@ -256,7 +252,7 @@ impl ConsumerSource {
     /// Whether messages can arrive now.
     pub async fn is_ready(&self) -> bool {
         match self {
-            Self::RabbitMq(source) => source.is_ready(),
+            Self::RabbitMq(source) => source.is_ready(self.lanes().len()),
             Self::Embedded(queue) => queue.is_ready().await,
         }
     }

@@ -1,7 +1,7 @@
 //! Publishing to RabbitMQ: one confirm channel shared by all callers.
 //!
-//! Sharing is what pipelines the confirms. The connection comes back by itself; while it is
-//! away, a publish fails at once.
+//! Sharing is what pipelines the confirms. When the connection is lost, a task builds a new
+//! one, topology included; until then a publish fails at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,12 +10,20 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
 };
+use tokio::sync::watch;
 
 use super::{Lane, OpenError, PublishError, topology::Topology};
-use crate::{message::Envelope, settings::AmqpUri};
+use crate::{message::Envelope, retry, settings::AmqpUri};
 
-/// For the first connection; a process that cannot reach its broker then says so and ends.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// For one try to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Tries to connect at start; a process that finds no broker by then says so and ends.
+const FIRST_CONNECT_TRIES: usize = 10;
+/// Between two tries to connect.
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
+/// How soon a lost connection is noticed, once lapin knows.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// For one confirm: well under the 10 s after which Stripe gives a delivery up.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -29,17 +37,12 @@ pub(super) mod header {
     pub const TRACEPARENT: &str = "traceparent";
 }
 
-/// Opens a connection that finds its way back after an outage.
+/// Opens a connection. It does not repair itself: whoever holds it builds another, which
+/// leaves no channel in a state of which nobody knows whether it will come back.
+///
+/// - `name`: how it is called in the broker's lists.
 pub(super) async fn connect(uri: &AmqpUri, name: &str) -> Result<Connection, OpenError> {
-    let properties = ConnectionProperties::default()
-        .with_connection_name(name.into())
-        .enable_auto_recover()
-        .configure_backoff(|backoff| {
-            backoff
-                .with_min_delay(Duration::from_millis(200))
-                .with_max_delay(Duration::from_secs(2))
-                .without_max_times()
-        });
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
     tokio::time::timeout(
         CONNECT_TIMEOUT,
         Connection::connect_uri(uri.expose(), properties),
@@ -49,29 +52,88 @@ pub(super) async fn connect(uri: &AmqpUri, name: &str) -> Result<Connection, Ope
     .map_err(OpenError::from)
 }
 
-/// A publishing connection.
+/// Publishes. Clones share a connection and a channel.
 #[derive(Clone)]
 pub struct Publisher {
-    connection: Arc<Connection>,
-    channel: Channel,
+    link: watch::Receiver<Option<Link>>,
     topology: Arc<Topology>,
     app_id: Arc<str>,
+}
+
+/// A connection and its confirm channel, for as long as both last.
+#[derive(Clone)]
+struct Link {
+    connection: Arc<Connection>,
+    channel: Channel,
+}
+
+impl Link {
+    async fn open(uri: &AmqpUri, topology: &Topology, name: &str) -> Result<Self, OpenError> {
+        let connection = connect(uri, name).await?;
+        let prepare = async {
+            let channel = connection.create_channel().await?;
+            topology.declare(&channel).await?;
+            channel
+                .confirm_select(ConfirmSelectOptions::default())
+                .await?;
+            Ok(channel)
+        };
+        let channel = tokio::time::timeout(CONNECT_TIMEOUT, prepare)
+            .await
+            .map_err(|_| OpenError::TimedOut(CONNECT_TIMEOUT))?
+            .map_err(OpenError::Broker)?;
+        Ok(Self {
+            connection: Arc::new(connection),
+            channel,
+        })
+    }
+
+    fn is_up(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+}
+
+/// Replaces a lost link, for as long as there is a publisher.
+async fn keep(
+    link: watch::Sender<Option<Link>>,
+    uri: AmqpUri,
+    topology: Arc<Topology>,
+    name: String,
+) {
+    let mut delays = retry::endless(FIRST_DELAY, LONGEST_DELAY);
+    while !link.is_closed() {
+        if link.borrow().as_ref().is_some_and(Link::is_up) {
+            delays = retry::endless(FIRST_DELAY, LONGEST_DELAY);
+            tokio::time::sleep(WATCH_INTERVAL).await;
+            continue;
+        }
+        if link.send_replace(None).is_some() {
+            tracing::warn!("Lost the broker; connecting again");
+        }
+        match Link::open(&uri, &topology, &name).await {
+            Ok(new) => {
+                tracing::info!("Connected to the broker again");
+                link.send_replace(Some(new));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "Cannot connect to the broker yet");
+                tokio::time::sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
+            }
+        }
+    }
 }
 
 impl Publisher {
     /// Connects, declares the topology and turns on confirms.
     pub(super) async fn open(uri: &AmqpUri, prefix: &str, name: &str) -> Result<Self, OpenError> {
-        let connection = connect(uri, &format!("{name} publish")).await?;
-        let channel = connection.create_channel().await?;
-        let topology = Topology::new(prefix);
-        topology.declare(&channel).await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await?;
+        let topology = Arc::new(Topology::new(prefix));
+        let connection_name = format!("{name} publish");
+        let first = first_link(uri, &topology, &connection_name).await?;
+        let (sender, link) = watch::channel(Some(first));
+        tokio::spawn(keep(sender, uri.clone(), topology.clone(), connection_name));
         Ok(Self {
-            connection: Arc::new(connection),
-            channel,
-            topology: Arc::new(topology),
+            link,
+            topology,
             app_id: name.into(),
         })
     }
@@ -95,12 +157,17 @@ impl Publisher {
         routing_key: &str,
         message: &Envelope,
     ) -> Result<(), PublishError> {
+        let link = self
+            .link
+            .borrow()
+            .clone()
+            .ok_or(PublishError::Disconnected)?;
         // A blocked connection would take the message into memory without bound.
-        if self.connection.status().blocked() {
+        if link.connection.status().blocked() {
             return Err(PublishError::Blocked);
         }
         let published = async {
-            self.channel
+            link.channel
                 .basic_publish(
                     exchange.into(),
                     routing_key.into(),
@@ -114,7 +181,6 @@ impl Publisher {
                 .await?
                 .await
         };
-        // A confirm in flight when the connection dies stays pending until it is back.
         match tokio::time::timeout(CONFIRM_TIMEOUT, published).await {
             Err(_) => Err(PublishError::TimedOut),
             Ok(Err(error)) => Err(PublishError::Broker(error)),
@@ -127,8 +193,9 @@ impl Publisher {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        let status = self.connection.status();
-        status.connected() && !status.blocked() && self.channel.status().connected()
+        let link = self.link.borrow();
+        link.as_ref()
+            .is_some_and(|link| link.is_up() && !link.connection.status().blocked())
     }
 
     fn properties(&self, message: &Envelope) -> BasicProperties {
@@ -168,4 +235,16 @@ impl Publisher {
         }
         properties
     }
+}
+
+/// The link to start with. A broker that is just starting is waited for; one that refuses
+/// us is not.
+async fn first_link(uri: &AmqpUri, topology: &Topology, name: &str) -> Result<Link, OpenError> {
+    for delay in retry::endless(FIRST_DELAY, LONGEST_DELAY).take(FIRST_CONNECT_TRIES) {
+        match Link::open(uri, topology, name).await {
+            Err(OpenError::Broker(error)) if error.is_io_error() => tokio::time::sleep(delay).await,
+            outcome => return outcome,
+        }
+    }
+    Link::open(uri, topology, name).await
 }

@@ -1,6 +1,13 @@
-//! Consuming from RabbitMQ, on a connection of its own.
+//! Consuming from RabbitMQ, apart from publishing: a broker that blocks publishers would
+//! otherwise hold back acks as well.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use lapin::{
@@ -19,27 +26,30 @@ use super::{
 };
 use crate::{message::Envelope, settings::AmqpUri};
 
+/// For the broker's answer when consuming starts or stops.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Before a message that could not be moved is handed out again.
 const REQUEUE_DELAY: Duration = Duration::from_secs(1);
 
-/// A consuming connection, and the publisher that retries and dead letters go through.
+/// Opens consumers, each on a connection of its own. Retries and dead letters go through
+/// the publisher.
 #[derive(Clone)]
 pub struct ConsumerSource {
-    connection: Arc<Connection>,
+    uri: AmqpUri,
     publisher: Publisher,
+    name: Arc<str>,
+    /// Consumers that can receive.
+    live: Arc<AtomicUsize>,
 }
 
 impl ConsumerSource {
-    pub(super) async fn open(
-        uri: &AmqpUri,
-        publisher: &Publisher,
-        name: &str,
-    ) -> Result<Self, OpenError> {
-        let connection = rabbitmq::connect(uri, &format!("{name} consume")).await?;
-        Ok(Self {
-            connection: Arc::new(connection),
+    pub(super) fn new(uri: &AmqpUri, publisher: &Publisher, name: &str) -> Self {
+        Self {
+            uri: uri.clone(),
             publisher: publisher.clone(),
-        })
+            name: name.into(),
+            live: Arc::default(),
+        }
     }
 
     pub(super) async fn consume(
@@ -48,39 +58,71 @@ impl ConsumerSource {
         prefetch: u16,
         shutdown: CancellationToken,
     ) -> Result<Consumer, OpenError> {
-        let channel = self.connection.create_channel().await?;
-        channel
-            .basic_qos(prefetch, BasicQosOptions::default())
-            .await?;
-        let deliveries = channel
-            .basic_consume(
-                self.publisher.topology().queue(lane).as_str().into(),
-                "".into(),
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            )
-            .await?;
+        let name = format!("{} consume {}", self.name, lane.routing_key());
+        let connection = rabbitmq::connect(&self.uri, &name).await?;
+        let subscribe = async {
+            let channel = connection.create_channel().await?;
+            channel
+                .basic_qos(prefetch, BasicQosOptions::default())
+                .await?;
+            let queue = self.publisher.topology().queue(lane);
+            let options = BasicConsumeOptions::default();
+            let deliveries = channel
+                .basic_consume(
+                    queue.as_str().into(),
+                    "".into(),
+                    options,
+                    FieldTable::default(),
+                )
+                .await?;
+            Ok((channel, deliveries))
+        };
+        let (channel, deliveries) = tokio::time::timeout(SUBSCRIBE_TIMEOUT, subscribe)
+            .await
+            .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))?
+            .map_err(OpenError::Broker)?;
         Ok(Consumer {
-            channel,
             deliveries,
+            channel,
+            _connection: connection,
             publisher: self.publisher.clone(),
             shutdown,
             stopped: false,
+            _live: Live::new(&self.live),
         })
     }
 
-    pub(super) fn is_ready(&self) -> bool {
-        self.connection.status().connected()
+    /// Whether so many consumers can receive.
+    pub(super) fn is_ready(&self, lanes: usize) -> bool {
+        self.live.load(Ordering::Relaxed) >= lanes
     }
 }
 
-/// The deliveries of one queue.
+/// Counts a consumer for as long as it exists.
+struct Live(Arc<AtomicUsize>);
+
+impl Live {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The deliveries of one queue. Answers go over its connection: it must outlive them.
 pub struct Consumer {
-    channel: Channel,
     deliveries: lapin::Consumer,
+    channel: Channel,
+    _connection: Connection,
     publisher: Publisher,
     shutdown: CancellationToken,
     stopped: bool,
+    _live: Live,
 }
 
 impl Consumer {
@@ -88,28 +130,30 @@ impl Consumer {
         loop {
             let next = tokio::select! {
                 () = self.shutdown.cancelled(), if !self.stopped => {
-                    self.stop().await;
-                    continue;
+                    if self.stop().await {
+                        continue;
+                    }
+                    return None;
                 }
                 next = self.deliveries.next() => next,
             };
             match next? {
                 Ok(delivery) => return Some(self.delivery(delivery)),
-                // The stream goes on by itself once the connection is back.
                 Err(error) => tracing::warn!(%error, "Consuming was interrupted"),
             }
         }
     }
 
-    /// Asks for no more. The stream ends after what the broker had already sent.
-    async fn stop(&mut self) {
+    /// Asks for no more. The stream then ends after what the broker had already sent, if
+    /// the broker agreed; returns whether it did.
+    async fn stop(&mut self) -> bool {
         self.stopped = true;
-        let cancel = self
-            .channel
-            .basic_cancel(self.deliveries.tag(), BasicCancelOptions::default());
-        if let Err(error) = cancel.await {
-            tracing::debug!(%error, "Consuming had already ended");
-        }
+        let options = BasicCancelOptions::default();
+        let cancel = self.channel.basic_cancel(self.deliveries.tag(), options);
+        matches!(
+            tokio::time::timeout(SUBSCRIBE_TIMEOUT, cancel).await,
+            Ok(Ok(()))
+        )
     }
 
     fn delivery(&self, delivery: lapin::message::Delivery) -> Delivery {

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, future::join_all, stream};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr,
+};
 use shared::{
     clock,
     db::{checkout, stripe_event},
@@ -163,9 +165,7 @@ async fn a_crash_between_commit_and_ack_changes_nothing(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     let session = paid_session(&shop).await;
     let take = async || {
-        let source = ConsumerSource::open(&shop.stack.queue, &shop.publisher, "crash")
-            .await
-            .unwrap();
+        let source = ConsumerSource::new(&shop.stack.queue, &shop.publisher, "crash");
         let mut consumer = source
             .consume(Lane::Events, 1, CancellationToken::new())
             .await
@@ -280,6 +280,42 @@ async fn a_failure_of_stripe_is_retried(stack: Stack) {
     assert_eq!(meanwhile["status"], "processing");
     // By the retry tier, with nobody asking again.
     shop.wait_for_bookings(1).await;
+    assert_eq!(queue::dead(&shop.stack).await, 0);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_the_database_drops_cost_no_payment() {
+    let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
+    shop.start_worker().await;
+    shop.start_worker().await;
+    shop.stripe.set_faults(undelivered());
+    let slot = shop.slot(100).await;
+    for _ in 0..100 {
+        let session = shop.create(slot).await;
+        shop.pay(&session, Outcome::Succeed).await;
+    }
+    let drop_connections = async || {
+        // This one goes as well; that is the point.
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database()";
+        shop.stack.db.execute_unprepared(sql).await.ok();
+    };
+
+    for (index, event) in shop.stripe.events().iter().enumerate() {
+        let (_, body) = shop.stripe.sign(event);
+        let id = event["id"].as_str().unwrap();
+        let message = Envelope::stripe_event(id, body.into(), clock::system(), &Traceparent::new());
+        shop.publisher
+            .publish(Lane::Events, &message)
+            .await
+            .unwrap();
+        if index % 20 == 10 {
+            drop_connections().await;
+        }
+    }
+
+    shop.wait_for_bookings(100).await;
     assert_eq!(queue::dead(&shop.stack).await, 0);
     shop.close().await;
 }

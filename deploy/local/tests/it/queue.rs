@@ -99,9 +99,7 @@ impl Ends {
         let publisher = Publisher::open(&stack.queue, &stack.db, "test")
             .await
             .unwrap();
-        let source = ConsumerSource::open(&stack.queue, &publisher, "test")
-            .await
-            .unwrap();
+        let source = ConsumerSource::new(&stack.queue, &publisher, "test");
         Self { publisher, source }
     }
 

@@ -131,9 +131,7 @@ impl Shop {
     }
 
     pub async fn start_worker(&mut self) {
-        let source = ConsumerSource::open(&self.stack.queue, &self.publisher, "test")
-            .await
-            .unwrap();
+        let source = ConsumerSource::new(&self.stack.queue, &self.publisher, "test");
         let worker = Worker::new(
             self.worker_context(),
             source,

@@ -151,7 +151,7 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
         deliver_webhooks: false,
         ..Faults::default()
     });
-    let slot = shop.slot(300).await;
+    let slot = shop.slot(301).await;
     for _ in 0..300 {
         let session = shop.create(slot).await;
         shop.pay(&session, Outcome::Succeed).await;
@@ -159,6 +159,7 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
     let events = shop.stripe.events();
 
     // The broker dies among the posts of the first 100 and comes back among the rest.
+    let unpaid = shop.create(slot).await;
     let mut unanswered = Vec::new();
     let mut accepted = 0;
     for (index, event) in events.iter().enumerate() {
@@ -173,6 +174,9 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
         match deliver(&shop, event).await {
             (StatusCode::OK, _) => accepted += 1,
             (status, problem) => {
+                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+                assert_eq!(problem["code"], "queue_unavailable");
+                let (status, problem) = shop.confirm(&unpaid.id, 1).await;
                 assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
                 assert_eq!(problem["code"], "queue_unavailable");
                 unanswered.push(event);
@@ -199,6 +203,10 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
         assert_eq!(deliver(&shop, event).await.0, StatusCode::OK);
     }
     shop.wait_for_bookings(300).await;
+    assert_eq!(
+        shop.confirm(&unpaid.id, 10).await.1["status"],
+        "awaiting_payment"
+    );
     shop.close().await;
 }
 
