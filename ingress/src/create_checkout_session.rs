@@ -1,57 +1,27 @@
 //! `POST /api/create-checkout-session`
 
-use std::str::FromStr;
-
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use email_address::{EmailAddress, Options};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde::Serialize;
 use shared::{
     db::{checkout, offering},
-    money::Amount,
     stripe_client::NewCheckoutSession,
 };
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     Ingress,
-    error::{ApiError, FieldError, Problem},
-    hold_seats::{self, NewHold},
+    error::{ApiError, Problem},
+    hold_seats,
+    order::Order,
     request_json::RequestJson,
 };
 
-/// Seats one buyer can take at once.
-const MAX_QUANTITY: i64 = 20;
-const MAX_NAME_CHARS: usize = 200;
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
-
-/// What to book, and for whom. A price is not part of it: the shop knows its prices.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-pub struct CreateCheckoutSession {
-    /// From `GET /api/offerings`.
-    #[schema(required, value_type = Uuid)]
-    slot_id: Option<String>,
-    /// Seats, 1 to 20.
-    #[schema(default = 1)]
-    quantity: Option<i64>,
-    #[schema(required)]
-    customer: Option<Customer>,
-}
-
-/// Who books.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-pub struct Customer {
-    #[schema(required, example = "Ada Lovelace")]
-    name: Option<String>,
-    #[schema(required, example = "ada@example.com")]
-    email: Option<String>,
-}
 
 /// Where the buyer pays.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,7 +46,7 @@ pub struct CreatedCheckoutSession {
     post,
     path = "/api/create-checkout-session",
     tag = "Shop",
-    request_body = CreateCheckoutSession,
+    request_body = Order,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters")),
     responses(
         (status = 201, description = "Seats are held until expires_at", body = CreatedCheckoutSession),
@@ -93,11 +63,11 @@ pub struct CreatedCheckoutSession {
 pub async fn create_checkout_session(
     State(app): State<Ingress>,
     headers: HeaderMap,
-    RequestJson(request): RequestJson<CreateCheckoutSession>,
+    RequestJson(order): RequestJson<Order>,
 ) -> Result<(StatusCode, Json<CreatedCheckoutSession>), ApiError> {
     let idempotency_key = idempotency_key(&headers)?;
     let now = (app.clock)();
-    let hold = validate(request, idempotency_key, now, app.config.hold)?;
+    let hold = order.into_hold(idempotency_key, now, app.config.hold)?;
 
     let (checkout, offering) = hold_seats::hold_seats(&app.db, &hold, now).await?;
     let checkout = match (&checkout.session_id, &checkout.checkout_url) {
@@ -166,120 +136,5 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         Ok(Some(key.to_owned()))
     } else {
         Err(ApiError::MalformedIdempotencyKey)
-    }
-}
-
-/// Checks every field, so that a form can mark all that are wrong at once.
-fn validate(
-    request: CreateCheckoutSession,
-    idempotency_key: Option<String>,
-    now: OffsetDateTime,
-    hold: time::Duration,
-) -> Result<NewHold, ApiError> {
-    let mut errors = Vec::new();
-    let mut wrong = |field, message| errors.push(FieldError { field, message });
-
-    let request_hash = request_hash(&request);
-    let slot_id = request.slot_id.as_deref().map(Uuid::from_str);
-    match slot_id {
-        None => wrong("slot_id", "Choose a slot."),
-        Some(Err(_)) => wrong("slot_id", "This is not the id of a slot."),
-        Some(Ok(_)) => {}
-    }
-    let quantity = request.quantity.unwrap_or(1);
-    if !(1..=MAX_QUANTITY).contains(&quantity) {
-        wrong("quantity", "Choose 1 to 20 seats.");
-    }
-    let (name, email) = request
-        .customer
-        .map_or((None, None), |it| (it.name, it.email));
-    let name = name.unwrap_or_default().trim().to_owned();
-    if name.is_empty() {
-        wrong("customer.name", "Tell us your name.");
-    } else if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        wrong("customer.name", "Use at most 200 characters, in one line.");
-    }
-    let email = email.unwrap_or_default().trim().to_owned();
-    if email.is_empty() {
-        wrong("customer.email", "Tell us your e-mail address.");
-    } else if !is_email(&email) {
-        wrong(
-            "customer.email",
-            "This does not look like an e-mail address.",
-        );
-    }
-
-    match (errors.is_empty(), slot_id) {
-        (true, Some(Ok(slot_id))) => Ok(NewHold {
-            id: Uuid::now_v7(),
-            slot_id,
-            quantity,
-            customer_name: name,
-            customer_email: email,
-            idempotency_key,
-            request_hash,
-            // One minute more than promised: Stripe refuses less than 30 minutes by its clock.
-            expires_at: now
-                .truncate_to_second()
-                .saturating_add(hold)
-                .saturating_add(time::Duration::MINUTE),
-        }),
-        _ => Err(ApiError::Validation(errors)),
-    }
-}
-
-/// What Stripe accepts: an address of the internet, not of one machine.
-fn is_email(text: &str) -> bool {
-    let options = Options::default()
-        .with_required_tld()
-        .without_display_text()
-        .without_domain_literal();
-    EmailAddress::parse_with_options(text, options).is_ok()
-}
-
-/// Identifies the body that an `Idempotency-Key` was first used with, without keeping it.
-fn request_hash(request: &CreateCheckoutSession) -> String {
-    let canonical = serde_json::to_vec(request).unwrap_or_default();
-    hex::encode(Sha256::digest(canonical))
-}
-
-impl NewHold {
-    /// The price of the seats.
-    pub fn total(&self, unit_amount: &Amount) -> Result<Amount, ApiError> {
-        unit_amount.checked_mul(self.quantity).ok_or_else(|| {
-            let message = "So many seats have no price.";
-            ApiError::Validation(vec![FieldError {
-                field: "quantity",
-                message,
-            }])
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_email_has_a_mailbox_and_a_domain_of_the_internet() {
-        for good in [
-            "ada@example.com",
-            "a+b@sub.example.org",
-            "o'brien@example.ie",
-        ] {
-            assert!(is_email(good), "{good}");
-        }
-        for bad in [
-            "ada",
-            "ada@",
-            "@example.com",
-            "ada@localhost",
-            "ada@[127.0.0.1]",
-            "Ada <ada@example.com>",
-            "a b@example.com",
-            "ada@example.com\nbcc: x@example.com",
-        ] {
-            assert!(!is_email(bad), "{bad}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use sea_orm::DbErr;
 use serde::Serialize;
-use shared::{queue::PublishError, stripe_client::StripeError};
+use shared::{queue::PublishError, stripe_error::StripeError};
 use utoipa::ToSchema;
 
 use crate::stripe_signature::SignatureError;

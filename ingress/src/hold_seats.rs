@@ -17,7 +17,7 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, FieldError};
 
 /// A hold to make.
 #[derive(Debug)]
@@ -103,7 +103,9 @@ async fn insert(
     offering: &offering::Model,
     now: OffsetDateTime,
 ) -> Result<Option<checkout::Model>, ApiError> {
-    let total = hold.total(&unit_amount(offering)?)?;
+    let total = unit_amount(offering)?
+        .checked_mul(hold.quantity)
+        .ok_or_else(too_many)?;
     let checkout = checkout::Model {
         id: hold.id,
         slot_id: hold.slot_id,
@@ -206,4 +208,11 @@ pub fn unit_amount(offering: &offering::Model) -> Result<Amount, DbErr> {
             DbErr::Custom(format!("offering {} has a malformed currency", offering.id))
         })?,
     })
+}
+
+fn too_many() -> ApiError {
+    ApiError::Validation(vec![FieldError {
+        field: "quantity",
+        message: "So many seats have no price.",
+    }])
 }

@@ -11,6 +11,7 @@ mod error;
 mod hold_seats;
 mod offerings;
 mod openapi;
+mod order;
 mod pages;
 mod payment_status;
 mod request_json;

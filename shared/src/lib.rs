@@ -17,6 +17,7 @@ pub mod retry;
 pub mod settings;
 pub mod shutdown;
 pub mod stripe_client;
+pub mod stripe_error;
 pub mod stripe_id;
 pub mod telemetry;
 pub mod traceparent;

@@ -20,6 +20,7 @@ use crate::{
     money::Amount,
     retry::{self, Patience},
     settings::StripeSettings,
+    stripe_error::StripeError,
     stripe_id::CheckoutSessionId,
 };
 
@@ -30,71 +31,6 @@ const PATIENCE: Patience = Patience {
     tries: 3,
     first_delay: Duration::from_millis(200),
 };
-
-/// A call to Stripe did not lead to an answer we can use.
-#[derive(Debug, thiserror::Error)]
-pub enum StripeError {
-    /// Stripe cannot be reached, answers 5xx, or answers what cannot be read.
-    #[error("Stripe is unavailable")]
-    Unavailable(#[source] ClientError),
-    /// Stripe asks us to slow down.
-    #[error("Stripe limits our rate of requests")]
-    RateLimited,
-    /// There is no such object in this account and mode.
-    #[error("Stripe knows no such object")]
-    NotFound,
-    /// Stripe does not accept the key.
-    #[error("Stripe refuses the secret key")]
-    Unauthorized,
-    /// Stripe refuses the request for good.
-    #[error("Stripe refused the request with status {status}")]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-    },
-}
-
-impl StripeError {
-    /// Whether the same call may succeed later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        // A refused key is an operator's mistake in progress (a rotation, say), not the
-        // message's fault.
-        !matches!(self, Self::NotFound | Self::Refused { .. })
-    }
-
-    /// A stable code for headers and logs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unavailable(_) => "stripe_unavailable",
-            Self::RateLimited => "stripe_rate_limited",
-            Self::NotFound => "stripe_not_found",
-            Self::Unauthorized => "stripe_unauthorized",
-            Self::Refused { .. } => "stripe_refused",
-        }
-    }
-}
-
-/// What the error says itself would repeat what we sent, e-mail included: only its status
-/// is kept.
-impl From<ClientError> for StripeError {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::Stripe(_, 429) => Self::RateLimited,
-            ClientError::Stripe(_, 404) => Self::NotFound,
-            ClientError::Stripe(_, 401 | 403) => Self::Unauthorized,
-            // 409: the first call with this idempotency key is still running.
-            ClientError::Stripe(_, status) if status < 500 && status != 409 => {
-                Self::Refused { status }
-            }
-            ClientError::Stripe(_, status) => {
-                Self::Unavailable(ClientError::ClientError(format!("status {status}")))
-            }
-            other => Self::Unavailable(other),
-        }
-    }
-}
 
 /// A Checkout Session to create.
 #[derive(Debug)]

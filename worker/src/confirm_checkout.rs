@@ -6,8 +6,7 @@ use shared::{
 };
 
 use crate::{
-    Context, Fulfillment,
-    fulfill_checkout::{Fact, fulfill_checkout},
+    Context, Fulfillment, fulfill_checkout::fulfill_checkout, fulfillment::Fact,
     job_error::JobError,
 };
 

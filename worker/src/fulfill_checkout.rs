@@ -20,73 +20,17 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Context, booking_reference, job_error::JobError};
+use crate::{
+    Context, booking_reference,
+    fulfillment::{EventRef, Fact, Fulfillment},
+    job_error::JobError,
+};
 
 /// Tries of the whole transaction within one attempt, for deadlocks and the like.
 const PATIENCE: Patience = Patience {
     tries: 4,
     first_delay: Duration::from_millis(50),
 };
-
-/// What is known about a session. Facts arrive in any order and more than once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fact {
-    /// The buyer has not finished.
-    Open,
-    /// The buyer has finished, with a payment method that takes days.
-    PaymentPending,
-    /// Nothing is owed any more.
-    Paid,
-    /// The delayed payment did not arrive.
-    PaymentFailed,
-    /// The session ended unpaid.
-    Expired,
-}
-
-/// The event that brought the fact, for the inbox.
-#[derive(Debug, Clone)]
-pub struct EventRef {
-    pub id: String,
-    pub kind: String,
-}
-
-/// How one run of the job ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fulfillment {
-    /// Booking and payment were created.
-    Created,
-    /// They were there before.
-    AlreadyFulfilled,
-    /// This very event was acted on before.
-    AlreadyProcessed,
-    /// A delayed payment is on its way; the seats stay held.
-    PaymentPending,
-    /// The buyer can still pay; the seats stay held.
-    StillOpen,
-    /// A hold ended without a payment; its seats are free.
-    Released,
-    /// The checkout had ended before, in another way that stands.
-    AlreadyEnded,
-    /// Somebody else's session, or one of the other mode. Nothing was written.
-    NotOurs,
-}
-
-impl Fulfillment {
-    /// The word for logs and for the inbox.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::AlreadyFulfilled => "already_fulfilled",
-            Self::AlreadyProcessed => "already_processed",
-            Self::PaymentPending => "payment_pending",
-            Self::StillOpen => "still_open",
-            Self::Released => "released",
-            Self::AlreadyEnded => "already_ended",
-            Self::NotOurs => "not_ours",
-        }
-    }
-}
 
 /// A paid session that cannot become a booking: an operator has to look.
 #[derive(Debug, thiserror::Error)]

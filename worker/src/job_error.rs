@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use sea_orm::{DbErr, SqlErr};
-use shared::{db, stripe_client::StripeError};
+use shared::{db, stripe_error::StripeError};
 
 /// What the consumer does with a delivery whose job failed. `code` is stable: it stands in
 /// headers, in the table of dead letters and in logs.

@@ -9,6 +9,7 @@ pub mod config;
 mod confirm_checkout;
 mod consumer;
 mod fulfill_checkout;
+mod fulfillment;
 mod job;
 mod job_error;
 mod retry_policy;
@@ -23,7 +24,7 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use crate::{fulfill_checkout::Fulfillment, job::run as run_job, job_error::JobError};
+pub use crate::{fulfillment::Fulfillment, job::run as run_job, job_error::JobError};
 
 /// What a job may use.
 #[derive(Clone)]

@@ -6,7 +6,8 @@ use shared::checkout_session::CheckoutSession;
 
 use crate::{
     Context, Fulfillment,
-    fulfill_checkout::{EventRef, Fact, fulfill_checkout},
+    fulfill_checkout::fulfill_checkout,
+    fulfillment::{EventRef, Fact},
     job_error::JobError,
 };
 

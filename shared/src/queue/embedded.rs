@@ -145,7 +145,7 @@ impl Consumer {
 fn delivery(queue: &Queue, job: job::Model) -> Delivery {
     Delivery {
         redelivered: job.deliveries > 1,
-        answer: super::Answer::Embedded(Answer {
+        answer: super::consumer::Answer::Embedded(Answer {
             db: queue.db.clone(),
             id: job.id,
             lease: job.lease,

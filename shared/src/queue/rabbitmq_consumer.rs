@@ -160,7 +160,7 @@ impl Consumer {
         Delivery {
             message: envelope(&delivery),
             redelivered: delivery.redelivered,
-            answer: super::Answer::RabbitMq(Answer {
+            answer: super::consumer::Answer::RabbitMq(Answer {
                 acker: delivery.acker,
                 routing_key: delivery.routing_key.to_string(),
                 publisher: self.publisher.clone(),

@@ -98,7 +98,7 @@ async fn a_waiting_request_is_answered_as_soon_as_the_booking_is_there(stack: St
         start.elapsed()
     );
 
-    shop.start_worker().await;
+    shop.start_worker();
     let (status, body) = shop.confirm(&session.id, 20).await;
 
     assert_eq!(
@@ -141,7 +141,7 @@ async fn polling_enqueues_one_job(stack: Stack) {
             .all(|(status, _)| *status == StatusCode::ACCEPTED)
     );
     assert_eq!(queue::waiting(&shop.stack, "confirm").await, 1);
-    shop.start_worker().await;
+    shop.start_worker();
     shop.wait_for_bookings(1).await;
     shop.close().await;
 }

@@ -90,7 +90,7 @@ async fn the_webhook_alone_leads_to_the_booking(stack: Stack) {
 
 async fn webhook_and_confirm_racing_book_once(stack: Stack) {
     let mut shop = Shop::open(stack).await;
-    shop.start_worker().await;
+    shop.start_worker();
     shop.stripe.set_faults(Faults {
         duplicate_percent: 30,
         ..Faults::default()
@@ -134,7 +134,7 @@ async fn payments_made_while_no_worker_runs_are_booked_later(stack: Stack) {
     assert_eq!(shop.bookings().await, 0);
 
     for _ in 0..3 {
-        shop.start_worker().await;
+        shop.start_worker();
     }
 
     shop.wait_for_bookings(50).await;
@@ -186,7 +186,7 @@ async fn a_crash_between_commit_and_ack_changes_nothing(stack: Stack) {
     assert_eq!(first, Fulfillment::Created);
     assert_eq!(second, Fulfillment::AlreadyProcessed);
     delivery.ack().await.unwrap();
-    shop.start_worker().await;
+    shop.start_worker();
     assert_eq!(shop.confirm(&session.id, 10).await.1["status"], "confirmed");
     assert_eq!((shop.bookings().await, shop.payments().await), (1, 1));
     shop.close().await;
@@ -252,7 +252,7 @@ async fn what_does_not_fit_the_hold_is_set_aside(stack: Stack) {
         ),
         "{refused:?}"
     );
-    shop.start_worker().await;
+    shop.start_worker();
     eventually("it is set aside", async || {
         queue::dead(&shop.stack).await == 1
     })
@@ -287,8 +287,8 @@ async fn a_failure_of_stripe_is_retried(stack: Stack) {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_the_database_drops_cost_no_payment() {
     let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
-    shop.start_worker().await;
-    shop.start_worker().await;
+    shop.start_worker();
+    shop.start_worker();
     shop.stripe.set_faults(undelivered());
     let slot = shop.slot(100).await;
     for _ in 0..100 {

@@ -69,7 +69,7 @@ impl Shop {
     /// Open for business, with webhooks on and one worker.
     pub async fn open(stack: Stack) -> Self {
         let mut shop = Self::without_worker(stack).await;
-        shop.start_worker().await;
+        shop.start_worker();
         shop
     }
 
@@ -130,7 +130,7 @@ impl Shop {
         }
     }
 
-    pub async fn start_worker(&mut self) {
+    pub fn start_worker(&mut self) {
         let source = ConsumerSource::new(&self.stack.queue, &self.publisher, "test");
         let worker = Worker::new(
             self.worker_context(),

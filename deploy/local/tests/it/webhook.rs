@@ -192,7 +192,7 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
 
     // Exactly the accepted ones are on the queue: every 200 was a promise.
     let mut shop = shop;
-    shop.start_worker().await;
+    shop.start_worker();
     let promised = u64::try_from(accepted).unwrap();
     eventually("every promise is kept", async || {
         shop.bookings().await >= promised

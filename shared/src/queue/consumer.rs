@@ -1,0 +1,150 @@
+//! Taking messages off the queue, whichever it is.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Lane, OpenError, PublishError, Publisher, RetryTier, embedded, rabbitmq_consumer};
+use crate::{message::Envelope, settings::QueueSettings};
+
+/// Takes messages off one lane.
+pub enum Consumer {
+    /// From a broker.
+    RabbitMq(Box<rabbitmq_consumer::Consumer>),
+    /// From the database.
+    Embedded(embedded::Consumer),
+}
+
+impl Consumer {
+    /// The next message. `None` once all of it has come out after a shutdown, or when the
+    /// queue ended consuming and it must be started again.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        match self {
+            Self::RabbitMq(consumer) => consumer.next().await,
+            Self::Embedded(consumer) => consumer.next().await,
+        }
+    }
+}
+
+/// Opens consumers.
+#[derive(Clone)]
+pub enum ConsumerSource {
+    /// From a broker.
+    RabbitMq(rabbitmq_consumer::ConsumerSource),
+    /// From the database.
+    Embedded(embedded::Queue),
+}
+
+impl ConsumerSource {
+    /// A source of consumers beside `publisher`.
+    ///
+    /// - `name`: how the connections are called in the broker's lists.
+    #[must_use]
+    pub fn new(settings: &QueueSettings, publisher: &Publisher, name: &str) -> Self {
+        match (settings, publisher) {
+            (QueueSettings::RabbitMq { uri, .. }, Publisher::RabbitMq(publisher)) => {
+                Self::RabbitMq(rabbitmq_consumer::ConsumerSource::new(uri, publisher, name))
+            }
+            (_, Publisher::Embedded(queue)) => Self::Embedded(queue.clone()),
+            (QueueSettings::Embedded, Publisher::RabbitMq(_)) => {
+                unreachable!("publisher and consumer are opened with the same settings")
+            }
+        }
+    }
+
+    /// The lanes there are.
+    #[must_use]
+    pub fn lanes(&self) -> &'static [Lane] {
+        match self {
+            Self::RabbitMq(_) => &[Lane::Events, Lane::Confirm, Lane::Unroutable],
+            Self::Embedded(_) => &[Lane::Events, Lane::Confirm],
+        }
+    }
+
+    /// Starts to consume `lane`.
+    ///
+    /// - `prefetch`: how many messages may be in hand at once.
+    /// - `shutdown`: when to ask for no more. What is in hand still comes out.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if the broker refuses.
+    pub async fn consume(
+        &self,
+        lane: Lane,
+        prefetch: u16,
+        shutdown: CancellationToken,
+    ) -> Result<Consumer, OpenError> {
+        match self {
+            Self::RabbitMq(source) => {
+                let consumer = source.consume(lane, prefetch, shutdown).await?;
+                Ok(Consumer::RabbitMq(Box::new(consumer)))
+            }
+            Self::Embedded(queue) => Ok(Consumer::Embedded(queue.consume(lane, shutdown))),
+        }
+    }
+
+    /// Whether messages can arrive now.
+    pub async fn is_ready(&self) -> bool {
+        match self {
+            Self::RabbitMq(source) => source.is_ready(self.lanes().len()),
+            Self::Embedded(queue) => queue.is_ready().await,
+        }
+    }
+}
+
+/// One attempt of the queue to hand over a message. It must be answered; an answer that
+/// fails, and the end of this process, hand the message out again.
+pub struct Delivery {
+    /// The message.
+    pub message: Envelope,
+    /// Whether it was handed out before, perhaps to a worker that crashed.
+    pub redelivered: bool,
+    pub(super) answer: Answer,
+}
+
+pub(super) enum Answer {
+    RabbitMq(rabbitmq_consumer::Answer),
+    Embedded(embedded::Answer),
+}
+
+impl Delivery {
+    /// The message is done: forget it. Call it after the commit, never before.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn ack(self) -> Result<(), PublishError> {
+        match self.answer {
+            Answer::RabbitMq(answer) => answer.ack().await,
+            Answer::Embedded(answer) => answer.ack().await,
+        }
+    }
+
+    /// The message shall come back after `tier`.
+    ///
+    /// - `error_code`: why, for the header `bookonce-last-error`.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn retry(mut self, tier: RetryTier, error_code: &str) -> Result<(), PublishError> {
+        self.message.attempt = self.message.attempt.saturating_add(1);
+        self.message.last_error = Some(error_code.to_owned());
+        match self.answer {
+            Answer::RabbitMq(answer) => answer.retry(tier, &self.message).await,
+            Answer::Embedded(answer) => answer.retry(tier, &self.message).await,
+        }
+    }
+
+    /// The message will never succeed: set it aside for an operator, with the `reason`.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn dead_letter(mut self, reason: &str) -> Result<(), PublishError> {
+        self.message.last_error = Some(reason.to_owned());
+        match self.answer {
+            Answer::RabbitMq(answer) => answer.dead_letter(&self.message).await,
+            Answer::Embedded(answer) => answer.dead_letter(&self.message).await,
+        }
+    }
+}

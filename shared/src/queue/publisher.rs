@@ -1,0 +1,58 @@
+//! Putting messages on the queue, whichever it is.
+
+use sea_orm::DatabaseConnection;
+
+use super::{Lane, OpenError, PublishError, embedded, rabbitmq};
+use crate::{message::Envelope, settings::QueueSettings};
+
+/// Puts messages on the queue. Cheap to clone; clones share one channel.
+#[derive(Clone)]
+pub enum Publisher {
+    /// To a broker.
+    RabbitMq(rabbitmq::Publisher),
+    /// Into the database.
+    Embedded(embedded::Queue),
+}
+
+impl Publisher {
+    /// Connects and makes sure that the queues exist.
+    ///
+    /// - `name`: how the connection is called in the broker's lists.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if the broker cannot be reached or has other queues under our names.
+    pub async fn open(
+        settings: &QueueSettings,
+        db: &DatabaseConnection,
+        name: &str,
+    ) -> Result<Self, OpenError> {
+        match settings {
+            QueueSettings::RabbitMq { uri, prefix } => Ok(Self::RabbitMq(
+                rabbitmq::Publisher::open(uri, prefix, name).await?,
+            )),
+            QueueSettings::Embedded => Ok(Self::Embedded(embedded::Queue::new(db.clone()))),
+        }
+    }
+
+    /// Puts `message` into `lane`. When this returns `Ok`, the message survives a crash of
+    /// the broker and of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if that is not certain; publishing again may then duplicate it.
+    pub async fn publish(&self, lane: Lane, message: &Envelope) -> Result<(), PublishError> {
+        match self {
+            Self::RabbitMq(publisher) => publisher.publish(lane, message).await,
+            Self::Embedded(queue) => queue.publish(lane, message).await,
+        }
+    }
+
+    /// Whether a publish would have a chance now.
+    pub async fn is_ready(&self) -> bool {
+        match self {
+            Self::RabbitMq(publisher) => publisher.is_ready(),
+            Self::Embedded(queue) => queue.is_ready().await,
+        }
+    }
+}
