@@ -35,7 +35,11 @@ function withAnchors(description, status) {
   });
 }
 
-const block = (value) => element("pre", typeof value === "string" ? value : JSON.stringify(value, null, 2));
+function block(value) {
+  const made = element("pre", typeof value === "string" ? value : JSON.stringify(value, null, 2));
+  made.tabIndex = 0; // who has no mouse must be able to scroll it
+  return made;
+}
 
 function showOperation(method, path, operation, schemas) {
   const section = element("section");

@@ -1,38 +1,57 @@
 // Where a buyer lands after paying: says where the booking stands until it is final.
 
 import { pollConfirm } from "./confirm.js";
-import { money, when } from "./format.js";
+import { money, seats, when } from "./format.js";
+import { forget, recall } from "./open-checkout.js";
 
-const element = (id) => document.getElementById(id);
+/** After this long, "a few seconds" is no longer true. */
+const USUAL_MS = 30_000;
 
-const TEXTS = {
-  confirmed: ["Your booking is confirmed", "Keep the reference; it is all you need."],
-  processing: ["Your booking is being completed", "Your bank and the shop are talking. This usually takes a few seconds."],
-  awaiting_payment: ["Not paid yet", "The payment page is still open. Nothing was charged so far."],
-  payment_pending: ["Your payment is on its way", "Your bank takes longer with this payment method. Your seats are held; come back to this page later."],
-  payment_failed: ["The payment did not arrive", "Your bank did not complete the payment. Nothing is booked and your seats were released."],
-  expired: ["This checkout has expired", "It was not paid in time. Nothing was charged and nothing is booked."],
-  problem: ["Still checking", "The shop cannot be reached at the moment. This page goes on trying by itself; there is no need to pay again."],
-  unknown: ["No such booking", "This link does not belong to a booking in this shop."],
+const byId = (id) => document.getElementById(id);
+
+const VIEWS = {
+  confirmed: ["Your booking is confirmed", "Keep the reference. This page stays here: you can come back to it."],
+  processing: ["Your booking is being completed", "Stripe has sent you back and we are fetching your payment. This takes a few seconds; the booking is made even if you close this page."],
+  slow: ["This is taking longer than usual", "You need not pay again, and you need not wait: the booking is made as soon as your payment reaches us. This page goes on looking."],
+  awaiting_payment: ["Not paid yet", "Stripe has no payment for this checkout so far. Nothing was charged."],
+  payment_pending: ["Your payment is on its way", "Your bank takes longer with this payment method, up to a few days. Your seats are held until then. Come back to this page whenever you like."],
+  payment_failed: ["Your payment did not arrive", "Your bank did not complete the payment. Nothing is booked, and your seats were released."],
+  expired: ["This checkout has expired", "It was not paid in time. Nothing was charged, and nothing is booked."],
+  refund_pending: ["Your payment is being refunded", "We could not book your seats. The whole amount goes back to the card or account you paid with; your bank may need 5 to 10 days."],
+  refunded: ["Your payment was refunded", "The whole amount went back to the card or account you paid with; your bank may need 5 to 10 days. This booking is cancelled."],
+  offline: ["No connection", "The shop cannot be reached at the moment. This page goes on by itself as soon as it can; you need not pay again."],
+  unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],
 };
-const WORKING = ["processing", "problem"];
+const WORKING = ["processing", "slow", "offline"];
 
-function show(answer) {
-  const [title, text] = TEXTS[answer.status] ?? TEXTS.processing;
-  element("title").textContent = title;
-  element("text").textContent = text;
-  element("text").classList.toggle("working", WORKING.includes(answer.status));
+let shown = "checking";
+
+function show({ status, booking, payment, retry_after_ms: goesOn }) {
+  // Stripe is being asked again about something we know already: no reason to flicker.
+  if (status === "processing" && ["slow", "awaiting_payment", "payment_pending"].includes(shown)) return;
+  if (!goesOn && status !== "offline") forget(sessionId);
+  if (status === shown) return;
+  shown = status;
+  const [title, text] = VIEWS[status] ?? VIEWS.processing;
   document.title = title;
-  const { booking, payment } = answer;
-  element("details").hidden = !booking;
-  if (booking) {
-    element("reference").textContent = booking.reference;
-    element("what").textContent = `${booking.offering}, ${booking.quantity} ${booking.quantity === 1 ? "seat" : "seats"}`;
-    element("when").textContent = when(booking.starts_at, booking.ends_at);
-  }
-  if (payment) element("paid").textContent = money(payment.amount_total, payment.currency);
+  byId("title").textContent = title;
+  byId("text").textContent = text;
+  byId("text").classList.toggle("working", WORKING.includes(status));
+  byId("done").hidden = status !== "confirmed";
+  byId("quote").hidden = status !== "slow";
+  const held = recall();
+  byId("pay").hidden = status !== "awaiting_payment" || held?.session_id !== sessionId;
+  byId("pay").href = held?.checkout_url ?? "/";
+  byId("booking").hidden = !booking;
+  if (!booking) return;
+  byId("reference").textContent = booking.reference;
+  byId("what").textContent = `${booking.offering}, ${seats(booking.quantity)}`;
+  byId("when").textContent = when(booking.starts_at, booking.ends_at);
+  byId("paid").textContent = money(payment.amount_total, payment.currency);
 }
 
 const sessionId = new URLSearchParams(location.search).get("session_id");
-if (sessionId) pollConfirm(sessionId, show);
+byId("quote-id").textContent = sessionId;
+setTimeout(() => shown === "processing" && show({ status: "slow", retry_after_ms: 1 }), USUAL_MS);
+if (sessionId) await pollConfirm(sessionId, show);
 else show({ status: "unknown" });

@@ -1,106 +1,198 @@
 // The shop: what can be booked, and the way to the payment page.
 
-import { money, when } from "./format.js";
+import { minutesLeft, money, seats, when } from "./format.js";
+import { keyFor, recall, remember } from "./open-checkout.js";
+import { errorsIn } from "./order.js";
 
-const list = document.querySelector("#offerings");
-const notice = document.querySelector("#notice");
+/** Slots of an offering shown at first. */
+const FIRST_SLOTS = 6;
 
-function fromTemplate(id) {
-  return document.querySelector(`#${id}`).content.firstElementChild.cloneNode(true);
-}
+const byId = (id) => document.getElementById(id);
+const form = byId("order");
+const { quantity, name, email } = form.elements;
+
+let offerings = [];
+/** What the buyer has chosen; the form belongs to it. */
+let chosen = null;
+
+// ---------------------------------------------------------------- offerings and slots
 
 async function load() {
   try {
-    const response = await fetch("/api/offerings");
-    if (!response.ok) throw new Error(response.status);
-    const { offerings } = await response.json();
-    list.replaceChildren(...offerings.map(showOffering));
-    notice.textContent = offerings.length ? "" : "There is nothing to book at the moment.";
+    const response = await fetch("/api/offerings", { signal: AbortSignal.timeout(15_000) });
+    if (!response.ok) throw new Error(`offerings answered ${response.status}`);
+    ({ offerings } = await response.json());
   } catch {
-    notice.textContent = "The offers could not be loaded. Please reload the page.";
+    return say("The offers could not be loaded. Please reload the page.");
   }
+  say(offerings.length ? "" : "There is nothing to book at the moment.");
+  byId("offerings").replaceChildren(...offerings.map(showOffering));
+  const place = chosen && document.querySelector(`[data-offering="${chosen.offering.id}"]`);
+  if (place) place.append(form);
+  else form.hidden = true;
 }
 
+const say = (text) => { byId("notice").textContent = text; };
+
+const fromTemplate = (id) => byId(id).content.firstElementChild.cloneNode(true);
+
 function showOffering(offering) {
-  const card = fromTemplate("offering");
+  const card = fromTemplate("offering-template");
+  card.dataset.offering = offering.id;
   card.querySelector("h2").textContent = offering.name;
   card.querySelector(".price").textContent = money(offering.unit_amount, offering.currency);
   card.querySelector("p").textContent = offering.description;
-  card.querySelector("ul").append(...offering.slots.map((slot) => showSlot(card, offering, slot)));
+  const items = offering.slots.map((slot) => showSlot(offering, slot));
+  items.slice(FIRST_SLOTS).forEach((item) => { item.hidden = true; });
+  card.querySelector("ul").append(...items);
+  const more = card.querySelector(".more");
+  more.hidden = items.length <= FIRST_SLOTS;
+  more.textContent = `Show all ${items.length} times`;
+  more.addEventListener("click", () => {
+    items.forEach((item) => { item.hidden = false; });
+    more.hidden = true;
+    items[FIRST_SLOTS].querySelector("button").focus();
+  });
   return card;
 }
 
-function showSlot(card, offering, slot) {
-  const item = fromTemplate("slot");
+function showSlot(offering, slot) {
+  const item = fromTemplate("slot-template");
   const button = item.querySelector("button");
-  const left = slot.seats_left;
+  button.dataset.slot = slot.id;
   button.querySelector(".when").textContent = when(slot.starts_at, slot.ends_at);
-  button.querySelector(".left").textContent =
-    left === 0 ? "full" : left === 1 ? "1 seat left" : `${left} seats left`;
-  button.disabled = left === 0;
-  button.addEventListener("click", () => choose(card, offering, slot));
+  button.querySelector(".left").textContent = slot.seats_left ? `${seats(slot.seats_left)} left` : "full";
+  button.disabled = slot.seats_left === 0;
+  button.setAttribute("aria-pressed", String(chosen?.slot.id === slot.id));
+  button.addEventListener("click", () => choose(offering, slot));
   return item;
 }
 
-function choose(card, offering, slot) {
-  document.querySelector("form")?.remove();
-  const form = fromTemplate("booking");
-  form.querySelector(".chosen").textContent = `${offering.name}, ${when(slot.starts_at, slot.ends_at)}`;
-  form.elements.quantity.max = Math.min(20, slot.seats_left);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    book(form, slot);
-  });
-  card.append(form);
-  form.elements.quantity.focus();
-}
-
-async function book(form, slot) {
-  const button = form.querySelector("button");
-  if (button.disabled) return;
-  button.disabled = true;
-  showErrors(form, []);
-  const body = JSON.stringify({
-    slot_id: slot.id,
-    quantity: Number(form.elements.quantity.value),
-    customer: { name: form.elements.name.value, email: form.elements.email.value },
-  });
-  try {
-    const response = await fetch("/api/create-checkout-session", {
-      method: "POST",
-      headers: { "content-type": "application/json", "idempotency-key": keyFor(body) },
-      body,
-    });
-    const answer = await response.json();
-    if (response.ok) {
-      location.assign(answer.checkout_url);
-      return;
-    }
-    showErrors(form, answer.errors ?? [{ field: "form", message: answer.detail }]);
-    if (answer.code === "slot_full" || answer.code === "slot_closed") await load();
-    if (answer.code === "slot_full") notice.textContent = "That slot has just filled up. Here is what is left.";
-  } catch {
-    showErrors(form, [{ field: "form", message: "The shop could not be reached. Please try again." }]);
+function choose(offering, slot) {
+  chosen = { offering, slot };
+  for (const button of document.querySelectorAll("[data-slot]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.slot === slot.id));
   }
-  button.disabled = false;
+  byId("chosen").textContent = `${offering.name}, ${when(slot.starts_at, slot.ends_at)}`;
+  byId("next-slot").hidden = true;
+  showErrors([]);
+  form.hidden = false;
+  document.querySelector(`[data-offering="${offering.id}"]`).append(form);
+  showTotal();
+  quantity.focus();
 }
 
-/** One key for one wish: asking again for the same thing must not hold more seats. */
-function keyFor(body) {
-  const last = JSON.parse(sessionStorage.getItem("intent") ?? "{}");
-  if (last.body === body && Date.now() - last.at < 20 * 60 * 1000) return last.key;
-  const key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
-  sessionStorage.setItem("intent", JSON.stringify({ body, key, at: Date.now() }));
-  return key;
+// ---------------------------------------------------------------- the order
+
+const order = () => ({
+  slot_id: chosen.slot.id,
+  quantity: quantity.valueAsNumber,
+  customer: { name: name.value, email: email.value },
+});
+
+function showTotal() {
+  const total = chosen.offering.unit_amount * quantity.valueAsNumber;
+  const known = errorsIn(order()).every((error) => error.field !== "quantity");
+  byId("book").textContent = known ? `Book now, ${money(total, chosen.offering.currency)}` : "Book now";
 }
 
-function showErrors(form, errors) {
+function showErrors(errors) {
   for (const place of form.querySelectorAll(".error")) {
     const error = errors.find((it) => it.field === place.dataset.field);
     place.textContent = error?.message ?? "";
-    place.closest("label")?.querySelector("input")?.setAttribute("aria-invalid", String(Boolean(error)));
+    const input = place.parentElement.querySelector("input");
+    if (error) input?.setAttribute("aria-invalid", "true");
+    else input?.removeAttribute("aria-invalid");
   }
+}
+
+/** While typing, a mistake that was pointed out goes away; a new one waits for the end. */
+function recheck({ target, type }) {
+  showTotal();
+  const place = target.parentElement.querySelector(".error");
+  if (type === "input" && !place.textContent) return;
+  const error = errorsIn(order()).find((it) => it.field === place.dataset.field);
+  place.textContent = error?.message ?? "";
+  if (error) target.setAttribute("aria-invalid", "true");
+  else target.removeAttribute("aria-invalid");
+}
+
+async function book() {
+  const button = byId("book");
+  if (button.disabled) return;
+  const errors = errorsIn(order());
+  showErrors(errors);
+  form.querySelector('[aria-invalid="true"]')?.focus();
+  if (errors.length) return;
+
+  button.disabled = true;
+  byId("next-slot").hidden = true;
+  try {
+    const { status, answer } = await send(order());
+    if (status === 201) return location.assign(answer.checkout_url); // the button stays disabled
+    if (answer.code === "slot_full") await offerNextSlot();
+    else showErrors(answer.errors ?? [{ field: "order", message: answer.detail }]);
+  } catch {
+    const message = "The shop could not be reached. Nothing is booked. Please try again.";
+    showErrors([{ field: "order", message }]);
+  }
+  button.disabled = false;
   form.querySelector('[aria-invalid="true"]')?.focus();
 }
 
-load();
+async function send(order) {
+  const key = keyFor(order);
+  const { offering: { name }, slot: { starts_at, ends_at } } = chosen;
+  const response = await fetch("/api/create-checkout-session", {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": key },
+    body: JSON.stringify(order),
+    signal: AbortSignal.timeout(30_000),
+  });
+  const answer = await response.json();
+  if (response.status === 201) remember({ order, key, offering: name, starts_at, ends_at, ...answer });
+  return { status: response.status, answer };
+}
+
+async function offerNextSlot() {
+  const wanted = quantity.valueAsNumber;
+  const { offering: { id }, slot } = chosen;
+  await load();
+  const offering = offerings.find((it) => it.id === id);
+  const slots = offering?.slots ?? [];
+  const left = slots.find((it) => it.id === slot.id)?.seats_left ?? 0;
+  const next = slots.find((it) => it.starts_at > slot.starts_at && it.seats_left >= wanted)
+    ?? slots.find((it) => it.seats_left >= wanted);
+  const full = left ? `Only ${seats(left)} left at this time.` : "This time has just filled up.";
+  const message = next ? `${full} The next one with ${seats(wanted)}:` : `${full} No other time has ${seats(wanted)}.`;
+  showErrors([{ field: "order", message }]);
+  const button = byId("next-slot");
+  button.hidden = !next;
+  if (!next) return;
+  button.textContent = `Take ${when(next.starts_at, next.ends_at)}`;
+  button.onclick = () => {
+    choose(offering, next);
+    quantity.value = wanted;
+    showTotal();
+    byId("book").focus();
+  };
+}
+
+// ---------------------------------------------------------------- coming and coming back
+
+/** Who comes back from the payment page sees that nothing is lost. */
+function showHeld() {
+  const held = recall();
+  byId("held").hidden = !held;
+  if (!held) return;
+  byId("held-text").textContent = `You have ${seats(held.order.quantity)} on hold: ${held.offering}, `
+    + `${when(held.starts_at, held.ends_at)}, for ${minutesLeft(held.expires_at)}.`;
+}
+
+form.addEventListener("submit", (event) => { event.preventDefault(); book(); });
+form.addEventListener("input", recheck);
+form.addEventListener("change", recheck);
+// The back button may show the page as it was left, its button still disabled.
+addEventListener("pageshow", () => { byId("book").disabled = false; showHeld(); });
+byId("time-zone").textContent = ` Times are in your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
+await load();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use secrecy::{ExposeSecret, SecretString};
 use shared::{
     config::{ConfigError, Env},
-    settings::{DatabaseSettings, QueueSettings, StripeSettings, http_url},
+    settings::{DatabaseSettings, QueueSettings, StripeSettings, http_origin, http_url},
 };
 
 /// Everything ingress reads from the environment.
@@ -17,6 +17,8 @@ pub struct Config {
     pub admin_addr: SocketAddr,
     /// How buyers and Stripe reach us, without a trailing slash.
     pub public_url: String,
+    /// Origins of other sites whose pages may call the shop's API.
+    pub cors_origins: Vec<String>,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,
     /// How long seats are held for a buyer who has not paid yet.
@@ -49,6 +51,12 @@ impl Config {
             listen_addr,
             admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8081).into())?,
             public_url,
+            cors_origins: env
+                .get("CORS_ORIGINS")
+                .into_iter()
+                .flat_map(|origins| origins.split(','))
+                .map(|origin| http_origin("CORS_ORIGINS", origin.trim()))
+                .collect::<Result<_, _>>()?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
             // Stripe lets a session live for 30 minutes to 24 hours.
             hold: time::Duration::minutes(env.number_in("HOLD_MINUTES", 30, 30..=1439)?),
@@ -120,6 +128,17 @@ mod tests {
         assert_eq!(config.listen_addr.to_string(), "127.0.0.1:8080");
         assert_eq!(config.public_url, "http://127.0.0.1:8080");
         assert_eq!(config.hold, time::Duration::minutes(30));
+        assert!(config.cors_origins.is_empty());
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_send_them() {
+        let origins = "https://Shop.example:443/, http://localhost:3000";
+
+        let config = Config::from_env(&env(("CORS_ORIGINS", origins))).unwrap();
+
+        let expected = ["https://shop.example", "http://localhost:3000"];
+        assert_eq!(config.cors_origins, expected);
     }
 
     #[test]
@@ -141,6 +160,10 @@ mod tests {
             ("STRIPE_WEBHOOK_SECRET", "whsec_12345,"),
             ("STRIPE_WEBHOOK_SECRET", "12345678901"),
             ("STRIPE_API_BASE", "api.stripe.com"),
+            ("CORS_ORIGINS", "*"),
+            ("CORS_ORIGINS", "https://a.example,"),
+            ("CORS_ORIGINS", "https://a.example/shop"),
+            ("CORS_ORIGINS", "https://user@a.example"),
             ("HOLD_MINUTES", "29"),
             ("HOLD_MINUTES", "half an hour"),
         ] {

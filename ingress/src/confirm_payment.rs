@@ -26,8 +26,6 @@ use crate::{
 const ENQUEUE_INTERVAL: time::Duration = time::Duration::seconds(10);
 /// The longest wait a client may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(20);
-/// When to ask again after "processing".
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Which session.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,7 +44,7 @@ pub struct PaymentConfirmation {
     /// With `confirmed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<Payment>,
-    /// With `processing`: ask again after so many milliseconds.
+    /// Ask again after so many milliseconds. Without it the status is final.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
 }
@@ -156,12 +154,11 @@ fn preferred_wait(headers: &HeaderMap) -> Duration {
 impl PaymentConfirmation {
     fn new(view: &CheckoutView, now: OffsetDateTime) -> Self {
         let status = view.status(now);
-        let retry_after_ms = u64::try_from(RETRY_AFTER.as_millis()).ok();
         Self {
             status,
             booking: view.booking(),
             payment: view.payment(),
-            retry_after_ms: retry_after_ms.filter(|_| status == PaymentStatus::Processing),
+            retry_after_ms: retry_after_ms(status),
         }
     }
 }
@@ -169,12 +166,24 @@ impl PaymentConfirmation {
 impl IntoResponse for PaymentConfirmation {
     fn into_response(self) -> Response {
         const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
-        if self.status == PaymentStatus::Processing {
-            let retry_after = (header::RETRY_AFTER, RETRY_AFTER.as_secs().to_string());
-            (StatusCode::ACCEPTED, [NO_STORE], [retry_after], Json(self)).into_response()
-        } else {
-            (StatusCode::OK, [NO_STORE], Json(self)).into_response()
+        match self.retry_after_ms {
+            Some(ms) if self.status == PaymentStatus::Processing => {
+                let retry_after = (header::RETRY_AFTER, ms.div_ceil(1000).to_string());
+                (StatusCode::ACCEPTED, [NO_STORE], [retry_after], Json(self)).into_response()
+            }
+            _ => (StatusCode::OK, [NO_STORE], Json(self)).into_response(),
         }
+    }
+}
+
+/// When asking again may bring news: soon while the worker asks Stripe, seldom while a bank
+/// takes days, never once the state is final.
+fn retry_after_ms(status: PaymentStatus) -> Option<u64> {
+    match status {
+        PaymentStatus::Processing => Some(1_000),
+        PaymentStatus::AwaitingPayment => Some(5_000),
+        PaymentStatus::PaymentPending => Some(30_000),
+        PaymentStatus::Confirmed | PaymentStatus::PaymentFailed | PaymentStatus::Expired => None,
     }
 }
 

@@ -35,14 +35,23 @@ pub fn router() -> Router<Ingress> {
         .route("/docs", page!(HTML, "docs.html"))
         .route("/assets/bookonce.css", page!(CSS, "bookonce.css"))
         .route("/assets/icon.svg", page!(SVG, "icon.svg"))
-        .route("/assets/format.js", page!(JAVASCRIPT, "format.js"))
-        .route("/assets/shop.js", page!(JAVASCRIPT, "shop.js"))
         .route("/assets/confirm.js", page!(JAVASCRIPT, "confirm.js"))
+        .route("/assets/docs.js", page!(JAVASCRIPT, "docs.js"))
+        .route("/assets/format.js", page!(JAVASCRIPT, "format.js"))
+        .route(
+            "/assets/open-checkout.js",
+            page!(JAVASCRIPT, "open-checkout.js"),
+        )
+        .route("/assets/order.js", page!(JAVASCRIPT, "order.js"))
+        .route(
+            "/assets/payment-cancelled.js",
+            page!(JAVASCRIPT, "payment-cancelled.js"),
+        )
         .route(
             "/assets/payment-success.js",
             page!(JAVASCRIPT, "payment-success.js"),
         )
-        .route("/assets/docs.js", page!(JAVASCRIPT, "docs.js"))
+        .route("/assets/shop.js", page!(JAVASCRIPT, "shop.js"))
         .layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(CONTENT_SECURITY_POLICY),

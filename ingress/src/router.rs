@@ -5,14 +5,17 @@ use std::{any::Any, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use shared::traceparent::Traceparent;
 use tower_http::{
-    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, trace::TraceLayer,
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+    trace::TraceLayer,
 };
 
 use crate::{
@@ -23,6 +26,8 @@ use crate::{
 /// Stripe's events are a few kilobytes; the largest stay far below.
 const WEBHOOK_LIMIT_BYTES: usize = 256 * 1024;
 const REQUEST_LIMIT_BYTES: usize = 4 * 1024;
+/// How long a browser may remember that it may call us.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
 /// For one request: longer than the longest wait a confirm may ask for.
 const TIMEOUT: Duration = Duration::from_secs(28);
 
@@ -39,7 +44,8 @@ pub fn router(app: Ingress) -> Router {
         )
         .route("/api/payment/confirm", post(confirm_payment))
         .route("/api/openapi.json", get(openapi::openapi))
-        .layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES));
+        .layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES))
+        .layer(cors(&app.config.cors_origins));
     let header =
         |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     Router::new()
@@ -58,6 +64,20 @@ pub fn router(app: Ingress) -> Router {
                 .on_failure(()),
         )
         .with_state(app)
+}
+
+/// Lets pages of other sites call the API. No cookie takes part in it, so none is allowed.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| origin.parse().ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(
+            ["content-type", "idempotency-key", "prefer", "traceparent"]
+                .map(HeaderName::from_static),
+        )
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT_MAX_AGE)
 }
 
 /// The trace of a request: the caller's, or a new one.

@@ -1,0 +1,48 @@
+// The checkout this tab has under way. It is about going back and forth between the shop and
+// the payment page, not about being found again later: the browser forgets it with the tab.
+
+const OPEN = "bookonce.open_checkout";
+const ATTEMPT = "bookonce.attempt";
+/** Less than any hold, so that a key never leads to a session that has expired. */
+const ATTEMPT_MS = 20 * 60_000;
+
+/** The session that can still be paid, or `null`. */
+export const recall = () => read(OPEN);
+
+/** `checkout`: what was ordered, with the answer of POST /api/create-checkout-session. */
+export const remember = (checkout) => write(OPEN, checkout);
+
+/** The session is paid or over. The same order would be a new one. */
+export function forget(sessionId) {
+  if (recall()?.session_id !== sessionId) return;
+  write(OPEN, null);
+  write(ATTEMPT, null);
+}
+
+/** The `Idempotency-Key` of an order. Asking again for the same must not hold seats twice. */
+export function keyFor(order) {
+  const wanted = JSON.stringify(order);
+  const earlier = [recall(), read(ATTEMPT)].find((it) => JSON.stringify(it?.order) === wanted);
+  if (earlier) return earlier.key;
+  // Browsers offer randomUUID to pages on https and on localhost only.
+  const key = crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  write(ATTEMPT, { order, key, expires_at: new Date(Date.now() + ATTEMPT_MS) });
+  return key;
+}
+
+function read(item) {
+  try {
+    const value = JSON.parse(sessionStorage.getItem(item));
+    return value && new Date(value.expires_at) > new Date() ? value : null;
+  } catch {
+    return null; // storage is switched off
+  }
+}
+
+function write(item, value) {
+  try {
+    sessionStorage.setItem(item, JSON.stringify(value));
+  } catch {
+    // Storage is switched off: booking works, there is only nothing to come back to.
+  }
+}
