@@ -103,22 +103,28 @@ async fn lock_checkout(
     let Some(checkout_id) = session.checkout_id() else {
         return Ok(None);
     };
+    // Locked before it is judged: the id may be stored at this very moment.
     let by_id = checkout::Entity::find_by_id(checkout_id)
-        .filter(checkout::Column::SessionId.is_null())
         .lock_exclusive()
         .one(tx)
         .await?;
-    if by_id.is_some() {
-        checkout::Entity::update_many()
-            .col_expr(
-                checkout::Column::SessionId,
-                Expr::value(session.id.as_str()),
-            )
-            .filter(checkout::Column::Id.eq(checkout_id))
-            .exec(tx)
-            .await?;
+    match by_id {
+        Some(checkout) if checkout.session_id.is_none() => {
+            checkout::Entity::update_many()
+                .col_expr(
+                    checkout::Column::SessionId,
+                    Expr::value(session.id.as_str()),
+                )
+                .filter(checkout::Column::Id.eq(checkout_id))
+                .exec(tx)
+                .await?;
+            Ok(Some(checkout))
+        }
+        Some(checkout) if checkout.session_id.as_deref() == Some(session.id.as_str()) => {
+            Ok(Some(checkout))
+        }
+        _ => Ok(None),
     }
-    Ok(by_id)
 }
 
 /// States only move forward, so the order in which facts arrive does not matter.

@@ -31,6 +31,7 @@ on_each_stack![
     webhook_and_confirm_racing_book_once,
     payments_made_while_no_worker_runs_are_booked_later,
     two_workers_on_one_session_book_once,
+    two_workers_that_look_for_the_hold_at_once_both_find_it,
     a_crash_between_commit_and_ack_changes_nothing,
     every_order_of_a_delayed_payments_events_books_once,
     what_does_not_fit_the_hold_is_set_aside,
@@ -158,6 +159,33 @@ async fn two_workers_on_one_session_book_once(stack: Stack) {
     assert_eq!(outcomes.iter().filter(created).count(), 1, "{outcomes:?}");
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!((shop.bookings().await, shop.payments().await), (1, 1));
+    shop.close().await;
+}
+
+/// The session's id was never stored, so that both find the hold by its own id, while the
+/// first one stores the session's.
+async fn two_workers_that_look_for_the_hold_at_once_both_find_it(stack: Stack) {
+    let shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(undelivered());
+    let context = shop.worker_context();
+    for _ in 0..20 {
+        let session = paid_session(&shop).await;
+        checkout::Entity::update_many()
+            .col_expr(checkout::Column::SessionId, Expr::value(None::<String>))
+            .filter(checkout::Column::SessionId.eq(session.id.as_str()))
+            .exec(&shop.stack.db)
+            .await
+            .unwrap();
+        let (event, job) = (latest_event(&shop), confirm_job(&session));
+
+        let runs = (0..4).map(|run| run_job(&context, if run % 2 == 0 { &event } else { &job }));
+        let outcomes = join_all(runs).await;
+
+        for outcome in outcomes {
+            assert_ne!(outcome.unwrap(), Fulfillment::NotOurs);
+        }
+    }
+    assert_eq!(shop.bookings().await, 20);
     shop.close().await;
 }
 
