@@ -17,8 +17,12 @@ use crate::{Context, Fulfillment, job, job_error::JobError, retry_policy};
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
 /// For what is in hand at shutdown, after which the queue hands it to another worker.
 const GRACE: Duration = Duration::from_secs(25);
+/// Before consuming starts again.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Consumes `lane` until `shutdown`, starting again whenever the queue ends it.
+/// Consumes `lane` until `shutdown`, starting again whenever the queue ends it; then waits for
+/// what is in hand, as long as the grace period lasts.
 pub async fn consume(
     context: Arc<Context>,
     source: ConsumerSource,
@@ -26,46 +30,67 @@ pub async fn consume(
     concurrency: u16,
     shutdown: CancellationToken,
 ) {
-    let mut delays = retry::endless(Duration::from_millis(200), Duration::from_secs(5));
-    while !shutdown.is_cancelled() {
-        match source.consume(lane, concurrency, shutdown.clone()).await {
-            Ok(consumer) => {
-                delays = retry::endless(Duration::from_millis(200), Duration::from_secs(5));
-                take_all(&context, consumer, concurrency).await;
+    let mut in_hand = InHand::new(concurrency);
+    let work = async {
+        let mut delays = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+        while !shutdown.is_cancelled() {
+            match source.consume(lane, concurrency, shutdown.clone()).await {
+                Ok(consumer) => {
+                    delays = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+                    in_hand.take_all(&context, consumer).await;
+                }
+                Err(error) => tracing::warn!(%error, ?lane, "Cannot consume"),
             }
-            Err(error) => tracing::warn!(%error, ?lane, "Cannot consume"),
+            let pause = delays.next().unwrap_or(LONGEST_PAUSE);
+            shutdown
+                .run_until_cancelled(tokio::time::sleep(pause))
+                .await;
         }
-        let pause = delays.next().unwrap_or_default();
-        shutdown
-            .run_until_cancelled(tokio::time::sleep(pause))
-            .await;
+        in_hand.finish().await;
+    };
+    let end_of_grace = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = end_of_grace => tracing::warn!(?lane, "Jobs were still running at the end of the grace period"),
     }
 }
 
-/// Runs what `consumer` yields, at most `concurrency` at once, and waits for the last.
-async fn take_all(context: &Arc<Context>, mut consumer: Consumer, concurrency: u16) {
-    let permits = Arc::new(Semaphore::new(concurrency.into()));
-    let mut in_hand = JoinSet::new();
-    loop {
-        // First the permit, then the message: what we cannot run yet stays on the queue.
-        let Ok(permit) = permits.clone().acquire_owned().await else {
-            break;
-        };
-        let Some(delivery) = consumer.next().await else {
-            break;
-        };
-        while in_hand.try_join_next().is_some() {}
-        let context = context.clone();
-        in_hand.spawn(async move {
-            attend(context, delivery).await;
-            drop(permit);
-        });
+/// The jobs that run. They outlast a lost connection; their deliveries then come again, which
+/// changes nothing.
+struct InHand {
+    permits: Arc<Semaphore>,
+    jobs: JoinSet<()>,
+}
+
+impl InHand {
+    fn new(concurrency: u16) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(concurrency.into())),
+            jobs: JoinSet::new(),
+        }
     }
-    let finished = tokio::time::timeout(GRACE, async {
-        while in_hand.join_next().await.is_some() {}
-    });
-    if finished.await.is_err() {
-        tracing::warn!("Jobs were still running at the end of the grace period");
+
+    /// Runs what `consumer` yields until it ends.
+    async fn take_all(&mut self, context: &Arc<Context>, mut consumer: Consumer) {
+        // First the permit, then the message: what we cannot run yet stays on the queue.
+        while let Ok(permit) = self.permits.clone().acquire_owned().await {
+            let Some(delivery) = consumer.next().await else {
+                return;
+            };
+            while self.jobs.try_join_next().is_some() {}
+            let context = context.clone();
+            self.jobs.spawn(async move {
+                attend(context, delivery).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn finish(&mut self) {
+        while self.jobs.join_next().await.is_some() {}
     }
 }
 

@@ -12,10 +12,7 @@ use std::{
 use futures_util::StreamExt;
 use lapin::{
     Acker, Channel, Connection,
-    options::{
-        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions,
-        BasicRejectOptions,
-    },
+    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable},
 };
 use tokio_util::sync::CancellationToken;
@@ -24,12 +21,13 @@ use super::{
     Delivery, Lane, OpenError, PublishError, RetryTier,
     rabbitmq::{self, Publisher, header},
 };
-use crate::{message::Envelope, settings::AmqpUri};
+use crate::{message::Envelope, retry, settings::AmqpUri};
 
 /// For the broker's answer when consuming starts or stops.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Before a message that could not be moved is handed out again.
-const REQUEUE_DELAY: Duration = Duration::from_secs(1);
+/// Between two tries to move a message, while the broker takes none.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Opens consumers, each on a connection of its own. Retries and dead letters go through
 /// the publisher.
@@ -164,6 +162,7 @@ impl Consumer {
                 acker: delivery.acker,
                 routing_key: delivery.routing_key.to_string(),
                 publisher: self.publisher.clone(),
+                shutdown: self.shutdown.clone(),
             }),
         }
     }
@@ -174,6 +173,7 @@ pub struct Answer {
     acker: Acker,
     routing_key: String,
     publisher: Publisher,
+    shutdown: CancellationToken,
 }
 
 impl Answer {
@@ -199,21 +199,28 @@ impl Answer {
     /// Publishes the copy, then acks the original: a crash in between duplicates the
     /// message, which is harmless, and never loses it. The copy is a new message, so none
     /// of the broker's own counters travel with it.
+    ///
+    /// While the broker takes no message, the original is kept in hand: giving it back would
+    /// count as a delivery each time, and the broker sets aside what it delivered too often.
     async fn move_to(self, exchange: &str, message: &Envelope) -> Result<(), PublishError> {
-        match self
-            .publisher
-            .publish_to(exchange, &self.routing_key, message)
-            .await
-        {
-            Ok(()) => self.ack().await,
-            Err(error) => {
-                // The original goes back, slowly: each hand-out counts.
-                tokio::time::sleep(REQUEUE_DELAY).await;
-                self.acker
-                    .reject(BasicRejectOptions { requeue: true })
-                    .await?;
-                Err(error)
+        let mut pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            let published = self
+                .publisher
+                .publish_to(exchange, &self.routing_key, message)
+                .await;
+            match published {
+                Ok(()) => return self.ack().await,
+                // Whoever lost the connection is handed the message again anyway.
+                Err(error) if self.shutdown.is_cancelled() || !self.acker.usable() => {
+                    return Err(error);
+                }
+                Err(error) => tracing::warn!(%error, "Cannot move the message yet"),
             }
+            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+            self.shutdown
+                .run_until_cancelled(tokio::time::sleep(pause))
+                .await;
         }
     }
 }

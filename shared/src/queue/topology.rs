@@ -8,6 +8,9 @@
 //!    └─no queue─► bookonce.unroutable ─► bookonce.unroutable.v1
 //! ```
 //!
+//! Every exchange has `bookonce.unroutable` as its alternate: under pipelined confirms a
+//! client cannot tell for sure which message came back, so none may come back.
+//!
 //! Arguments of a queue cannot be changed once it exists, so names carry a version: a
 //! change declares `v2`, binds it and drains `v1`.
 
@@ -100,9 +103,11 @@ impl Topology {
             .await?;
         let alternate = ("alternate-exchange", long_string(&unroutable));
         declare
-            .exchange(&work, ExchangeKind::Direct, [alternate])
+            .exchange(&work, ExchangeKind::Direct, [alternate.clone()])
             .await?;
-        declare.exchange(&dead, ExchangeKind::Fanout, []).await?;
+        declare
+            .exchange(&dead, ExchangeKind::Fanout, [alternate.clone()])
+            .await?;
 
         for lane in [Lane::Events, Lane::Confirm, Lane::Unroutable] {
             let arguments = [
@@ -132,7 +137,7 @@ impl Topology {
                 ("x-dead-letter-strategy", long_string("at-least-once")),
             ];
             declare
-                .exchange(&exchange, ExchangeKind::Fanout, [])
+                .exchange(&exchange, ExchangeKind::Fanout, [alternate.clone()])
                 .await?;
             declare.queue(&queue, arguments).await?;
             declare.bind(&queue, &exchange, "").await?;
