@@ -131,6 +131,9 @@ async function book() {
     const { status, answer } = await send(order());
     if (status === 201) return location.assign(answer.checkout_url); // the button stays disabled
     if (answer.code === "slot_full") await offerNextSlot();
+    else if (answer.code === "checkout_completed" && recall()) {
+      return location.assign(`/payment-success?session_id=${recall().session_id}`);
+    }
     else showErrors(answer.errors ?? [{ field: "order", message: answer.detail }]);
   } catch {
     const message = "The shop could not be reached. Nothing is booked. Please try again.";

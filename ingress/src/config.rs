@@ -146,6 +146,8 @@ mod tests {
         for (variable, value) in [
             ("DATABASE_URL", ""),
             ("DATABASE_URL", "shop.sqlite"),
+            ("DATABASE_URL", "postgres://localhost:port/shop"),
+            ("DATABASE_URL", "sqlite://shop?mode=often"),
             ("DATABASE_URL", "postgres://localhost/shop"), // AMQP_URL is missing
             ("DATABASE_MAX_CONNECTIONS", "0"),
             ("AMQP_URL", "localhost:5672"),
@@ -155,6 +157,7 @@ mod tests {
             ("ADMIN_ADDR", "localhost"),
             ("STRIPE_SECRET_KEY", ""),
             ("STRIPE_SECRET_KEY", "pk_test_123"),
+            ("STRIPE_SECRET_KEY", "sk_test_12\u{7f}3"),
             ("STRIPE_WEBHOOK_SECRET", ""),
             ("STRIPE_WEBHOOK_SECRET", "whsec_"),
             ("STRIPE_WEBHOOK_SECRET", "whsec_12345,"),

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::{Deserialize, Serialize};
-use shared::{db::checkout, message::Envelope, queue::Lane, stripe_id::CheckoutSessionId};
+use shared::{
+    db::checkout, message::Envelope, queue::Lane, stripe_id::CheckoutSessionId,
+    traceparent::Traceparent,
+};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -19,7 +22,6 @@ use crate::{
     error::{ApiError, Problem},
     payment_status::{self, Booking, CheckoutView, Payment, PaymentStatus},
     request_json::RequestJson,
-    router::traceparent,
 };
 
 /// Polling a session puts a job on the queue at most this often.
@@ -70,6 +72,7 @@ pub struct PaymentConfirmation {
 )]
 pub async fn confirm_payment(
     State(app): State<Ingress>,
+    Extension(traceparent): Extension<Traceparent>,
     headers: HeaderMap,
     RequestJson(request): RequestJson<ConfirmPayment>,
 ) -> Result<PaymentConfirmation, ApiError> {
@@ -85,7 +88,7 @@ pub async fn confirm_payment(
         return Ok(PaymentConfirmation::new(&view, now));
     }
     if claim_enqueue(&app, &id, now).await? {
-        let message = Envelope::checkout_confirm(&id, now, &traceparent(&headers));
+        let message = Envelope::checkout_confirm(&id, now, &traceparent);
         if let Err(error) = app.publisher.publish(Lane::Confirm, &message).await {
             release_enqueue(&app, &id).await?;
             return Err(error.into());

@@ -2,12 +2,12 @@
 //!
 //! One task looks for all of them together: one query per tick, however many wait.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sea_orm::DatabaseConnection;
 use shared::{clock::Clock, stripe_id::CheckoutSessionId};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     time::MissedTickBehavior,
 };
 
@@ -22,20 +22,27 @@ type Waiters = HashMap<CheckoutSessionId, Vec<oneshot::Sender<CheckoutView>>>;
 
 /// The way to the task. Clones lead to the same one.
 #[derive(Clone)]
-pub struct ConfirmWaiters(mpsc::Sender<(CheckoutSessionId, oneshot::Sender<CheckoutView>)>);
+pub struct ConfirmWaiters {
+    arrivals: mpsc::UnboundedSender<(CheckoutSessionId, oneshot::Sender<CheckoutView>)>,
+    places: Arc<Semaphore>,
+}
 
 impl ConfirmWaiters {
     /// Starts the task. It ends when the last clone is dropped.
     pub fn start(db: DatabaseConnection, clock: Clock) -> Self {
-        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        let (arrivals, receiver) = mpsc::unbounded_channel();
         tokio::spawn(run(db, clock, receiver));
-        Self(sender)
+        Self {
+            arrivals,
+            places: Arc::new(Semaphore::new(MAX_WAITING)),
+        }
     }
 
     /// The checkout as soon as there is something to say about it, or `None` after `wait`.
     pub async fn wait_for(&self, id: &CheckoutSessionId, wait: Duration) -> Option<CheckoutView> {
+        let _place = self.places.try_acquire().ok()?;
         let (answer, answered) = oneshot::channel();
-        self.0.try_send((id.clone(), answer)).ok()?;
+        self.arrivals.send((id.clone(), answer)).ok()?;
         tokio::time::timeout(wait, answered).await.ok()?.ok()
     }
 }
@@ -43,7 +50,7 @@ impl ConfirmWaiters {
 async fn run(
     db: DatabaseConnection,
     clock: Clock,
-    mut arrivals: mpsc::Receiver<(CheckoutSessionId, oneshot::Sender<CheckoutView>)>,
+    mut arrivals: mpsc::UnboundedReceiver<(CheckoutSessionId, oneshot::Sender<CheckoutView>)>,
 ) {
     let mut waiters = Waiters::new();
     let mut tick = tokio::time::interval(TICK);

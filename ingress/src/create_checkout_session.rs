@@ -1,27 +1,36 @@
 //! `POST /api/create-checkout-session`
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
+use sea_orm::EntityTrait;
 use serde::Serialize;
 use shared::{
     db::{checkout, offering},
     stripe_client::NewCheckoutSession,
+    stripe_error::StripeError,
 };
 use time::OffsetDateTime;
+use tracing::Instrument;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     Ingress,
     error::{ApiError, Problem},
-    hold_seats,
+    hold_seats::{self, NewHold},
     order::Order,
     request_json::RequestJson,
 };
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// How long a request waits for another one with its key: 10 s in all.
+const LOOKS: u32 = 50;
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Where the buyer pays.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,7 +50,9 @@ pub struct CreatedCheckoutSession {
 
 /// Holds seats and opens a Checkout Session for them.
 ///
-/// The same `Idempotency-Key` with the same body answers with the same session.
+/// The same `Idempotency-Key` with the same body answers with the same session for as long as
+/// it can be paid. Once it is paid the answer is `checkout_completed`; once it has expired, seats
+/// are held anew.
 #[utoipa::path(
     post,
     path = "/api/create-checkout-session",
@@ -52,7 +63,7 @@ pub struct CreatedCheckoutSession {
         (status = 201, description = "Seats are held until expires_at", body = CreatedCheckoutSession),
         (status = 400, description = "malformed_request, malformed_idempotency_key", body = Problem),
         (status = 404, description = "slot_not_found", body = Problem),
-        (status = 409, description = "slot_full, slot_closed, checkout_conflict", body = Problem),
+        (status = 409, description = "slot_full, slot_closed, checkout_completed, checkout_conflict", body = Problem),
         (status = 413, description = "payload_too_large", body = Problem),
         (status = 415, description = "unsupported_media_type", body = Problem),
         (status = 422, description = "validation_failed, idempotency_key_reused", body = Problem),
@@ -68,7 +79,18 @@ pub async fn create_checkout_session(
     let idempotency_key = idempotency_key(&headers)?;
     let now = (app.clock)();
     let hold = order.into_hold(idempotency_key, now, app.config.hold)?;
+    // A task of its own: a buyer who closes the page in the middle must not leave a hold behind
+    // that has no session to end it.
+    let created = tokio::spawn(create(app, hold, now).in_current_span()).await;
+    let created = created.unwrap_or(Err(ApiError::Panicked))?;
+    Ok((StatusCode::CREATED, Json(created)))
+}
 
+async fn create(
+    app: Ingress,
+    hold: NewHold,
+    now: OffsetDateTime,
+) -> Result<CreatedCheckoutSession, ApiError> {
     let (checkout, offering) = hold_seats::hold_seats(&app.db, &hold, now).await?;
     let checkout = match (&checkout.session_id, &checkout.checkout_url) {
         (Some(_), Some(_)) => checkout,
@@ -78,14 +100,13 @@ pub async fn create_checkout_session(
     else {
         return Err(ApiError::CheckoutConflict);
     };
-    let created = CreatedCheckoutSession {
+    Ok(CreatedCheckoutSession {
         session_id,
         checkout_url,
         expires_at: checkout.expires_at,
         amount_total: checkout.amount_minor_units,
         currency: checkout.currency,
-    };
-    Ok((StatusCode::CREATED, Json(created)))
+    })
 }
 
 /// Asks Stripe for the session of a hold that is committed by now. Without a session the
@@ -99,7 +120,8 @@ async fn open_session(
         checkout_id: checkout.id,
         slot_id: checkout.slot_id,
         product_name: offering.name.clone(),
-        unit_amount: hold_seats::unit_amount(offering)?,
+        // The hold's price, which is what has to be paid; the offering's may be another by now.
+        unit_amount: hold_seats::held_unit_amount(&checkout)?,
         quantity: u32::try_from(checkout.quantity).unwrap_or_default(),
         customer_email: checkout.customer_email.clone(),
         expires_at: checkout.expires_at,
@@ -114,11 +136,32 @@ async fn open_session(
             tracing::info!(checkout.id = %checkout.id, checkout_session.id = %session.id, "Seats held");
             hold_seats::attach_session(&app.db, checkout.id, &session).await
         }
+        // Another request with the same Idempotency-Key is about to get the session.
+        Err(StripeError::InProgress) => session_of_another_request(app, checkout.id).await,
         Err(error) => {
             hold_seats::give_back(&app.db, checkout.id).await?;
             Err(error.into())
         }
     }
+}
+
+/// Waits until the request that was first has stored its session.
+async fn session_of_another_request(
+    app: &Ingress,
+    checkout_id: Uuid,
+) -> Result<checkout::Model, ApiError> {
+    for _ in 0..LOOKS {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        let checkout = checkout::Entity::find_by_id(checkout_id)
+            .one(&app.db)
+            .await?;
+        match checkout {
+            Some(checkout) if checkout.session_id.is_some() => return Ok(checkout),
+            Some(checkout) if checkout.state.is_undecided() => {}
+            _ => break,
+        }
+    }
+    Err(ApiError::CheckoutConflict)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

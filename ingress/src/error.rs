@@ -38,8 +38,10 @@ pub enum ApiError {
     Validation(Vec<FieldError>),
     #[error("Idempotency-Key was used for another request")]
     IdempotencyKeyReused,
-    #[error("another request with the same Idempotency-Key just failed")]
+    #[error("another request with the same Idempotency-Key is running or just failed")]
     CheckoutConflict,
+    #[error("checkout of this Idempotency-Key is paid")]
+    CheckoutCompleted,
     #[error("webhook signature rejected")]
     Signature(#[from] SignatureError),
     #[error("webhook payload is not an event")]
@@ -168,7 +170,13 @@ impl ApiError {
                 S::CONFLICT,
                 "checkout_conflict",
                 "Checkout conflict",
-                "Another request with this Idempotency-Key failed at the same time. Try again.",
+                "Another request with this Idempotency-Key has not ended well yet. Try again.",
+            ),
+            Self::CheckoutCompleted => (
+                S::CONFLICT,
+                "checkout_completed",
+                "Checkout is completed",
+                "This Idempotency-Key stands for a checkout that is paid. Use a new one to book more.",
             ),
             Self::Signature(_) => (
                 S::BAD_REQUEST,

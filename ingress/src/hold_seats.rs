@@ -41,7 +41,7 @@ pub async fn hold_seats(
     now: OffsetDateTime,
 ) -> Result<(checkout::Model, offering::Model), ApiError> {
     let tx = db::begin(db).await?;
-    let existing = earlier(&tx, hold).await?;
+    let existing = earlier(&tx, hold, now).await?;
     let (slot, offering) = slot_and_offering(&tx, existing.as_ref(), hold).await?;
     if let Some(existing) = existing {
         return Ok((existing, offering));
@@ -52,18 +52,19 @@ pub async fn hold_seats(
     let Some(checkout) = insert(&tx, hold, &offering, now).await? else {
         // The same key won a race: its hold is committed now.
         drop(tx);
-        let existing = earlier(db, hold).await?.ok_or(ApiError::CheckoutConflict)?;
-        return Ok((existing, offering));
+        let existing = earlier(db, hold, now).await?;
+        return Ok((existing.ok_or(ApiError::CheckoutConflict)?, offering));
     };
     take_seats(&tx, &checkout).await?;
     tx.commit().await?;
     Ok((checkout, offering))
 }
 
-/// The hold that this `Idempotency-Key` stands for.
+/// The hold that this `Idempotency-Key` stands for. One that ended unpaid gives the key up.
 async fn earlier(
     conn: &impl ConnectionTrait,
     hold: &NewHold,
+    now: OffsetDateTime,
 ) -> Result<Option<checkout::Model>, ApiError> {
     let Some(key) = &hold.idempotency_key else {
         return Ok(None);
@@ -72,12 +73,33 @@ async fn earlier(
         .filter(checkout::Column::IdempotencyKey.eq(key))
         .one(conn)
         .await?;
-    match earlier {
-        Some(it) if it.request_hash.as_ref() != Some(&hold.request_hash) => {
-            Err(ApiError::IdempotencyKeyReused)
-        }
-        earlier => Ok(earlier),
+    let Some(earlier) = earlier else {
+        return Ok(None);
+    };
+    if earlier.request_hash.as_ref() != Some(&hold.request_hash) {
+        return Err(ApiError::IdempotencyKeyReused);
     }
+    match earlier.state {
+        State::Open if earlier.expires_at > now => Ok(Some(earlier)),
+        State::PaymentPending | State::Fulfilled => Err(ApiError::CheckoutCompleted),
+        State::Open | State::Expired | State::PaymentFailed | State::Abandoned => {
+            forget_key(conn, earlier.id).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// Lets an `Idempotency-Key` stand for another hold.
+async fn forget_key(conn: &impl ConnectionTrait, checkout_id: Uuid) -> Result<(), DbErr> {
+    checkout::Entity::update_many()
+        .col_expr(
+            checkout::Column::IdempotencyKey,
+            Expr::value(None::<String>),
+        )
+        .filter(checkout::Column::Id.eq(checkout_id))
+        .exec(conn)
+        .await?;
+    Ok(())
 }
 
 async fn slot_and_offering(
@@ -188,20 +210,25 @@ pub async fn give_back(db: &DatabaseConnection, checkout_id: Uuid) -> Result<(),
     if let Some(checkout) = without_session
         && checkout::release(&tx, &checkout, State::Abandoned).await?
     {
-        checkout::Entity::update_many()
-            .col_expr(
-                checkout::Column::IdempotencyKey,
-                Expr::value(None::<String>),
-            )
-            .filter(checkout::Column::Id.eq(checkout_id))
-            .exec(&tx)
-            .await?;
+        forget_key(&tx, checkout_id).await?;
     }
     tx.commit().await
 }
 
-/// The price of one seat.
-pub fn unit_amount(offering: &offering::Model) -> Result<Amount, DbErr> {
+/// The price of one seat, when the seats were held.
+pub fn held_unit_amount(checkout: &checkout::Model) -> Result<Amount, DbErr> {
+    let malformed = || DbErr::Custom(format!("checkout {} has a malformed amount", checkout.id));
+    Ok(Amount {
+        minor_units: checkout
+            .amount_minor_units
+            .checked_div(checkout.quantity.into())
+            .ok_or_else(malformed)?,
+        currency: checkout.currency.parse().map_err(|_| malformed())?,
+    })
+}
+
+/// The price of one seat now.
+fn unit_amount(offering: &offering::Model) -> Result<Amount, DbErr> {
     Ok(Amount {
         minor_units: offering.unit_amount_minor_units,
         currency: offering.currency.parse().map_err(|_| {

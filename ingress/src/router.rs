@@ -5,7 +5,7 @@ use std::{any::Any, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -63,6 +63,7 @@ pub fn router(app: Ingress) -> Router {
                 .make_span_with(span)
                 .on_failure(()),
         )
+        .layer(middleware::from_fn(trace))
         .with_state(app)
 }
 
@@ -80,13 +81,15 @@ fn cors(origins: &[String]) -> CorsLayer {
         .max_age(PREFLIGHT_MAX_AGE)
 }
 
-/// The trace of a request: the caller's, or a new one.
-pub fn traceparent(headers: &HeaderMap) -> Traceparent {
-    headers
-        .get("traceparent")
+/// Gives the request its trace, the caller's or a new one: an `Extension` for the handlers.
+async fn trace(mut request: Request, next: Next) -> Response {
+    let caller = request.headers().get("traceparent");
+    let traceparent: Traceparent = caller
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse().ok())
-        .unwrap_or_default()
+        .unwrap_or_default();
+    request.extensions_mut().insert(traceparent);
+    next.run(request).await
 }
 
 /// The path without its query, which may hold a session id.
@@ -95,7 +98,9 @@ fn span(request: &Request) -> tracing::Span {
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str);
-    tracing::info_span!("request", method = %request.method(), route)
+    let traceparent = request.extensions().get::<Traceparent>();
+    let traceparent = traceparent.map(Traceparent::as_str);
+    tracing::info_span!("request", method = %request.method(), route, traceparent)
 }
 
 async fn time_limit(request: Request, next: Next) -> Result<Response, ApiError> {

@@ -1,19 +1,18 @@
 //! `POST /api/payment/webhook`
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
-use shared::{message::Envelope, queue::Lane};
+use shared::{message::Envelope, queue::Lane, traceparent::Traceparent};
 use utoipa::ToSchema;
 
 use crate::{
     Ingress,
     error::{ApiError, Problem},
-    router::traceparent,
     stripe_event::Event,
     stripe_signature::{self, SignatureError},
 };
@@ -43,6 +42,7 @@ pub struct Received {
 )]
 pub async fn stripe_webhook(
     State(app): State<Ingress>,
+    Extension(traceparent): Extension<Traceparent>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
@@ -63,7 +63,7 @@ pub async fn stripe_webhook(
     if !event.has_plausible_id() {
         return Err(ApiError::MalformedRequest);
     }
-    let message = Envelope::stripe_event(&event.id, body, now, &traceparent(&headers));
+    let message = Envelope::stripe_event(&event.id, body, now, &traceparent);
     app.publisher.publish(Lane::Events, &message).await?;
     tracing::debug!(event.id, event.type = event.kind, "Event queued");
     Ok(Json(Received { received: true }))

@@ -91,13 +91,15 @@ pub enum Expandable {
 }
 
 impl CheckoutSession {
-    /// Whether the buyer owes nothing more, so that the seats are theirs.
+    /// Whether the buyer is done and owes nothing more, so that the seats are theirs. Where
+    /// nothing has to be paid, `payment_status` says so before the buyer has agreed to anything.
     #[must_use]
     pub fn is_paid(&self) -> bool {
-        matches!(
-            self.payment_status,
-            PaymentStatus::Paid | PaymentStatus::NoPaymentRequired
-        )
+        match self.payment_status {
+            PaymentStatus::Paid => true,
+            PaymentStatus::NoPaymentRequired => self.status == Some(Status::Complete),
+            PaymentStatus::Unpaid | PaymentStatus::Unknown => false,
+        }
     }
 
     /// The hold that the session says it belongs to. A hint to look it up, no proof.
@@ -144,6 +146,21 @@ mod tests {
         assert_eq!(sparse.checkout_id(), None);
         assert!(!newer.is_paid());
         assert_eq!(newer.payment_intent_id(), Some("pi_1"));
+    }
+
+    #[test]
+    fn a_free_session_is_paid_once_the_buyer_is_done_with_it() {
+        let free = |status: &str| {
+            session(serde_json::json!({
+                "id": "cs_test_a1B2c3D4e5",
+                "payment_status": "no_payment_required",
+                "status": status,
+            }))
+        };
+
+        assert!(free("complete").is_paid());
+        assert!(!free("open").is_paid());
+        assert!(!free("expired").is_paid());
     }
 
     #[test]

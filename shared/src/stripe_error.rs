@@ -17,11 +17,18 @@ pub enum StripeError {
     /// Stripe does not accept the key.
     #[error("Stripe refuses the secret key")]
     Unauthorized,
+    /// The first call with the same idempotency key is still running.
+    #[error("Stripe is still at the first call with this idempotency key")]
+    InProgress,
     /// Stripe refuses the request for good.
-    #[error("Stripe refused the request with status {status}")]
+    #[error("Stripe refused the request with status {status}, code {code:?}, param {param:?}")]
     Refused {
         /// The HTTP status.
         status: u16,
+        /// Stripe's code.
+        code: Option<String>,
+        /// The parameter it is about.
+        param: Option<String>,
     },
 }
 
@@ -42,23 +49,25 @@ impl StripeError {
             Self::RateLimited => "stripe_rate_limited",
             Self::NotFound => "stripe_not_found",
             Self::Unauthorized => "stripe_unauthorized",
+            Self::InProgress => "stripe_in_progress",
             Self::Refused { .. } => "stripe_refused",
         }
     }
 }
 
-/// What the error says itself would repeat what we sent, e-mail included: only its status
-/// is kept.
+/// Stripe's own message would repeat what we sent, e-mail included: it is not kept.
 impl From<ClientError> for StripeError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Stripe(_, 429) => Self::RateLimited,
             ClientError::Stripe(_, 404) => Self::NotFound,
             ClientError::Stripe(_, 401 | 403) => Self::Unauthorized,
-            // 409: the first call with this idempotency key is still running.
-            ClientError::Stripe(_, status) if status < 500 && status != 409 => {
-                Self::Refused { status }
-            }
+            ClientError::Stripe(_, 409) => Self::InProgress,
+            ClientError::Stripe(error, status) if status < 500 => Self::Refused {
+                status,
+                code: error.code.map(|code| code.to_string()),
+                param: error.param,
+            },
             ClientError::Stripe(_, status) => {
                 Self::Unavailable(ClientError::ClientError(format!("status {status}")))
             }

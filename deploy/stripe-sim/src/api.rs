@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.stripe.com/api/checkout/sessions>
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -72,7 +72,10 @@ async fn create_session(State(sim): State<Arc<Shared>>, headers: HeaderMap, body
         .get("idempotency-key")
         .and_then(|value| value.to_str().ok());
     let form = Form::parse(&body);
-    let create = async { new_session(&sim, &form) };
+    let create = async {
+        tokio::time::sleep(Duration::from_millis(sim.faults().create_latency_ms)).await;
+        new_session(&sim, &form)
+    };
     sim.keys.once(key, form.clone(), create).await.map(Json)
 }
 

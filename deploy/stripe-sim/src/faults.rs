@@ -33,6 +33,8 @@ pub struct Faults {
     pub api_status_percent: u32,
     /// Each request to `/v1/…` waits this long, in milliseconds.
     pub api_latency_ms: u64,
+    /// Making a session takes this long, in milliseconds.
+    pub create_latency_ms: u64,
     /// A delayed payment succeeds by itself after this time, in milliseconds.
     pub settle_after_ms: Option<u64>,
 }
@@ -48,6 +50,7 @@ impl Default for Faults {
             api_status: None,
             api_status_percent: 100,
             api_latency_ms: 0,
+            create_latency_ms: 0,
             settle_after_ms: None,
         }
     }

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// Nothing of Stripe's is nested deeper.
+const MAX_DEPTH: usize = 16;
+
 /// The nested form of `a[b][0]=c`: `{"a": {"b": {"0": "c"}}}`. All leaves are strings, and
 /// lists are objects whose keys are the positions.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -80,6 +83,9 @@ fn insert(map: &mut Map<String, Value>, path: &[&str], value: &str) {
     };
     if rest.is_empty() {
         map.insert(key, Value::from(value));
+        return;
+    }
+    if rest.len() > MAX_DEPTH {
         return;
     }
     let child = map.entry(key).or_insert_with(|| Value::Object(Map::new()));

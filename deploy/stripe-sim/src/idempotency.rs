@@ -22,8 +22,8 @@ struct Stored {
 }
 
 impl Keys {
-    /// Runs `act` unless `key` already has an answer. A second request with the same key
-    /// waits for the first.
+    /// Runs `act` unless `key` already has an answer. While the first request runs, others
+    /// with its key are refused.
     pub async fn once(
         &self,
         key: Option<&str>,
@@ -32,7 +32,16 @@ impl Keys {
     ) -> Result<Value, ApiError> {
         let Some(key) = key else { return act.await };
         let slot = lock(&self.0).entry(key.to_owned()).or_default().clone();
-        let mut slot = slot.lock().await;
+        let Ok(mut slot) = slot.try_lock() else {
+            return Err(ApiError {
+                status: StatusCode::CONFLICT,
+                kind: "idempotency_error",
+                code: Some("idempotency_key_in_use"),
+                param: None,
+                message: "There is currently another in-progress request using this key."
+                    .to_owned(),
+            });
+        };
         if let Some(stored) = slot.as_ref() {
             // The same parameters in another order are the same parameters.
             if stored.request == request {

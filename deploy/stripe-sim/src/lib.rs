@@ -120,6 +120,16 @@ impl StripeSim {
         Ok(Self { address, shared })
     }
 
+    /// Ends a session that nobody has paid.
+    ///
+    /// # Errors
+    ///
+    /// There is no such session, or it is not open.
+    pub fn expire(&self, session_id: &str) -> anyhow::Result<()> {
+        payment::expire(&self.shared, session_id)?;
+        Ok(())
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
