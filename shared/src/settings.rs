@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 
 use crate::{
     config::{ConfigError, Env},
@@ -28,8 +29,12 @@ impl DatabaseSettings {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const EXPECTED: &str = "postgres://user:password@host/database or sqlite://file";
         let url = env.required("DATABASE_URL", EXPECTED)?;
-        let known = ["postgres://", "postgresql://", "sqlite:"];
-        if !known.iter().any(|scheme| url.starts_with(scheme)) {
+        let well_formed = if url.starts_with("sqlite:") {
+            SqliteConnectOptions::from_str(url).is_ok()
+        } else {
+            url.starts_with("postgres") && PgConnectOptions::from_str(url).is_ok()
+        };
+        if !well_formed {
             return Err(ConfigError::new(
                 "DATABASE_URL",
                 format!("expected {EXPECTED}"),
@@ -155,6 +160,8 @@ impl StripeSettings {
         const EXPECTED: &str = "sk_test_…, sk_live_…, rk_test_… or rk_live_…";
         let key = env.required("STRIPE_SECRET_KEY", EXPECTED)?;
         let mode = Mode::of_secret_key(key)
+            // It becomes part of a header.
+            .filter(|_| key.bytes().all(|byte| byte.is_ascii_graphic()))
             .ok_or_else(|| ConfigError::new("STRIPE_SECRET_KEY", format!("expected {EXPECTED}")))?;
         let api_base = env
             .get("STRIPE_API_BASE")

@@ -28,12 +28,6 @@ impl Traceparent {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The 32 hex digits that the whole trace shares.
-    #[must_use]
-    pub fn trace_id(&self) -> &str {
-        self.0.split('-').nth(1).unwrap_or_default()
-    }
 }
 
 impl Default for Traceparent {
@@ -80,7 +74,6 @@ mod tests {
         let new = Traceparent::new();
 
         assert_eq!(new.as_str().parse::<Traceparent>().unwrap(), new);
-        assert_eq!(new.trace_id().len(), 32);
     }
 
     #[test]

@@ -84,12 +84,14 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let mut ingress_config =
         ingress::config::Config::from_env(&env.or("PUBLIC_URL", url.as_str()))?;
     let mut stripe_settings = worker_config.stripe;
+    let secret_of_stand_in = ingress_config.endpoint_secrets.expose().next();
+    let secret_of_stand_in = secret_of_stand_in.unwrap_or(STAND_IN_SECRET).to_owned();
     let stripe_sim = if with_stand_in {
         let sim = StripeSim::start(
             stripe_sim::Config {
                 listen_addr: stand_in_addr,
                 webhook_url: Some(format!("{url}/api/payment/webhook")),
-                webhook_secret: STAND_IN_SECRET.to_owned(),
+                webhook_secret: secret_of_stand_in,
                 snapshot: snapshot(&worker_config.database),
             },
             shutdown.clone(),

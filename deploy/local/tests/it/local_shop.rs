@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use reqwest::StatusCode;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    processes::binary,
+    processes::clean_command,
     shop::{eventually, order},
 };
 
@@ -22,7 +22,7 @@ struct LocalShop {
 impl LocalShop {
     /// Starts it in `folder` and reads the address it prints.
     fn start(folder: &TempDir) -> Self {
-        let mut process = Command::new(binary("local"))
+        let mut process = clean_command("local")
             .current_dir(folder.path())
             .env("LISTEN_ADDR", "127.0.0.1:0")
             .env("ADMIN_ADDR", "127.0.0.1:0")

@@ -13,6 +13,7 @@ mod books;
 mod configuration;
 mod confirm;
 mod create_checkout_session;
+mod database;
 mod fulfilment;
 mod local_shop;
 mod migrations;

@@ -36,12 +36,20 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// `name` with an environment that is the test's alone: a developer's own `DATABASE_URL` must
+/// not lead it anywhere.
+pub fn clean_command(name: &str) -> Command {
+    let mut command = Command::new(binary(name));
+    command.env_clear();
+    command
+}
+
 /// A service that is killed when the test ends.
 pub struct Process(Child);
 
 impl Process {
     pub fn start(name: &str, variables: &[(&str, String)]) -> Self {
-        let mut command = Command::new(binary(name));
+        let mut command = clean_command(name);
         for (variable, value) in variables {
             command.env(variable, value);
         }
@@ -209,4 +217,40 @@ async fn payments_survive_a_restart_of_every_process(stack: Stack) {
 
 fn tomorrow() -> time::OffsetDateTime {
     shared::clock::system().saturating_add(time::Duration::DAY)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_say_whether_a_service_lives_and_what_it_lacks() {
+    let shop = Deployment::new(Stack::postgres_rabbitmq().await).await;
+    let probe = async |port: u16, path: &str| {
+        let answer = shop.http.get(format!("http://127.0.0.1:{port}{path}"));
+        let answer = answer.send().await.ok()?;
+        Some((answer.status(), answer.text().await.unwrap()))
+    };
+    let ports = [free_port(), free_port()];
+    let mut running = Vec::new();
+    for (service, port) in ["ingress", "worker"].into_iter().zip(ports) {
+        let mut variables = shop.variables.clone();
+        variables.retain(|(name, _)| *name != "ADMIN_ADDR");
+        variables.push(("ADMIN_ADDR", format!("127.0.0.1:{port}")));
+        running.push(Process::start(service, &variables));
+        eventually("it is ready", async || {
+            matches!(probe(port, "/readyz").await, Some((StatusCode::OK, _)))
+        })
+        .await;
+        let (status, _) = probe(port, "/livez").await.unwrap();
+        assert_eq!(status, StatusCode::OK);
+    }
+
+    shop.stack.take_the_database_away().await;
+
+    for port in ports {
+        eventually("it says what it lacks", async || {
+            let (status, body) = probe(port, "/readyz").await.unwrap();
+            status == StatusCode::SERVICE_UNAVAILABLE && body.contains(r#""database":"failed""#)
+        })
+        .await;
+        let (status, _) = probe(port, "/livez").await.unwrap();
+        assert_eq!(status, StatusCode::OK, "a restart would not bring it back");
+    }
 }

@@ -117,8 +117,27 @@ impl Stack {
         }
     }
 
-    pub fn is_postgres(&self) -> bool {
-        matches!(self.cleanup, Cleanup::Servers { .. })
+    /// Ends all connections to this test's PostgreSQL database and lets nobody in again.
+    pub async fn take_the_database_away(&self) {
+        let Cleanup::Servers {
+            admin_url,
+            database,
+        } = &self.cleanup
+        else {
+            panic!("only a server can refuse connections")
+        };
+        let admin = Database::connect(ConnectOptions::new(admin_url))
+            .await
+            .unwrap();
+        for statement in [
+            format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"),
+            format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+            ),
+        ] {
+            admin.execute_unprepared(&statement).await.unwrap();
+        }
+        admin.close().await.unwrap();
     }
 }
 

@@ -1,12 +1,17 @@
 //! `POST /api/payment/webhook`
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
+use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use stripe_sim::{Faults, Outcome};
 
 use crate::{
+    queue,
     shop::{Session, Shop, eventually},
     stack::{PrivateBroker, Stack, on_each_stack},
 };
@@ -59,7 +64,7 @@ async fn an_event_becomes_a_booking_without_a_call_to_stripe(stack: Stack) {
 }
 
 async fn what_is_not_for_us_is_acknowledged_and_changes_nothing(stack: Stack) {
-    let shop = Shop::open(stack).await;
+    let mut shop = Shop::without_worker(stack).await;
     let (_, event) = undelivered_payment(&shop).await;
     let with = |pointer: &str, value: Value| {
         let mut event = event.clone();
@@ -83,8 +88,18 @@ async fn what_is_not_for_us_is_acknowledged_and_changes_nothing(stack: Stack) {
     ] {
         assert_eq!(deliver(&shop, &event).await.0, StatusCode::OK, "{event}");
     }
-    // What comes after them in the queue is done after them.
+    // Only the worker can tell that a session is somebody else's.
+    eventually("the foreign one is queued", async || {
+        queue::waiting(&shop.stack, "events").await == 1
+    })
+    .await;
+    shop.start_worker();
+    eventually("the foreign one is done", async || {
+        queue::waiting(&shop.stack, "events").await == 0
+    })
+    .await;
     assert_eq!(shop.bookings().await, 0);
+    assert_eq!(queue::dead(&shop.stack).await, 0);
     deliver(&shop, &event).await;
     shop.wait_for_bookings(1).await;
     shop.close().await;
@@ -99,18 +114,27 @@ async fn what_stripe_did_not_sign_is_refused(stack: Stack) {
     tampered.push(b' ');
     let sign = |text: &str| shop.stripe.sign(&json!(text));
 
-    let unsigned = shop
-        .http
-        .post(format!("{}/api/payment/webhook", shop.url))
-        .body(body.clone());
-    let unsigned: Value = unsigned.send().await.unwrap().json().await.unwrap();
+    let with_headers = async |values: &[&[u8]]| {
+        let mut request = shop.http.post(format!("{}/api/payment/webhook", shop.url));
+        for value in values {
+            let value = reqwest::header::HeaderValue::from_bytes(value).unwrap();
+            request = request.header("stripe-signature", value);
+        }
+        let response = request.body(body.clone()).send().await.unwrap();
+        response.json::<Value>().await.unwrap()
+    };
+    let unsigned = with_headers(&[]).await;
+    let twice = with_headers(&[signature.as_bytes(), signature.as_bytes()]).await;
+    let not_text = with_headers(&[b"t=1,v1=\xff"]).await;
     let forged = deliver_raw(&shop, "t=1,v1=00", body.clone()).await;
     let changed = deliver_raw(&shop, &signature, tampered).await;
     let (signature, no_event) = sign("not an event");
     let malformed = deliver_raw(&shop, &signature, no_event.into_bytes()).await;
     let too_large = deliver_raw(&shop, &signature, vec![b'x'; 257 * 1024]).await;
 
-    assert_eq!(unsigned["code"], "signature_verification_failed");
+    for refused in [unsigned, twice, not_text] {
+        assert_eq!(refused["code"], "signature_verification_failed");
+    }
     assert_eq!(forged.1["code"], "signature_verification_failed");
     assert_eq!(changed.1["code"], "signature_verification_failed");
     assert_eq!(malformed.1["code"], "malformed_event");
@@ -146,67 +170,70 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
     let broker = tokio::task::spawn_blocking(PrivateBroker::start)
         .await
         .unwrap();
-    let shop = Shop::without_worker(Stack::postgres_with_broker(&broker.url).await).await;
+    // Its worker has to find the way back by itself.
+    let shop = Shop::open(Stack::postgres_with_broker(&broker.url).await).await;
     shop.stripe.set_faults(Faults {
         deliver_webhooks: false,
         ..Faults::default()
     });
-    let slot = shop.slot(301).await;
-    for _ in 0..300 {
+    let slot = shop.slot(402).await;
+    for _ in 0..400 {
         let session = shop.create(slot).await;
         shop.pay(&session, Outcome::Succeed).await;
     }
     let events = shop.stripe.events();
-
-    // The broker dies among the posts of the first 100 and comes back among the rest.
     let unpaid = shop.create(slot).await;
-    let mut unanswered = Vec::new();
-    let mut accepted = 0;
-    for (index, event) in events.iter().enumerate() {
-        match index {
-            60 => broker.kill(),
-            120 => {
+
+    // The broker dies while 16 posts are on their way, and comes back among later ones.
+    let posted = AtomicUsize::new(0);
+    let post = async |event| {
+        match posted.fetch_add(1, Ordering::Relaxed) {
+            150 => broker.kill(),
+            300 => {
                 tokio::task::block_in_place(|| broker.start_again());
                 wait_until_ready(&shop).await;
             }
             _ => {}
         }
-        match deliver(&shop, event).await {
-            (StatusCode::OK, _) => accepted += 1,
-            (status, problem) => {
-                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-                assert_eq!(problem["code"], "queue_unavailable");
-                let (status, problem) = shop.confirm(&unpaid.id, 1).await;
-                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-                assert_eq!(problem["code"], "queue_unavailable");
-                unanswered.push(event);
-            }
-        }
+        (event, deliver(&shop, event).await)
+    };
+    let answers: Vec<(&Value, _)> = stream::iter(&events)
+        .map(post)
+        .buffer_unordered(16)
+        .collect()
+        .await;
+    let (accepted, refused): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|(_, (status, _))| *status == StatusCode::OK);
+    for (_, (status, problem)) in &refused {
+        assert_eq!(*status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(problem["code"], "queue_unavailable");
     }
-    assert!(
-        unanswered.len() >= 50,
-        "the broker was down for {} posts only",
-        unanswered.len()
-    );
-    assert!(accepted >= 200, "{accepted}");
+    assert!(refused.len() >= 100, "{} refused", refused.len());
+    assert!(accepted.len() >= 150, "{} accepted", accepted.len());
 
-    // Exactly the accepted ones are on the queue: every 200 was a promise.
-    let mut shop = shop;
-    shop.start_worker();
-    let promised = u64::try_from(accepted).unwrap();
+    // Every 200 was a promise.
+    let promised = u64::try_from(accepted.len()).unwrap();
     eventually("every promise is kept", async || {
         shop.bookings().await >= promised
     })
     .await;
     // Stripe delivers the others again.
-    for event in unanswered {
+    for (event, _) in refused {
         assert_eq!(deliver(&shop, event).await.0, StatusCode::OK);
     }
-    shop.wait_for_bookings(300).await;
-    assert_eq!(
-        shop.confirm(&unpaid.id, 10).await.1["status"],
-        "awaiting_payment"
-    );
+    shop.wait_for_bookings(400).await;
+    let (_, answer) = shop.confirm(&unpaid.id, 10).await;
+    assert_eq!(answer["status"], "awaiting_payment");
+
+    // Nor does confirm promise what it cannot keep.
+    broker.kill();
+    let asked = shop.create(slot).await;
+    eventually("confirm knows that the broker is gone", async || {
+        let (status, problem) = shop.confirm(&asked.id, 1).await;
+        status == StatusCode::SERVICE_UNAVAILABLE && problem["code"] == "queue_unavailable"
+    })
+    .await;
     shop.close().await;
 }
 
