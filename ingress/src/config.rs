@@ -80,7 +80,7 @@ impl EndpointSecrets {
     /// [`ConfigError`] if there is none or one is not `whsec_…`.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const VARIABLE: &str = "STRIPE_WEBHOOK_SECRET";
-        const EXPECTED: &str = "whsec_…, or several separated by commas";
+        const EXPECTED: &str = "whsec_… as Stripe shows it, or several separated by commas";
         let text = env.required(VARIABLE, EXPECTED)?;
         let secrets: Vec<_> = text.split(',').map(str::trim).collect();
         let plausible = |secret: &&str| {

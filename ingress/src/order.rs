@@ -19,6 +19,7 @@ const MAX_QUANTITY: i64 = 20;
 const MAX_NAME_CHARS: usize = 200;
 /// What to book, and for whom. A price is not part of it: the shop knows its prices.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)] // "qty": 2 must not quietly become one seat
 pub struct Order {
     /// From `GET /api/offerings`.
     #[schema(required, value_type = Uuid)]
@@ -32,6 +33,7 @@ pub struct Order {
 
 /// Who books.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Customer {
     #[schema(required, example = "Ada Lovelace")]
     name: Option<String>,

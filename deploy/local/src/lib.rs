@@ -104,6 +104,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         });
         stripe_settings.api_base = Some(sim.base_url().to_owned());
         ingress_config.stripe = stripe_settings.clone();
+        tracing::info!(address = sim.base_url(), "The Stripe stand-in listens");
         Some(sim)
     } else {
         None

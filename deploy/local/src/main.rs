@@ -21,7 +21,7 @@ Environment (all optional; deploy/env.example has the whole list):
   STRIPE_WEBHOOK_SECRET  whsec_…; needed with STRIPE_SECRET_KEY
   STRIPE_SIM_ADDR        where the stand-in listens [127.0.0.1:12111]
   HOLD_MINUTES           how long seats are held for a buyer [30]
-  RUST_LOG               such as info or debug [warn]
+  RUST_LOG               such as info or debug [what the worker does, and warnings]
 
 To start over, delete bookonce.sqlite*."
 )]
@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the one line a person waits for")]
 async fn run() -> anyhow::Result<()> {
     let env = Env::from_process();
-    telemetry::init(&env, "warn")?;
+    telemetry::init(&env, "warn,local=info,worker=info")?;
     let shutdown = shutdown::on_signal()?;
     let local = local::start(env, shutdown).await?;
     println!("Bookonce shop: {}", local.url);

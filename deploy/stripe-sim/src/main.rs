@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
-use stripe_sim::{Config, StripeSim};
+use stripe_sim::{Config, Faults, StripeSim};
 use tokio_util::sync::CancellationToken;
 
 /// A stand-in for Stripe on loopback: API under /v1, payment page, signed webhooks, and
@@ -20,6 +20,9 @@ struct Cli {
     /// What to sign them with; the shop's `STRIPE_WEBHOOK_SECRET`.
     #[arg(long, default_value = "whsec_stripe_stand_in")]
     webhook_secret: String,
+    /// After how many milliseconds the bank says yes to a delayed payment.
+    #[arg(long, default_value_t = 15_000)]
+    settle_after_ms: u64,
     /// A file that keeps its objects over a restart.
     #[arg(long)]
     snapshot: Option<PathBuf>,
@@ -40,6 +43,10 @@ async fn main() -> anyhow::Result<()> {
         snapshot: cli.snapshot,
     };
     let sim = StripeSim::start(config, shutdown.clone()).await?;
+    sim.set_faults(Faults {
+        settle_after_ms: Some(cli.settle_after_ms),
+        ..Faults::default()
+    });
     println!("Stripe stand-in: {}", sim.base_url());
     tokio::signal::ctrl_c().await?;
     shutdown.cancel();

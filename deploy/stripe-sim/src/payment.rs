@@ -132,13 +132,20 @@ async fn complete(
 pub async fn settle(sim: &Arc<Shared>, id: &str, succeeded: bool) -> Result<(), ApiError> {
     let (event, session) = {
         let mut store = sim.store();
+        let session = store.sessions.get(id);
+        let session = session.ok_or_else(|| no_such_session(id))?;
+        let intent = text(session, "payment_intent").to_owned();
+        let on_its_way = store
+            .payment_intents
+            .get(&intent)
+            .is_some_and(|intent| text(intent, "status") == "processing");
+        if !on_its_way {
+            return Err(ApiError::invalid("id", "No delayed payment is on its way."));
+        }
         let session = store
             .sessions
             .get_mut(id)
             .ok_or_else(|| no_such_session(id))?;
-        if text(session, "status") != "complete" || text(session, "payment_status") != "unpaid" {
-            return Err(ApiError::invalid("id", "No delayed payment is on its way."));
-        }
         let event = if succeeded {
             merge(session, json!({ "payment_status": "paid" }));
             "checkout.session.async_payment_succeeded"
@@ -151,10 +158,7 @@ pub async fn settle(sim: &Arc<Shared>, id: &str, succeeded: bool) -> Result<(), 
         } else {
             "requires_payment_method"
         };
-        if let Some(intent) = store
-            .payment_intents
-            .get_mut(text(&session, "payment_intent"))
-        {
+        if let Some(intent) = store.payment_intents.get_mut(&intent) {
             merge(intent, json!({ "status": status }));
         }
         (event, session)

@@ -99,7 +99,7 @@ fn page(session: &Value, notice: Option<&str>) -> String {
 fn layout(body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Payment</title><style>\
+         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\"><title>Payment</title><style>\
          :root{{color-scheme:light dark}}\
          body{{font:1rem/1.5 system-ui,sans-serif;max-width:24rem;margin:3rem auto;padding:0 1rem}}\
          form{{display:grid;gap:.75rem}}\

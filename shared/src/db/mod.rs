@@ -18,13 +18,15 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IsolationLevel, QuerySelect, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    EntityTrait, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use crate::settings::DatabaseSettings;
+
+/// The newest migration these tables need.
+pub const SCHEMA: &str = "m20261124_000002_embedded_queue";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,9 @@ pub enum ConnectError {
     /// It answers, but the tables are not there.
     #[error("the database has no Bookonce tables; run `migrations up` first")]
     NotMigrated(#[source] DbErr),
+    /// The tables are those of an earlier release.
+    #[error("the database lacks the migration {SCHEMA}; run `migrations up` first")]
+    Outdated,
 }
 
 /// Opens a pool and checks that the migrations have run.
@@ -48,12 +53,30 @@ pub async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, 
     let db = Database::connect(options(settings))
         .await
         .map_err(ConnectError::Unreachable)?;
-    checkout::Entity::find()
-        .limit(1)
-        .all(&db)
+    let applied = seaql_migrations::Entity::find_by_id(SCHEMA)
+        .one(&db)
         .await
         .map_err(ConnectError::NotMigrated)?;
+    applied.ok_or(ConnectError::Outdated)?;
     Ok(db)
+}
+
+/// What `migrations up` notes down.
+mod seaql_migrations {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "seaql_migrations")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub version: String,
+        pub applied_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
 }
 
 fn options(settings: &DatabaseSettings) -> ConnectOptions {

@@ -17,16 +17,18 @@ async fn migrations_go_down_and_up_again(stack: Stack) {
     let steps = u32::try_from(all.len()).unwrap();
     assert!(all.iter().all(|(_, applied)| *applied));
 
-    ::migrations::down(&stack.db, steps).await.unwrap();
+    ::migrations::down(&stack.db, 1).await.unwrap();
+    let with_old_tables = shared::db::connect(&stack.database).await.unwrap_err();
+    ::migrations::down(&stack.db, steps - 1).await.unwrap();
     let after_down = ::migrations::status(&stack.db).await.unwrap();
     let without_tables = shared::db::connect(&stack.database).await.unwrap_err();
     ::migrations::up(&stack.db).await.unwrap();
 
     assert!(after_down.iter().all(|(_, applied)| !applied));
-    assert!(
-        without_tables.to_string().contains("migrations up"),
-        "{without_tables}"
-    );
+    for refused in [with_old_tables, without_tables] {
+        assert!(refused.to_string().contains("migrations up"), "{refused}");
+    }
+    assert_eq!(all.last().unwrap().0, shared::db::SCHEMA);
     assert_eq!(::migrations::status(&stack.db).await.unwrap(), all);
 }
 
