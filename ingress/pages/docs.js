@@ -24,6 +24,9 @@ function example(schema, schemas, depth = 0) {
   return schema.default ?? schema.format ?? type ?? null;
 }
 
+/** Prose with `code` in it. */
+const prose = (text) => element("p", "", ...text.split("`").map((part, index) => (index % 2 ? element("code", part) : part)));
+
 /** Error codes become targets: the `type` of a problem is /docs#code. */
 function withAnchors(description, status) {
   if (status < 400) return [description];
@@ -44,8 +47,8 @@ function block(value) {
 function showOperation(method, path, operation, schemas) {
   const section = element("section");
   section.className = "card";
-  section.append(element("h2", `${method.toUpperCase()} ${path}`), element("p", operation.summary ?? ""));
-  if (operation.description) section.append(element("p", operation.description));
+  section.append(element("h2", `${method.toUpperCase()} ${path}`), prose(operation.summary ?? ""));
+  if (operation.description) section.append(prose(operation.description));
   for (const parameter of operation.parameters ?? []) {
     section.append(element("p", "", element("code", parameter.name), ` (${parameter.in}): ${parameter.description ?? ""}`));
   }

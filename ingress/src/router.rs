@@ -44,6 +44,8 @@ pub fn router(app: Ingress) -> Router {
         )
         .route("/api/payment/confirm", post(confirm_payment))
         .route("/api/openapi.json", get(openapi::openapi))
+        // Inside the CORS layer, which answers the OPTIONS that no route takes.
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES))
         .layer(cors(&app.config.cors_origins));
     let header =
@@ -53,7 +55,7 @@ pub fn router(app: Ingress) -> Router {
         .merge(api)
         .merge(pages::router())
         .fallback(|| async { ApiError::NotFound })
-        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(time_limit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
@@ -65,6 +67,10 @@ pub fn router(app: Ingress) -> Router {
         )
         .layer(middleware::from_fn(trace))
         .with_state(app)
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::MethodNotAllowed
 }
 
 /// Lets pages of other sites call the API. No cookie takes part in it, so none is allowed.

@@ -10,8 +10,11 @@
 )]
 
 mod books;
+mod browser;
+mod buyer;
 mod configuration;
 mod confirm;
+mod cors;
 mod create_checkout_session;
 mod database;
 mod fulfilment;

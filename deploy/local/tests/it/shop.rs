@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ingress::Ingress;
 use reqwest::{Response, StatusCode};
-use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use shared::{
     clock,
@@ -163,6 +163,24 @@ impl Shop {
     pub async fn slot(&self, capacity: i32) -> Uuid {
         let starts_at = clock::system().saturating_add(time::Duration::DAY);
         insert_slot(&self.stack, capacity, starts_at).await
+    }
+
+    /// A slot of the same offering, so many minutes later, with five seats.
+    pub async fn slot_after(&self, slot: Uuid, minutes: i64) -> Uuid {
+        let slot = slot::Entity::find_by_id(slot).one(&self.stack.db).await;
+        let mut slot = slot.unwrap().unwrap();
+        let later = time::Duration::minutes(minutes);
+        slot.id = Uuid::now_v7();
+        slot.starts_at = slot.starts_at.saturating_add(later);
+        slot.ends_at = slot.ends_at.saturating_add(later);
+        slot.capacity = 5;
+        slot.seats_taken = 0;
+        let id = slot.id;
+        slot::Entity::insert(slot::ActiveModel::from(slot).reset_all())
+            .exec_without_returning(&self.stack.db)
+            .await
+            .unwrap();
+        id
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Response {

@@ -264,6 +264,15 @@ pub fn signal(name: &str, pid: u32) {
     assert!(status.unwrap().success(), "cannot signal process {pid}");
 }
 
+/// Sends a signal to every process of a group, if any is left.
+pub fn signal_group(name: &str, group: u32) {
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{name}"))
+        .arg("--")
+        .arg(format!("-{group}"));
+    kill.stderr(std::process::Stdio::null()).status().ok();
+}
+
 fn from_deploy_test(variable: &'static str) -> String {
     let env = Env::from_process();
     let hint = "run the tests with deploy/test, which starts what they need and sets it";
