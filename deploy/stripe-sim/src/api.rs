@@ -21,7 +21,7 @@ use crate::{
     form::Form,
     lock,
     objects::{example, new_id, now},
-    payment,
+    payment, refund,
     store::text,
 };
 
@@ -37,6 +37,8 @@ pub fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/v1/checkout/sessions/{id}/expire", post(expire_session))
         .route("/v1/payment_intents", get(list_payment_intents))
         .route("/v1/payment_intents/{id}", get(retrieve_payment_intent))
+        .route("/v1/refunds", get(list_refunds).post(create_refund))
+        .route("/v1/refunds/{id}", get(retrieve_refund))
         .route("/v1/events", get(list_events))
         .route("/v1/events/{id}", get(retrieve_event))
         .layer(middleware::from_fn_with_state(shared, admit))
@@ -171,8 +173,24 @@ fn total(form: &Form) -> Result<(i64, String), ApiError> {
     Ok((total, currency.to_owned()))
 }
 
-async fn retrieve_session(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
-    payment::find(&sim, &id).map(Json)
+async fn retrieve_session(
+    State(sim): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let mut session = payment::find(&sim, &id)?;
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    if query
+        .texts("expand")
+        .iter()
+        .any(|it| it == "payment_intent")
+    {
+        let store = sim.store();
+        if let Some(intent) = store.payment_intents.get(text(&session, "payment_intent")) {
+            session["payment_intent"] = intent.clone();
+        }
+    }
+    Ok(Json(session))
 }
 
 async fn expire_session(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
@@ -206,6 +224,41 @@ async fn list_payment_intents(State(sim): State<Arc<Shared>>, RawQuery(query): R
         "/v1/payment_intents",
         &query,
         sim.store().payment_intents.newest_first(),
+    )
+}
+
+async fn create_refund(State(sim): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|value| value.to_str().ok());
+    let form = Form::parse(&body);
+    let create = async {
+        let intent = form.text("payment_intent");
+        let intent = intent.ok_or_else(|| ApiError::missing("payment_intent"))?;
+        let metadata = Value::Object(form.object("metadata"));
+        refund::create(&sim, intent, form.integer("amount"), &metadata)
+    };
+    sim.keys.once(key, form.clone(), create).await.map(Json)
+}
+
+async fn retrieve_refund(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+    let refund = sim.store().refunds.get(&id).cloned();
+    refund
+        .map(Json)
+        .ok_or_else(|| ApiError::no_such("refund", &id))
+}
+
+async fn list_refunds(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let (intent, charge) = (query.text("payment_intent"), query.text("charge"));
+    let matches = |refund: &&Value| {
+        intent.is_none_or(|wanted| text(refund, "payment_intent") == wanted)
+            && charge.is_none_or(|wanted| text(refund, "charge") == wanted)
+    };
+    page(
+        "/v1/refunds",
+        &query,
+        sim.store().refunds.newest_first().filter(matches),
     )
 }
 

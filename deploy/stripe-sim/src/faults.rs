@@ -11,7 +11,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Shared, error::ApiError, lock, payment, store::LedgerEntry};
+use crate::{
+    Shared,
+    dispute::{self, Verdict},
+    error::ApiError,
+    lock, payment, refund,
+    store::LedgerEntry,
+};
 
 /// What goes wrong. `PUT /sim/faults` replaces all of it; a field left out means "nothing".
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,6 +93,9 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/sim/faults", get(show).put(replace))
         .route("/sim/ledger", get(ledger))
         .route("/sim/sessions/{id}/settle/{outcome}", post(settle))
+        .route("/sim/sessions/{id}/refund", post(refund_session))
+        .route("/sim/sessions/{id}/dispute", post(dispute_session))
+        .route("/sim/disputes/{id}/close/{verdict}", post(close_dispute))
 }
 
 async fn show(State(sim): State<Arc<Shared>>) -> Json<Faults> {
@@ -113,4 +122,35 @@ async fn settle(
     };
     payment::settle(&sim, &id, succeeded).await?;
     Ok(Json(json!({ "settled": true })))
+}
+
+#[derive(Deserialize)]
+struct RefundAmount {
+    /// In minor units; all that is left if it is missing.
+    amount: Option<i64>,
+}
+
+async fn refund_session(
+    State(sim): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Json(wanted): Json<RefundAmount>,
+) -> Result<Json<Value>, ApiError> {
+    let intent = payment::intent_of(&sim, &id)?;
+    refund::create(&sim, &intent, wanted.amount, &json!({})).map(Json)
+}
+
+async fn dispute_session(
+    State(sim): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let intent = payment::intent_of(&sim, &id)?;
+    dispute::open(&sim, &intent, false).map(Json)
+}
+
+async fn close_dispute(
+    State(sim): State<Arc<Shared>>,
+    Path((id, verdict)): Path<(String, Verdict)>,
+) -> Result<Json<Value>, ApiError> {
+    dispute::close(&sim, &id, verdict)?;
+    Ok(Json(json!({ "closed": true })))
 }

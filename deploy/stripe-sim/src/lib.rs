@@ -7,6 +7,7 @@
 
 mod api;
 mod delivery;
+mod dispute;
 mod error;
 pub mod faults;
 mod form;
@@ -14,6 +15,7 @@ mod idempotency;
 mod objects;
 mod payment;
 mod payment_page;
+mod refund;
 mod store;
 
 use std::{
@@ -27,7 +29,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{delivery::Courier, idempotency::Keys, store::Store};
-pub use crate::{faults::Faults, payment::Outcome, store::LedgerEntry};
+pub use crate::{dispute::Verdict, faults::Faults, payment::Outcome, store::LedgerEntry};
 
 /// How the stand-in is set up.
 #[derive(Debug, Clone)]
@@ -142,6 +144,12 @@ impl StripeSim {
         &self.shared.base_url
     }
 
+    /// How it misbehaves now.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.shared.faults()
+    }
+
     /// Makes it misbehave from now on.
     pub fn set_faults(&self, faults: Faults) {
         *lock(&self.shared.faults) = faults;
@@ -192,6 +200,54 @@ impl StripeSim {
     /// There is no such session, or nothing is on its way.
     pub async fn settle(&self, session_id: &str, succeeded: bool) -> anyhow::Result<()> {
         payment::settle(&self.shared, session_id, succeeded).await?;
+        Ok(())
+    }
+
+    /// Gives money of a paid session back, as the merchant does in the dashboard.
+    ///
+    /// - `amount`: in minor units, or all that is left.
+    ///
+    /// Returns the refund's id.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was paid, or there is not so much left.
+    pub fn refund(&self, session_id: &str, amount: Option<i64>) -> anyhow::Result<String> {
+        let intent = payment::intent_of(&self.shared, session_id)?;
+        let refund = refund::create(&self.shared, &intent, amount, &serde_json::json!({}))?;
+        Ok(store::text(&refund, "id").to_owned())
+    }
+
+    /// The buyer's bank does not take a refund.
+    ///
+    /// # Errors
+    ///
+    /// There is no such refund, or it has failed already.
+    pub fn fail_refund(&self, refund_id: &str) -> anyhow::Result<()> {
+        refund::fail(&self.shared, refund_id)?;
+        Ok(())
+    }
+
+    /// The buyer disputes a payment with the bank, or has the bank ask about it first.
+    ///
+    /// Returns the dispute's id.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was paid.
+    pub fn dispute(&self, session_id: &str, inquiry: bool) -> anyhow::Result<String> {
+        let intent = payment::intent_of(&self.shared, session_id)?;
+        let dispute = dispute::open(&self.shared, &intent, inquiry)?;
+        Ok(store::text(&dispute, "id").to_owned())
+    }
+
+    /// Ends a dispute.
+    ///
+    /// # Errors
+    ///
+    /// There is no such dispute.
+    pub fn close_dispute(&self, dispute_id: &str, verdict: Verdict) -> anyhow::Result<()> {
+        dispute::close(&self.shared, dispute_id, verdict)?;
         Ok(())
     }
 

@@ -50,7 +50,14 @@ mod tests {
 
     #[test]
     fn every_object_has_an_example() {
-        for name in ["checkout.session", "payment_intent", "event"] {
+        for name in [
+            "charge",
+            "checkout.session",
+            "dispute",
+            "event",
+            "payment_intent",
+            "refund",
+        ] {
             assert!(
                 example(name, json!({})).as_object().unwrap().len() > 7,
                 "{name}"

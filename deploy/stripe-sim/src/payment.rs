@@ -210,6 +210,16 @@ pub async fn expire_overdue(sim: Arc<Shared>, shutdown: CancellationToken) {
     }
 }
 
+/// The PaymentIntent of a session.
+pub fn intent_of(sim: &Shared, session_id: &str) -> Result<String, ApiError> {
+    let session = find(sim, session_id)?;
+    let intent = text(&session, "payment_intent");
+    if intent.is_empty() {
+        return Err(ApiError::invalid("id", "This session has no payment."));
+    }
+    Ok(intent.to_owned())
+}
+
 pub fn find(sim: &Shared, id: &str) -> Result<Value, ApiError> {
     sim.store()
         .sessions

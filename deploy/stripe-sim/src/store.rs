@@ -47,6 +47,12 @@ pub struct StoredEvent {
 pub struct Store {
     pub sessions: Objects,
     pub payment_intents: Objects,
+    #[serde(default)]
+    pub charges: Objects,
+    #[serde(default)]
+    pub refunds: Objects,
+    #[serde(default)]
+    pub disputes: Objects,
     pub events: Vec<StoredEvent>,
     /// `payment_intent_data[metadata]` of a session, by the session's id.
     pub intent_metadata: HashMap<String, Value>,
@@ -69,6 +75,8 @@ pub struct LedgerEntry {
     pub currency: String,
     /// `pi_…`
     pub payment_intent: Option<String>,
+    /// What went back by refunds that did not fail, in minor units.
+    pub amount_refunded: i64,
 }
 
 impl Store {
@@ -86,8 +94,17 @@ impl Store {
                 amount_total: session["amount_total"].as_i64().unwrap_or_default(),
                 currency: text(session, "currency").to_owned(),
                 payment_intent: optional(session, "payment_intent"),
+                amount_refunded: self.amount_refunded(text(session, "payment_intent")),
             })
             .collect()
+    }
+
+    fn amount_refunded(&self, intent_id: &str) -> i64 {
+        let of_intent = |refund: &&Value| {
+            text(refund, "payment_intent") == intent_id && text(refund, "status") == "succeeded"
+        };
+        let refunds = self.refunds.newest_first().filter(of_intent);
+        refunds.filter_map(|refund| refund["amount"].as_i64()).sum()
     }
 
     pub fn intent_metadata(&self, session_id: &str) -> Value {

@@ -1,0 +1,147 @@
+//! Money that goes back: refunds, made through the API or by the merchant in the dashboard.
+//!
+//! Source: <https://docs.stripe.com/api/refunds>
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    Shared, delivery,
+    error::ApiError,
+    objects::{example, merge, new_id, now},
+    store::{Store, text},
+};
+
+/// The charge of a PaymentIntent that succeeded, made the first time somebody asks.
+pub fn charge_of<'a>(store: &'a mut Store, intent_id: &str) -> Result<&'a mut Value, ApiError> {
+    let intent = store.payment_intents.get_mut(intent_id);
+    let intent = intent.ok_or_else(|| ApiError::no_such("payment_intent", intent_id))?;
+    if text(intent, "status") != "succeeded" {
+        return Err(ApiError::invalid(
+            "payment_intent",
+            "This PaymentIntent has no successful charge.",
+        ));
+    }
+    if intent["latest_charge"].is_null() {
+        let id = new_id("ch_", 24);
+        merge(intent, json!({ "latest_charge": id }));
+        let mut charge = example(
+            "charge",
+            json!({
+                "id": id,
+                "amount": intent["amount"],
+                "amount_captured": intent["amount"],
+                "captured": true,
+                "created": now(),
+                "currency": intent["currency"],
+                // Copied once, when the charge is made.
+                "metadata": intent["metadata"],
+                "payment_intent": intent_id,
+                "receipt_url": null,
+                "source": null,
+            }),
+        );
+        // Since API version 2022-11-15 a charge does not bring its refunds along.
+        if let Some(fields) = charge.as_object_mut() {
+            fields.remove("refunds");
+        }
+        store.charges.insert(charge);
+    }
+    let id = text(
+        store.payment_intents.get(intent_id).unwrap_or(&Value::Null),
+        "latest_charge",
+    )
+    .to_owned();
+    store
+        .charges
+        .get_mut(&id)
+        .ok_or_else(|| ApiError::no_such("charge", &id))
+}
+
+/// Gives `amount` back, or all that is left.
+pub fn create(
+    sim: &Arc<Shared>,
+    intent_id: &str,
+    amount: Option<i64>,
+    metadata: &Value,
+) -> Result<Value, ApiError> {
+    let (refund, charge) = {
+        let mut store = sim.store();
+        let charge = charge_of(&mut store, intent_id)?;
+        let paid = charge["amount"].as_i64().unwrap_or_default();
+        let refunded = charge["amount_refunded"].as_i64().unwrap_or_default();
+        let left = paid.saturating_sub(refunded);
+        let amount = amount.unwrap_or(left);
+        if left == 0 {
+            return Err(ApiError {
+                status: StatusCode::BAD_REQUEST,
+                code: Some("charge_already_refunded"),
+                ..ApiError::invalid("payment_intent", "The charge has already been refunded.")
+            });
+        }
+        if amount <= 0 || amount > left {
+            let message =
+                format!("Refund amount ({amount}) is not within unrefunded amount ({left}).");
+            return Err(ApiError::invalid("amount", message));
+        }
+        let refund = example(
+            "refund",
+            json!({
+                "id": new_id("re_", 24),
+                "amount": amount,
+                "charge": charge["id"],
+                "created": now(),
+                "currency": charge["currency"],
+                "metadata": metadata,
+                "payment_intent": intent_id,
+                "status": "succeeded",
+            }),
+        );
+        set_refunded(charge, refunded.saturating_add(amount));
+        let charge = charge.clone();
+        store.refunds.insert(refund.clone());
+        (refund, charge)
+    };
+    delivery::emit(sim, "refund.created", &refund);
+    delivery::emit(sim, "charge.refunded", &charge);
+    sim.save();
+    Ok(refund)
+}
+
+/// The buyer's bank sends the money of a refund back.
+pub fn fail(sim: &Arc<Shared>, refund_id: &str) -> Result<(), ApiError> {
+    let refund = {
+        let mut store = sim.store();
+        let refund = store.refunds.get_mut(refund_id);
+        let refund = refund.ok_or_else(|| ApiError::no_such("refund", refund_id))?;
+        if text(refund, "status") == "failed" {
+            return Err(ApiError::invalid("id", "This refund has failed already."));
+        }
+        merge(
+            refund,
+            json!({ "status": "failed", "failure_reason": "lost_or_stolen_card" }),
+        );
+        let refund = refund.clone();
+        let charge = store.charges.get_mut(text(&refund, "charge"));
+        if let Some(charge) = charge {
+            let refunded = charge["amount_refunded"].as_i64().unwrap_or_default();
+            let amount = refund["amount"].as_i64().unwrap_or_default();
+            set_refunded(charge, refunded.saturating_sub(amount));
+        }
+        refund
+    };
+    delivery::emit(sim, "refund.failed", &refund);
+    delivery::emit(sim, "charge.refund.updated", &refund);
+    sim.save();
+    Ok(())
+}
+
+fn set_refunded(charge: &mut Value, refunded: i64) {
+    let all = charge["amount"] == refunded;
+    merge(
+        charge,
+        json!({ "amount_refunded": refunded, "refunded": all }),
+    );
+}
