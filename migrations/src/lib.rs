@@ -6,6 +6,7 @@
 pub mod catalogue;
 mod m20261124_000001_booking;
 mod m20261124_000002_embedded_queue;
+mod m20261124_000003_refunds_and_disputes;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261124_000001_booking::Migration),
             Box::new(m20261124_000002_embedded_queue::Migration),
+            Box::new(m20261124_000003_refunds_and_disputes::Migration),
         ]
     }
 }

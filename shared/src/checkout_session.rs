@@ -41,9 +41,23 @@ pub struct CheckoutSession {
     /// What we put there, see [`METADATA_CHECKOUT_ID`].
     #[serde(default)]
     pub metadata: Option<HashMap<String, String>>,
+    /// What it sells: we sell by `payment` only.
+    #[serde(default)]
+    pub mode: Option<Mode>,
     /// Whether real money moves.
     #[serde(default)]
     pub livemode: bool,
+}
+
+/// Stripe's `mode` of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// One payment.
+    Payment,
+    /// `setup`, `subscription`, or a value Stripe added later.
+    #[serde(other)]
+    Other,
 }
 
 /// Stripe's `payment_status`.
@@ -87,7 +101,20 @@ pub enum Expandable {
     Object {
         /// Its id.
         id: String,
+        /// Its status, if it has one.
+        #[serde(default)]
+        status: Option<String>,
     },
+}
+
+impl Expandable {
+    /// The id, either way.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Id(id) | Self::Object { id, .. } => id,
+        }
+    }
 }
 
 impl CheckoutSession {
@@ -116,9 +143,22 @@ impl CheckoutSession {
     /// `pi_…`
     #[must_use]
     pub fn payment_intent_id(&self) -> Option<&str> {
-        match self.payment_intent.as_ref()? {
-            Expandable::Id(id) | Expandable::Object { id } => Some(id),
-        }
+        self.payment_intent.as_ref().map(Expandable::id)
+    }
+
+    /// Whether the buyer was done with it, and the delayed payment has failed since. Only a
+    /// session with its PaymentIntent expanded can tell.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let Some(Expandable::Object { status, .. }) = &self.payment_intent else {
+            return false;
+        };
+        self.status == Some(Status::Complete)
+            && self.payment_status == PaymentStatus::Unpaid
+            && matches!(
+                status.as_deref(),
+                Some("requires_payment_method" | "canceled")
+            )
     }
 }
 

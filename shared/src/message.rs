@@ -41,6 +41,8 @@ pub enum Source {
     Webhook,
     /// A buyer's page asked for a session that has no final state yet.
     Confirm,
+    /// A hold has ended, and nobody told us how.
+    Sweep,
 }
 
 impl Source {
@@ -50,6 +52,7 @@ impl Source {
         match self {
             Self::Webhook => "webhook",
             Self::Confirm => "confirm",
+            Self::Sweep => "sweep",
         }
     }
 }
@@ -142,6 +145,19 @@ impl Envelope {
                 received_at,
                 traceparent,
             )
+        }
+    }
+
+    /// The same question, asked because the hold of the session has ended.
+    #[must_use]
+    pub fn sweep(
+        session_id: &CheckoutSessionId,
+        now: OffsetDateTime,
+        traceparent: &Traceparent,
+    ) -> Self {
+        Self {
+            source: Some(Source::Sweep.as_str().to_owned()),
+            ..Self::checkout_confirm(session_id, now, traceparent)
         }
     }
 

@@ -9,15 +9,23 @@ use stripe::{
 };
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
-    CreateCheckoutSessionPaymentIntentData, ProductData, RetrieveCheckoutSession,
+    CreateCheckoutSessionPaymentIntentData, ExpireCheckoutSession, ProductData,
+    RetrieveCheckoutSession,
+};
+use stripe_core::{
+    payment_intent::RetrievePaymentIntent,
+    refund::{CreateRefund, ListRefund},
 };
 use stripe_shared::{CheckoutSessionMode, CheckoutSessionPaymentStatus, CheckoutSessionStatus};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    checkout_session::{CheckoutSession, Expandable, METADATA_CHECKOUT_ID, PaymentStatus, Status},
+    checkout_session::{
+        CheckoutSession, Expandable, METADATA_CHECKOUT_ID, Mode, PaymentStatus, Status,
+    },
     money::Amount,
+    refund::Refund,
     retry::{self, Patience},
     settings::StripeSettings,
     stripe_error::StripeError,
@@ -98,9 +106,7 @@ impl StripeClient {
         new: &NewCheckoutSession,
     ) -> Result<CreatedCheckoutSession, StripeError> {
         let request = create_request(new);
-        let key = IdempotencyKey::new(new.checkout_id.to_string()).map_err(|error| {
-            StripeError::Unavailable(ClientError::ConfigError(error.to_string()))
-        })?;
+        let key = idempotency_key(&new.checkout_id.to_string())?;
         retry::retry(PATIENCE, StripeError::is_transient, || async {
             let strategy = RequestStrategy::Idempotent(key.clone());
             let session = request
@@ -127,11 +133,102 @@ impl StripeClient {
         &self,
         id: &CheckoutSessionId,
     ) -> Result<CheckoutSession, StripeError> {
-        let request = RetrieveCheckoutSession::new(id.as_str());
+        let request =
+            RetrieveCheckoutSession::new(id.as_str()).expand(vec!["payment_intent".to_owned()]);
         retry::retry(PATIENCE, StripeError::is_transient, || async {
             session(request.send(&self.client).await?)
         })
         .await
+    }
+
+    /// Ends an open session, so that nobody can pay it any more. Stripe refuses if the session
+    /// is not open.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/checkout/sessions/expire>
+    pub async fn expire_checkout_session(
+        &self,
+        id: &CheckoutSessionId,
+    ) -> Result<CheckoutSession, StripeError> {
+        let request = ExpireCheckoutSession::new(id.as_str());
+        retry::retry(PATIENCE, StripeError::is_transient, || async {
+            session(request.send(&self.client).await?)
+        })
+        .await
+    }
+
+    /// The metadata of a PaymentIntent, which tells whose it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/payment_intents/retrieve>
+    pub async fn payment_intent_metadata(
+        &self,
+        id: &str,
+    ) -> Result<HashMap<String, String>, StripeError> {
+        let request = RetrievePaymentIntent::new(id);
+        retry::retry(PATIENCE, StripeError::is_transient, || async {
+            Ok(request.send(&self.client).await?.metadata)
+        })
+        .await
+    }
+
+    /// Gives back what is left of a payment. Calling it again with the same key changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try; [`StripeError::Refused`] with the code
+    /// `charge_already_refunded` if nothing is left.
+    ///
+    /// Source: <https://docs.stripe.com/api/refunds/create>
+    pub async fn refund(&self, payment_intent: &str, key: &str) -> Result<Refund, StripeError> {
+        let request = CreateRefund::new().payment_intent(payment_intent);
+        let key = idempotency_key(key)?;
+        retry::retry(PATIENCE, StripeError::is_transient, || async {
+            let strategy = RequestStrategy::Idempotent(key.clone());
+            let sent = request.customize().request_strategy(strategy);
+            Ok(refund(sent.send(&self.client).await?))
+        })
+        .await
+    }
+
+    /// All refunds of a payment.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/refunds/list>
+    pub async fn refunds_of(&self, payment_intent: &str) -> Result<Vec<Refund>, StripeError> {
+        // More than one page would be more refunds than anybody makes of one payment.
+        let request = ListRefund::new().payment_intent(payment_intent).limit(100);
+        retry::retry(PATIENCE, StripeError::is_transient, || async {
+            let list = request.send(&self.client).await?;
+            Ok(list.data.into_iter().map(refund).collect())
+        })
+        .await
+    }
+}
+
+fn idempotency_key(key: &str) -> Result<IdempotencyKey, StripeError> {
+    IdempotencyKey::new(key)
+        .map_err(|error| StripeError::Unavailable(ClientError::ConfigError(error.to_string())))
+}
+
+fn refund(refund: stripe_shared::Refund) -> Refund {
+    Refund {
+        id: refund.id.to_string(),
+        amount: refund.amount,
+        currency: refund.currency.to_string(),
+        status: refund.status.map(Into::into),
+        payment_intent: refund
+            .payment_intent
+            .map(|intent| Expandable::Id(intent.id().to_string())),
     }
 }
 
@@ -190,11 +287,19 @@ fn session(session: stripe_shared::CheckoutSession) -> Result<CheckoutSession, S
         }),
         amount_total: session.amount_total,
         currency: session.currency.map(|currency| currency.to_string()),
-        payment_intent: session
-            .payment_intent
-            .map(|intent| Expandable::Id(intent.id().to_string())),
+        payment_intent: session.payment_intent.map(|intent| match intent {
+            stripe_types::Expandable::Id(id) => Expandable::Id(id.to_string()),
+            stripe_types::Expandable::Object(intent) => Expandable::Object {
+                id: intent.id.to_string(),
+                status: Some(intent.status.to_string()),
+            },
+        }),
         client_reference_id: session.client_reference_id,
         metadata: session.metadata,
+        mode: Some(match session.mode {
+            CheckoutSessionMode::Payment => Mode::Payment,
+            _ => Mode::Other,
+        }),
         livemode: session.livemode,
     })
 }

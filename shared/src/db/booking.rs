@@ -15,6 +15,8 @@ pub struct Model {
     /// What buyer and shop call it.
     pub reference: String,
     pub status: Status,
+    /// Why it is `RefundPending` or `NeedsAttention`, as a code.
+    pub reason: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
 }
 
@@ -25,6 +27,15 @@ pub enum Status {
     /// The seats are the buyer's.
     #[sea_orm(string_value = "confirmed")]
     Confirmed,
+    /// Paid, but there is nothing for the money: it is going back.
+    #[sea_orm(string_value = "refund_pending")]
+    RefundPending,
+    /// Paid, and an operator has to decide.
+    #[sea_orm(string_value = "needs_attention")]
+    NeedsAttention,
+    /// The whole payment went back.
+    #[sea_orm(string_value = "cancelled")]
+    Cancelled,
 }
 
 impl Status {
@@ -33,6 +44,9 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
+            Self::RefundPending => "refund_pending",
+            Self::NeedsAttention => "needs_attention",
+            Self::Cancelled => "cancelled",
         }
     }
 }

@@ -19,6 +19,9 @@ pub struct Model {
     pub customer_name: String,
     pub customer_email: String,
     pub state: State,
+    /// Whether `quantity` seats of the slot are counted as taken for it. Seats are taken and
+    /// freed together with this flag, and so once.
+    pub seats_held: bool,
     /// `cs_…`, once Stripe has answered.
     pub session_id: Option<String>,
     /// Where the buyer pays.
@@ -27,6 +30,9 @@ pub struct Model {
     pub idempotency_key: Option<String>,
     /// Hash of that request's body.
     pub request_hash: Option<String>,
+    /// What the buyer wants, as a hash of key and body: the same for every checkout that the
+    /// same wish led to. One of them may become a booking.
+    pub intent: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
     /// End of the hold: the session's `expires_at`.
     pub expires_at: TimeDateTimeWithTimeZone,
@@ -36,8 +42,8 @@ pub struct Model {
     pub stripe_checked_at: Option<TimeDateTimeWithTimeZone>,
 }
 
-/// How far a checkout has come. It only moves forward: from `Open` anywhere, from
-/// `PaymentPending` to an end.
+/// How far a checkout has come. It only moves forward: from `Open` over `PaymentPending` to an
+/// end, and from any end to `Paid`, because money is a fact.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum State {
@@ -47,9 +53,9 @@ pub enum State {
     /// A delayed payment method is on its way; seats are held.
     #[sea_orm(string_value = "payment_pending")]
     PaymentPending,
-    /// Paid: booking and payment exist and own the seats now.
-    #[sea_orm(string_value = "fulfilled")]
-    Fulfilled,
+    /// Paid: booking and payment exist.
+    #[sea_orm(string_value = "paid")]
+    Paid,
     /// The session expired unpaid; seats are free.
     #[sea_orm(string_value = "expired")]
     Expired,
@@ -62,10 +68,38 @@ pub enum State {
 }
 
 impl State {
-    /// Whether the checkout holds its seats and may still end in any way.
+    /// Whether the checkout may still end in any way.
     #[must_use]
     pub fn is_undecided(self) -> bool {
         matches!(self, Self::Open | Self::PaymentPending)
+    }
+
+    /// Whether a checkout in this state can go on to `next`.
+    #[must_use]
+    pub fn leads_to(self, next: Self) -> bool {
+        self.rank() < next.rank()
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Open => 0,
+            Self::PaymentPending => 1,
+            Self::Expired | Self::PaymentFailed | Self::Abandoned => 2,
+            Self::Paid => 3,
+        }
+    }
+
+    /// The word for people and programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::PaymentPending => "payment_pending",
+            Self::Paid => "paid",
+            Self::Expired => "expired",
+            Self::PaymentFailed => "payment_failed",
+            Self::Abandoned => "abandoned",
+        }
     }
 }
 
@@ -85,36 +119,80 @@ pub enum Relation {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Ends an undecided checkout without a booking and frees its seats, once.
-///
-/// - `end`: the state to end in.
-///
-/// Returns whether this call did it; `false` if the checkout had already ended.
+/// Frees the seats of a checkout, if it holds any.
 ///
 /// # Errors
 ///
 /// [`DbErr`] if a statement fails.
-pub async fn release(
-    tx: &impl ConnectionTrait,
-    checkout: &Model,
-    end: State,
-) -> Result<bool, DbErr> {
-    let ended = Entity::update_many()
-        .col_expr(Column::State, Expr::value(end))
-        .filter(Column::Id.eq(checkout.id))
-        .filter(Column::State.is_in([State::Open, State::PaymentPending]))
+pub async fn free_seats(tx: &impl ConnectionTrait, checkout: &Model) -> Result<(), DbErr> {
+    if set_seats_held(tx, checkout, false).await? {
+        slot::Entity::update_many()
+            .col_expr(
+                slot::Column::SeatsTaken,
+                Expr::col(slot::Column::SeatsTaken).sub(checkout.quantity),
+            )
+            .filter(slot::Column::Id.eq(checkout.slot_id))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Takes the seats of a checkout that holds none, if there are that many. One statement, so
+/// that it cannot race; the table's CHECK constraint stands behind it.
+///
+/// Returns whether the checkout holds them now.
+///
+/// # Errors
+///
+/// [`DbErr`] if a statement fails.
+pub async fn take_seats(tx: &impl ConnectionTrait, checkout: &Model) -> Result<bool, DbErr> {
+    let taken = Expr::col(slot::Column::SeatsTaken).add(checkout.quantity);
+    let updated = slot::Entity::update_many()
+        .col_expr(slot::Column::SeatsTaken, taken.clone())
+        .filter(slot::Column::Id.eq(checkout.slot_id))
+        .filter(taken.lte(Expr::col(slot::Column::Capacity)))
         .exec(tx)
         .await?;
-    if ended.rows_affected == 0 {
+    if updated.rows_affected == 0 {
         return Ok(false);
     }
-    slot::Entity::update_many()
-        .col_expr(
-            slot::Column::SeatsTaken,
-            Expr::col(slot::Column::SeatsTaken).sub(checkout.quantity),
-        )
-        .filter(slot::Column::Id.eq(checkout.slot_id))
+    set_seats_held(tx, checkout, true).await
+}
+
+/// Returns whether this call changed it.
+async fn set_seats_held(
+    tx: &impl ConnectionTrait,
+    checkout: &Model,
+    held: bool,
+) -> Result<bool, DbErr> {
+    let updated = Entity::update_many()
+        .col_expr(Column::SeatsHeld, Expr::value(held))
+        .filter(Column::Id.eq(checkout.id))
+        .filter(Column::SeatsHeld.eq(!held))
         .exec(tx)
         .await?;
-    Ok(true)
+    Ok(updated.rows_affected == 1)
+}
+
+/// Moves a checkout, whose row the caller has locked, on to `next`, if it can go there.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn advance(
+    tx: &impl ConnectionTrait,
+    checkout: &mut Model,
+    next: State,
+) -> Result<(), DbErr> {
+    if !checkout.state.leads_to(next) {
+        return Ok(());
+    }
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(next))
+        .filter(Column::Id.eq(checkout.id))
+        .exec(tx)
+        .await?;
+    checkout.state = next;
+    Ok(())
 }

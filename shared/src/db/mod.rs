@@ -8,9 +8,12 @@
 pub mod booking;
 pub mod checkout;
 pub mod dead_letter;
+pub mod dispute;
 pub mod job;
 pub mod offering;
+pub mod outbox;
 pub mod payment;
+pub mod refund;
 pub mod slot;
 pub mod stripe_event;
 
@@ -26,7 +29,7 @@ use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use crate::settings::DatabaseSettings;
 
 /// The newest migration these tables need.
-pub const SCHEMA: &str = "m20261124_000002_embedded_queue";
+pub const SCHEMA: &str = "m20261124_000003_refunds_and_disputes";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 

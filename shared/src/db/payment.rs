@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::dispute;
+
 /// One row of `payment`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "payment")]
@@ -15,8 +17,12 @@ pub struct Model {
     pub payment_intent_id: Option<String>,
     /// Stripe's `amount_total`.
     pub amount_minor_units: i64,
+    /// What of it went back.
+    pub amount_refunded_minor_units: i64,
     pub currency: String,
     pub status: Status,
+    /// Of the dispute that has come furthest, if there is one.
+    pub dispute_status: Option<dispute::Status>,
     pub created_at: TimeDateTimeWithTimeZone,
 }
 
@@ -27,6 +33,12 @@ pub enum Status {
     /// We have it.
     #[sea_orm(string_value = "paid")]
     Paid,
+    /// Some of it went back.
+    #[sea_orm(string_value = "partially_refunded")]
+    PartiallyRefunded,
+    /// All of it went back.
+    #[sea_orm(string_value = "refunded")]
+    Refunded,
 }
 
 impl Status {
@@ -35,6 +47,8 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Paid => "paid",
+            Self::PartiallyRefunded => "partially_refunded",
+            Self::Refunded => "refunded",
         }
     }
 }

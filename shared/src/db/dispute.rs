@@ -1,0 +1,59 @@
+//! `dispute`: a buyer took a payment to the bank.
+
+use sea_orm::entity::prelude::*;
+use serde::Deserialize;
+
+/// One row of `dispute`. It may be there before its payment.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "dispute")]
+pub struct Model {
+    /// `du_…` (older ones `dp_…`).
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub checkout_id: Uuid,
+    pub amount_minor_units: i64,
+    pub currency: String,
+    /// The buyer's, in Stripe's words.
+    pub reason: String,
+    pub status: Status,
+    /// Stripe took the amount out of our balance.
+    pub funds_withdrawn: bool,
+    /// And put it back.
+    pub funds_reinstated: bool,
+    /// When we first heard of it.
+    pub created_at: TimeDateTimeWithTimeZone,
+    pub updated_at: TimeDateTimeWithTimeZone,
+}
+
+/// Stripe's `status` of a dispute, in the order in which it can change: an inquiry (`Warning…`)
+/// may become a dispute, and a verdict may be overturned for the merchant.
+///
+/// Source: <https://docs.stripe.com/api/disputes/object#dispute_object-status>
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, EnumIter, DeriveActiveEnum,
+)]
+#[serde(from = "String")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Status {
+    /// An inquiry, or a value that Stripe added later. No money moves.
+    WarningNeedsResponse,
+    WarningUnderReview,
+    WarningClosed,
+    NeedsResponse,
+    UnderReview,
+    /// Settled with the buyer's bank before it became one.
+    Prevented,
+    Lost,
+    Won,
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Self {
+        Self::try_from_value(&word).unwrap_or(Self::WarningNeedsResponse)
+    }
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,59 @@
+//! What we need to know of a refund, whether an event says it or Stripe's API.
+
+use sea_orm::{ActiveEnum, DeriveActiveEnum, EnumIter};
+use serde::Deserialize;
+
+use crate::checkout_session::Expandable;
+
+/// The few fields of Stripe's object that decide about a booking.
+///
+/// Source: <https://docs.stripe.com/api/refunds/object>
+#[derive(Debug, Clone, Deserialize)]
+pub struct Refund {
+    /// `re_…` (`pyr_…` for some payment methods).
+    pub id: String,
+    /// In minor units of `currency`.
+    pub amount: i64,
+    /// Lower-case ISO 4217.
+    pub currency: String,
+    /// How far it has come.
+    #[serde(default)]
+    pub status: Option<Status>,
+    /// `pi_…`
+    #[serde(default)]
+    pub payment_intent: Option<Expandable>,
+}
+
+/// Stripe's `status` of a refund, in the order in which it can change: one that succeeded may
+/// still fail when the bank sends the money back, and nothing follows that.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, EnumIter, DeriveActiveEnum,
+)]
+#[serde(from = "String")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Status {
+    /// On its way, or a value that Stripe added later.
+    Pending,
+    /// The buyer has to tell where the money shall go.
+    RequiresAction,
+    /// The money went back.
+    Succeeded,
+    /// Called off before it went.
+    Canceled,
+    /// The money came back to us.
+    Failed,
+}
+
+impl Status {
+    /// Whether it will never give the buyer money.
+    #[must_use]
+    pub fn came_to_nothing(self) -> bool {
+        matches!(self, Self::Canceled | Self::Failed)
+    }
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Self {
+        Self::try_from_value(&word).unwrap_or(Self::Pending)
+    }
+}
