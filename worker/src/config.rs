@@ -1,6 +1,6 @@
 //! The settings of the worker.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, str::FromStr};
 
 use shared::{
     config::{ConfigError, Env},
@@ -14,12 +14,35 @@ pub struct Config {
     pub admin_addr: SocketAddr,
     /// Messages of one lane in hand at once.
     pub concurrency: u16,
+    /// What becomes of a payment without seats.
+    pub on_unfulfillable: OnUnfulfillable,
     /// See [`DatabaseSettings`].
     pub database: DatabaseSettings,
     /// See [`QueueSettings`].
     pub queue: QueueSettings,
     /// See [`StripeSettings`].
     pub stripe: StripeSettings,
+}
+
+/// What becomes of a payment for which there are no seats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnfulfillable {
+    /// It goes back by itself.
+    Refund,
+    /// It waits for an operator.
+    Hold,
+}
+
+impl FromStr for OnUnfulfillable {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word {
+            "refund" => Ok(Self::Refund),
+            "hold" => Ok(Self::Hold),
+            _ => Err(()),
+        }
+    }
 }
 
 impl Config {
@@ -31,6 +54,11 @@ impl Config {
         Ok(Self {
             admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8082).into())?,
             concurrency: env.number_in("WORKER_CONCURRENCY", 8, 1..=64)?,
+            on_unfulfillable: env.parse_or(
+                "ON_UNFULFILLABLE",
+                OnUnfulfillable::Refund,
+                "refund or hold",
+            )?,
             queue: QueueSettings::from_env(env, &database)?,
             stripe: StripeSettings::from_env(env)?,
             database,
@@ -54,6 +82,7 @@ mod tests {
             ("WORKER_CONCURRENCY", "0"),
             ("WORKER_CONCURRENCY", "65"),
             ("ADMIN_ADDR", "8082"),
+            ("ON_UNFULFILLABLE", "shrug"),
             ("QUEUE_PREFIX", "a b"),
             ("AMQP_URL", "https://localhost"),
         ] {

@@ -1,31 +1,64 @@
-//! A job of type `checkout.confirm`: a browser asked about a session, so we ask Stripe.
+//! A job of type `checkout.confirm`: somebody asks about a session, so we ask Stripe.
 
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
     checkout_session::{CheckoutSession, Status},
+    db::checkout,
+    stripe_error::StripeError,
     stripe_id::CheckoutSessionId,
 };
 
 use crate::{
-    Context, Fulfillment, fulfill_checkout::fulfill_checkout, fulfillment::Fact,
+    Context,
+    checkout_session_fact::{fact, refuse},
+    fact::{Fact, Fulfillment},
+    fulfill_checkout::fulfill_checkout,
     job_error::JobError,
+    lock_checkout::Subject,
 };
 
-/// Retrieves the session and acts on what it is.
+/// Retrieves the session and acts on what it is. A session that is still open when its hold
+/// has ended is expired first: nobody must be able to pay for seats that are given away.
 pub async fn confirm_checkout(
     context: &Context,
     session_id: &CheckoutSessionId,
 ) -> Result<Fulfillment, JobError> {
+    tracing::Span::current().record("checkout_session.id", session_id.as_str());
     // Before the transaction: no row stays locked during a call to Stripe.
-    let session = context.stripe.retrieve_checkout_session(session_id).await?;
-    fulfill_checkout(context, &session, fact(&session), None).await
-}
-
-fn fact(session: &CheckoutSession) -> Fact {
-    match session.status {
-        _ if session.is_paid() => Fact::Paid,
+    let mut session = context.stripe.retrieve_checkout_session(session_id).await?;
+    if session.status == Some(Status::Open) && hold_is_over(context, session_id).await? {
+        session = expire(context, session_id).await?;
+    }
+    if let Some(not_ours) = refuse(context, &session) {
+        return Ok(Fulfillment::NotOurs(not_ours));
+    }
+    let fact = match session.status {
+        _ if session.is_paid() => fact(&session, Fact::Open)?,
         Some(Status::Expired) => Fact::Expired,
-        // Also what a failed delayed payment looks like; its event tells the difference.
+        Some(Status::Complete) if session.has_failed() => Fact::PaymentFailed,
         Some(Status::Complete) => Fact::PaymentPending,
         _ => Fact::Open,
+    };
+    fulfill_checkout(context, Subject::Session(&session), &fact, None).await
+}
+
+async fn hold_is_over(context: &Context, session_id: &CheckoutSessionId) -> Result<bool, DbErr> {
+    let checkout = checkout::Entity::find()
+        .filter(checkout::Column::SessionId.eq(session_id.as_str()))
+        .one(&context.db)
+        .await?;
+    Ok(checkout.is_some_and(|checkout| checkout.expires_at < (context.clock)()))
+}
+
+/// Stripe refuses if the session is not open any more: then it is worth another look.
+async fn expire(
+    context: &Context,
+    session_id: &CheckoutSessionId,
+) -> Result<CheckoutSession, JobError> {
+    match context.stripe.expire_checkout_session(session_id).await {
+        Err(StripeError::Refused { .. }) => {
+            Ok(context.stripe.retrieve_checkout_session(session_id).await?)
+        }
+        outcome => Ok(outcome?),
     }
 }

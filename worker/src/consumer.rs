@@ -144,7 +144,7 @@ async fn answer(
     match (&error, retry_policy::tier(delivery.message.attempt)) {
         (JobError::Retry { code, .. }, Some(tier)) => {
             tracing::warn!(
-                error = chain(&error),
+                error = error.chain(),
                 code,
                 retry_in = tier.as_str(),
                 "Job failed"
@@ -152,13 +152,8 @@ async fn answer(
             delivery.retry(tier, code).await
         }
         (JobError::Retry { code, .. } | JobError::Reject { code, .. }, _) => {
-            tracing::error!(error = chain(&error), code, "Job failed for good");
+            tracing::error!(error = error.chain(), code, "Job failed for good");
             delivery.dead_letter(code).await
         }
     }
-}
-
-/// The error with its causes, for the log.
-fn chain(error: &JobError) -> &(dyn std::error::Error + 'static) {
-    error
 }

@@ -44,6 +44,20 @@ impl JobError {
         }
     }
 
+    /// Itself, for the log, which prints its causes as well.
+    #[must_use]
+    pub fn chain(&self) -> &(dyn Error + 'static) {
+        self
+    }
+
+    /// Why, as a code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Retry { code, .. } | Self::Reject { code, .. } => code,
+        }
+    }
+
     /// Whether to try again within this attempt: the database was busy, not wrong.
     #[must_use]
     pub fn is_database_trouble(&self) -> bool {

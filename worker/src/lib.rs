@@ -5,26 +5,43 @@
 //! another order, and two workers may hold the same session at once.
 
 mod booking_reference;
+mod checkout_session_fact;
 pub mod config;
 mod confirm_checkout;
 mod consumer;
+mod fact;
 mod fulfill_checkout;
-mod fulfillment;
 mod job;
 mod job_error;
+mod lock_checkout;
+mod record_fact;
+mod refund_payment;
 mod retry_policy;
+mod settle_checkout;
 mod stripe_event;
+mod sweep_holds;
+mod upkeep;
 
 use std::sync::Arc;
 
 use sea_orm::DatabaseConnection;
 use shared::{
-    admin::Readiness, clock::Clock, queue::ConsumerSource, stripe_client::StripeClient,
+    admin::Readiness,
+    clock::Clock,
+    queue::{ConsumerSource, Publisher},
+    stripe_client::StripeClient,
     stripe_id::Mode,
 };
 use tokio_util::sync::CancellationToken;
 
-pub use crate::{fulfillment::Fulfillment, job::run as run_job, job_error::JobError};
+pub use crate::{
+    config::OnUnfulfillable,
+    fact::{Fulfillment, NotOurs},
+    job::run as run_job,
+    job_error::JobError,
+    refund_payment::refund_payments,
+    sweep_holds::sweep_holds,
+};
 
 /// What a job may use.
 #[derive(Clone)]
@@ -35,6 +52,8 @@ pub struct Context {
     pub stripe: StripeClient,
     /// Sessions of the other mode are not ours.
     pub mode: Mode,
+    /// What becomes of a payment without seats.
+    pub on_unfulfillable: OnUnfulfillable,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -43,6 +62,7 @@ pub struct Context {
 #[derive(Clone)]
 pub struct Worker {
     context: Arc<Context>,
+    publisher: Publisher,
     source: ConsumerSource,
     concurrency: u16,
 }
@@ -50,9 +70,15 @@ pub struct Worker {
 impl Worker {
     /// - `concurrency`: events in hand at once; confirm jobs have as many for themselves.
     #[must_use]
-    pub fn new(context: Context, source: ConsumerSource, concurrency: u16) -> Self {
+    pub fn new(
+        context: Context,
+        publisher: Publisher,
+        source: ConsumerSource,
+        concurrency: u16,
+    ) -> Self {
         Self {
             context: Arc::new(context),
+            publisher,
             source,
             concurrency,
         }
@@ -69,7 +95,10 @@ impl Worker {
                 shutdown.clone(),
             )
         });
-        futures_util::future::join_all(lanes).await;
+        tokio::join!(
+            futures_util::future::join_all(lanes),
+            upkeep::keep_up(&self.context, &self.publisher, &shutdown),
+        );
     }
 
     /// What must work before it can take a message.

@@ -59,9 +59,10 @@ async fn run() -> anyhow::Result<()> {
         db,
         stripe,
         mode: config.stripe.mode,
+        on_unfulfillable: config.on_unfulfillable,
         clock: clock::system,
     };
-    let worker = Worker::new(context, source, config.concurrency);
+    let worker = Worker::new(context, publisher, source, config.concurrency);
     tracing::info!(admin_addr = %admin_listener.local_addr()?, "Working");
     tokio::join!(
         worker.run(shutdown.clone()),

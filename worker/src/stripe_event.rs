@@ -1,48 +1,197 @@
-//! A job of type `stripe.event`: what a signed event says is enough, Stripe is not asked.
+//! A job of type `stripe.event`: what a signed event says. That a session is paid needs no
+//! question to Stripe; a refund or dispute whose payment we have not heard of does.
 
 use bytes::Bytes;
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use serde::Deserialize;
-use shared::checkout_session::CheckoutSession;
+use serde_json::value::RawValue;
+use shared::{
+    checkout_session::{CheckoutSession, Expandable, METADATA_CHECKOUT_ID},
+    db::{dispute, payment},
+    refund::Refund,
+    stripe_error::StripeError,
+};
+use uuid::Uuid;
 
 use crate::{
-    Context, Fulfillment,
+    Context,
+    checkout_session_fact::{fact, refuse},
+    fact::{Dispute, EventRef, Fact, Fulfillment, NotOurs},
     fulfill_checkout::fulfill_checkout,
-    fulfillment::{EventRef, Fact},
     job_error::JobError,
+    lock_checkout::Subject,
 };
 
 /// What the worker reads of an event.
 ///
 /// Source: <https://docs.stripe.com/api/events/object>
 #[derive(Deserialize)]
-struct Event {
+struct Event<'a> {
     id: String,
     #[serde(rename = "type")]
     kind: String,
-    data: Data,
+    #[serde(default)]
+    livemode: bool,
+    #[serde(borrow)]
+    data: Data<'a>,
 }
 
 #[derive(Deserialize)]
-struct Data {
-    object: CheckoutSession,
+struct Data<'a> {
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+/// Source: <https://docs.stripe.com/api/charges/object>
+#[derive(Deserialize)]
+struct Charge {
+    #[serde(default)]
+    payment_intent: Option<Expandable>,
+    /// Events of API versions before 2022-11-15 bring the refunds along.
+    #[serde(default)]
+    refunds: Option<RefundList>,
+}
+
+#[derive(Deserialize)]
+struct RefundList {
+    data: Vec<Refund>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+/// Source: <https://docs.stripe.com/api/disputes/object>
+#[derive(Deserialize)]
+struct DisputeObject {
+    id: String,
+    amount: i64,
+    currency: String,
+    #[serde(default)]
+    reason: String,
+    status: dispute::Status,
+    #[serde(default)]
+    payment_intent: Option<Expandable>,
 }
 
 /// Acts on the event in `body`.
 pub async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobError> {
-    let Event {
-        id,
-        kind,
-        data: Data { object: session },
-    } = serde_json::from_slice(body).map_err(|error| JobError::reject("malformed_event", error))?;
-    let fact = match kind.as_str() {
-        _ if session.is_paid() => Fact::Paid,
-        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
-            Fact::PaymentPending
-        }
-        "checkout.session.async_payment_failed" => Fact::PaymentFailed,
-        "checkout.session.expired" => Fact::Expired,
-        // Ingress of a later release lets more types through.
-        _ => return Err(JobError::reject("unhandled_event_type", kind)),
+    let event: Event<'_> = parse(body)?;
+    if event.livemode != context.mode.livemode() {
+        return Ok(Fulfillment::NotOurs(NotOurs::OtherMode));
+    }
+    let object = event.data.object.get().as_bytes();
+    let reference = EventRef {
+        id: event.id,
+        kind: event.kind,
     };
-    fulfill_checkout(context, &session, fact, Some(EventRef { id, kind })).await
+    match reference.kind.as_str() {
+        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
+            about_session(context, object, Fact::PaymentPending, &reference).await
+        }
+        "checkout.session.async_payment_failed" => {
+            about_session(context, object, Fact::PaymentFailed, &reference).await
+        }
+        "checkout.session.expired" => {
+            about_session(context, object, Fact::Expired, &reference).await
+        }
+        "charge.refunded" => {
+            let charge: Charge = parse(object)?;
+            let intent = charge.payment_intent.as_ref().map(Expandable::id);
+            let brought_along = charge.refunds.filter(|refunds| !refunds.has_more);
+            let fact = async |intent: &str| match brought_along {
+                Some(refunds) => Ok(Fact::Refunds(refunds.data)),
+                None => Ok(Fact::Refunds(context.stripe.refunds_of(intent).await?)),
+            };
+            about_payment(context, intent, fact, &reference).await
+        }
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
+            let refund: Refund = parse(object)?;
+            let intent = refund.payment_intent.clone();
+            let fact = async |_: &str| Ok(Fact::Refunds(vec![refund]));
+            about_payment(
+                context,
+                intent.as_ref().map(Expandable::id),
+                fact,
+                &reference,
+            )
+            .await
+        }
+        kind if kind.starts_with("charge.dispute.") => {
+            let object: DisputeObject = parse(object)?;
+            let dispute = Dispute {
+                id: object.id,
+                amount: object.amount,
+                currency: object.currency,
+                reason: object.reason,
+                status: object.status,
+                funds_withdrawn: kind.ends_with(".funds_withdrawn"),
+                funds_reinstated: kind.ends_with(".funds_reinstated"),
+            };
+            let intent = object.payment_intent.as_ref().map(Expandable::id);
+            let fact = async |_: &str| Ok(Fact::Dispute(dispute));
+            about_payment(context, intent, fact, &reference).await
+        }
+        // Ingress of a later release lets more types through.
+        _ => Err(JobError::reject("unhandled_event_type", reference.kind)),
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
+    serde_json::from_slice(json).map_err(|error| JobError::reject("malformed_event", error))
+}
+
+/// - `unpaid`: what the event means if the session in it is not paid.
+async fn about_session(
+    context: &Context,
+    object: &[u8],
+    unpaid: Fact,
+    event: &EventRef,
+) -> Result<Fulfillment, JobError> {
+    let session: CheckoutSession = parse(object)?;
+    tracing::Span::current().record("checkout_session.id", session.id.as_str());
+    if let Some(not_ours) = refuse(context, &session) {
+        return Ok(Fulfillment::NotOurs(not_ours));
+    }
+    let fact = fact(&session, unpaid)?;
+    fulfill_checkout(context, Subject::Session(&session), &fact, Some(event)).await
+}
+
+/// - `fact`: made once it is known that the payment is ours, because it may cost a call.
+async fn about_payment(
+    context: &Context,
+    payment_intent: Option<&str>,
+    fact: impl AsyncFnOnce(&str) -> Result<Fact, StripeError>,
+    event: &EventRef,
+) -> Result<Fulfillment, JobError> {
+    let foreign = Ok(Fulfillment::NotOurs(NotOurs::Foreign));
+    // Payments of Checkout always have a PaymentIntent.
+    let Some(intent) = payment_intent else {
+        return foreign;
+    };
+    let Some(checkout_id) = checkout_of(context, intent).await? else {
+        return foreign;
+    };
+    let fact = fact(intent).await?;
+    fulfill_checkout(context, Subject::Checkout(checkout_id), &fact, Some(event)).await
+}
+
+/// The checkout that a PaymentIntent paid; Stripe knows it if we have not heard of the
+/// payment yet.
+async fn checkout_of(context: &Context, intent: &str) -> Result<Option<Uuid>, JobError> {
+    if let Some(payment) = payment_of(context, intent).await? {
+        return Ok(Some(payment.checkout_id));
+    }
+    match context.stripe.payment_intent_metadata(intent).await {
+        Ok(metadata) => Ok(metadata
+            .get(METADATA_CHECKOUT_ID)
+            .and_then(|id| Uuid::parse_str(id).ok())),
+        Err(StripeError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn payment_of(context: &Context, intent: &str) -> Result<Option<payment::Model>, DbErr> {
+    payment::Entity::find()
+        .filter(payment::Column::PaymentIntentId.eq(intent))
+        .one(&context.db)
+        .await
 }

@@ -1,0 +1,38 @@
+//! What a Checkout Session says, whether an event brought it or Stripe's API.
+
+use shared::checkout_session::{CheckoutSession, Mode};
+
+use crate::{
+    Context,
+    fact::{Fact, NotOurs, Paid},
+    job_error::JobError,
+};
+
+/// A paid session without what every paid session has.
+#[derive(Debug, thiserror::Error)]
+#[error("a paid session without amount_total or currency")]
+struct Incomplete;
+
+/// Why a session cannot be ours, if the session itself tells.
+pub fn refuse(context: &Context, session: &CheckoutSession) -> Option<NotOurs> {
+    if session.livemode != context.mode.livemode() {
+        return Some(NotOurs::OtherMode);
+    }
+    (session.mode == Some(Mode::Other)).then_some(NotOurs::NotAPayment)
+}
+
+/// The payment, if the session is paid; else `unpaid`.
+pub fn fact(session: &CheckoutSession, unpaid: Fact) -> Result<Fact, JobError> {
+    if !session.is_paid() {
+        return Ok(unpaid);
+    }
+    let (Some(minor_units), Some(currency)) = (session.amount_total, &session.currency) else {
+        return Err(JobError::reject("malformed_event", Incomplete));
+    };
+    Ok(Fact::Paid(Paid {
+        session_id: session.id.to_string(),
+        payment_intent_id: session.payment_intent_id().map(str::to_owned),
+        minor_units,
+        currency: currency.clone(),
+    }))
+}

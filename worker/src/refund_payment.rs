@@ -1,0 +1,184 @@
+//! Giving payments back that have no booking: what the transaction promised in `outbox` is
+//! done here, outside of it.
+//!
+//! The promise is taken by moving its `due_at` on, so that another worker does not take it as
+//! well; whoever dies in between leaves it to the next. Stripe makes one refund of one key.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{Expr, LockBehavior, LockType},
+};
+use shared::{
+    db::{self, booking, outbox, payment},
+    refund::Refund,
+    stripe_error::StripeError,
+};
+use uuid::Uuid;
+
+use crate::{
+    Context, fact::Fact, fulfill_checkout::fulfill_checkout, job_error::JobError,
+    lock_checkout::Subject, settle_checkout::reason,
+};
+
+/// Promises taken at once.
+const AT_ONCE: u64 = 20;
+/// For one try, with all tries of its calls: nobody else takes the promise meanwhile.
+const LEASE: Duration = Duration::from_mins(2);
+/// After a failure; it doubles from there.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+const LONGEST_RETRY: Duration = Duration::from_hours(1);
+/// About a day. Then an operator has to look.
+const ATTEMPTS: i32 = 30;
+
+/// Keeps what is due of the promises.
+///
+/// Returns how many were kept.
+///
+/// # Errors
+///
+/// [`JobError`] if the database is in trouble. What Stripe refuses is noted in the row.
+pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
+    let mut kept: usize = 0;
+    for promise in take(context).await? {
+        match refund_payment(context, promise.checkout_id).await {
+            Ok(()) => {
+                finish(context, promise.id).await?;
+                kept = kept.saturating_add(1);
+            }
+            Err(error) => postpone(context, &promise, &error).await?,
+        }
+    }
+    Ok(kept)
+}
+
+async fn take(context: &Context) -> Result<Vec<outbox::Model>, DbErr> {
+    let now = (context.clock)();
+    let tx = db::begin(&context.db).await?;
+    let due = outbox::Entity::find()
+        .filter(outbox::Column::DoneAt.is_null())
+        .filter(outbox::Column::DueAt.lte(now))
+        .order_by_asc(outbox::Column::DueAt)
+        .limit(AT_ONCE)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(&tx)
+        .await?;
+    outbox::Entity::update_many()
+        .col_expr(
+            outbox::Column::DueAt,
+            Expr::value(now.saturating_add(span(LEASE))),
+        )
+        .col_expr(
+            outbox::Column::Attempts,
+            Expr::col(outbox::Column::Attempts).add(1),
+        )
+        .filter(outbox::Column::Id.is_in(due.iter().map(|promise| promise.id)))
+        .exec(&tx)
+        .await?;
+    tx.commit().await?;
+    Ok(due)
+}
+
+/// Gives back what is left of the payment, and writes down what Stripe says.
+async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<(), JobError> {
+    let payment = payment::Entity::find()
+        .filter(payment::Column::CheckoutId.eq(checkout_id))
+        .one(&context.db)
+        .await?;
+    // A payment of nothing has no PaymentIntent, and nothing to give back.
+    let Some((payment, Some(intent))) =
+        payment.map(|payment| (payment.session_id, payment.payment_intent_id))
+    else {
+        return Ok(());
+    };
+    let key = format!("refund:{payment}");
+    let refunds: Vec<Refund> = match context.stripe.refund(&intent, &key).await {
+        Ok(refund) => vec![refund],
+        // By somebody in the dashboard; or by us, longer ago than Stripe remembers keys.
+        Err(StripeError::Refused {
+            code: Some(code), ..
+        }) if code == "charge_already_refunded" => context.stripe.refunds_of(&intent).await?,
+        Err(error) => return Err(error.into()),
+    };
+    let subject = Subject::Checkout(checkout_id);
+    let outcome = fulfill_checkout(context, subject, &Fact::Refunds(refunds), None).await?;
+    tracing::info!(checkout.id = %checkout_id, outcome = outcome.as_str(), "Payment refunded");
+    Ok(())
+}
+
+async fn finish(context: &Context, id: Uuid) -> Result<(), DbErr> {
+    outbox::Entity::update_many()
+        .col_expr(outbox::Column::DoneAt, Expr::value((context.clock)()))
+        .filter(outbox::Column::Id.eq(id))
+        .exec(&context.db)
+        .await?;
+    Ok(())
+}
+
+/// Tries again later; or gives up and says so where an operator looks.
+async fn postpone(
+    context: &Context,
+    promise: &outbox::Model,
+    error: &JobError,
+) -> Result<(), DbErr> {
+    let over = matches!(error, JobError::Reject { .. }) || promise.attempts >= ATTEMPTS;
+    tracing::warn!(error = error.chain(), code = error.code(), over, checkout.id = %promise.checkout_id, "Refund failed");
+    let now = (context.clock)();
+    let tx = db::begin(&context.db).await?;
+    outbox::Entity::update_many()
+        .col_expr(outbox::Column::LastError, Expr::value(error.code()))
+        .col_expr(
+            outbox::Column::DueAt,
+            Expr::value(now.saturating_add(pause(promise.attempts))),
+        )
+        .col_expr(outbox::Column::DoneAt, Expr::value(over.then_some(now)))
+        .filter(outbox::Column::Id.eq(promise.id))
+        .exec(&tx)
+        .await?;
+    if over {
+        needs_attention(&tx, promise.checkout_id).await?;
+    }
+    tx.commit().await
+}
+
+async fn needs_attention(tx: &impl ConnectionTrait, checkout_id: Uuid) -> Result<(), DbErr> {
+    booking::Entity::update_many()
+        .col_expr(
+            booking::Column::Status,
+            Expr::value(booking::Status::NeedsAttention),
+        )
+        .col_expr(booking::Column::Reason, Expr::value(reason::REFUND_FAILED))
+        .filter(booking::Column::CheckoutId.eq(checkout_id))
+        .filter(booking::Column::Status.eq(booking::Status::RefundPending))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+fn pause(attempts: i32) -> time::Duration {
+    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or_default();
+    let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(doublings));
+    span(shared::retry::spread(pause.min(LONGEST_RETRY)))
+}
+
+fn span(duration: Duration) -> time::Duration {
+    duration.try_into().unwrap_or(time::Duration::HOUR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_an_hour() {
+        let minutes: Vec<_> = (0..10)
+            .map(|attempt| pause(attempt).whole_minutes())
+            .collect();
+
+        assert!(minutes[0] < 1 && minutes[3] >= 4, "{minutes:?}");
+        assert!(minutes.iter().all(|pause| *pause <= 72), "{minutes:?}");
+        assert!(pause(i32::MAX) <= time::Duration::minutes(72));
+    }
+}
