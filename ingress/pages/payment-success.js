@@ -19,6 +19,7 @@ const VIEWS = {
   expired: ["This checkout has expired", "It was not paid in time. Nothing was charged, and nothing is booked."],
   refund_pending: ["Your payment is being refunded", "We could not book your seats. The whole amount goes back to the card or account you paid with; your bank may need 5 to 10 days."],
   refunded: ["Your payment was refunded", "The whole amount went back to the card or account you paid with; your bank may need 5 to 10 days. This booking is cancelled."],
+  needs_attention: ["We have your payment", "Something about it needs a person: the shop will look into it and come back to you. You need not pay again."],
   offline: ["No connection", "The shop cannot be reached at the moment. This page goes on by itself as soon as it can; you need not pay again."],
   unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],
 };
@@ -38,7 +39,7 @@ function show({ status, booking, payment, retry_after_ms: goesOn }) {
   byId("text").textContent = text;
   byId("text").classList.toggle("working", WORKING.includes(status));
   byId("done").hidden = status !== "confirmed";
-  byId("quote").hidden = status !== "slow";
+  byId("quote").hidden = !["slow", "needs_attention", "refund_pending"].includes(status);
   const held = recall();
   byId("pay").hidden = status !== "awaiting_payment" || held?.session_id !== sessionId;
   byId("pay").href = held?.checkout_url ?? "/";
@@ -47,7 +48,8 @@ function show({ status, booking, payment, retry_after_ms: goesOn }) {
   byId("reference").textContent = booking.reference;
   byId("what").textContent = `${booking.offering}, ${seats(booking.quantity)}`;
   byId("when").textContent = when(booking.starts_at, booking.ends_at);
-  byId("paid").textContent = money(payment.amount_total, payment.currency);
+  byId("paid").textContent = money(payment.amount_total, payment.currency)
+    + (payment.amount_refunded ? `, of which ${money(payment.amount_refunded, payment.currency)} went back` : "");
 }
 
 const sessionId = new URLSearchParams(location.search).get("session_id");

@@ -40,10 +40,10 @@ pub struct ConfirmPayment {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PaymentConfirmation {
     status: PaymentStatus,
-    /// With `confirmed`.
+    /// Once it is paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     booking: Option<Booking>,
-    /// With `confirmed`.
+    /// Once it is paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<Payment>,
     /// Ask again after so many milliseconds. Without it the status is final.
@@ -185,8 +185,12 @@ fn retry_after_ms(status: PaymentStatus) -> Option<u64> {
     match status {
         PaymentStatus::Processing => Some(1_000),
         PaymentStatus::AwaitingPayment => Some(5_000),
-        PaymentStatus::PaymentPending => Some(30_000),
-        PaymentStatus::Confirmed | PaymentStatus::PaymentFailed | PaymentStatus::Expired => None,
+        PaymentStatus::PaymentPending | PaymentStatus::RefundPending => Some(30_000),
+        PaymentStatus::Confirmed
+        | PaymentStatus::PaymentFailed
+        | PaymentStatus::Expired
+        | PaymentStatus::Refunded
+        | PaymentStatus::NeedsAttention => None,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    ExprTrait, QueryFilter, QuerySelect,
+    QueryFilter, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
+use sha2::{Digest, Sha256};
 use shared::{
     db::{
         self,
@@ -33,6 +34,15 @@ pub struct NewHold {
     pub expires_at: OffsetDateTime,
 }
 
+impl NewHold {
+    /// What every checkout of the same wish has in common.
+    fn intent(&self) -> Option<String> {
+        let key = self.idempotency_key.as_ref()?;
+        let wish = format!("{}\n{key}", self.request_hash);
+        Some(hex::encode(Sha256::digest(wish)))
+    }
+}
+
 /// Holds the seats and writes the `checkout` row, in one transaction; or finds the hold
 /// that the same `Idempotency-Key` made before.
 pub async fn hold_seats(
@@ -55,7 +65,9 @@ pub async fn hold_seats(
         let existing = earlier(db, hold, now).await?;
         return Ok((existing.ok_or(ApiError::CheckoutConflict)?, offering));
     };
-    take_seats(&tx, &checkout).await?;
+    if !checkout::take_seats(&tx, &checkout).await? {
+        return Err(ApiError::SlotFull);
+    }
     tx.commit().await?;
     Ok((checkout, offering))
 }
@@ -81,7 +93,7 @@ async fn earlier(
     }
     match earlier.state {
         State::Open if earlier.expires_at > now => Ok(Some(earlier)),
-        State::PaymentPending | State::Fulfilled => Err(ApiError::CheckoutCompleted),
+        State::PaymentPending | State::Paid => Err(ApiError::CheckoutCompleted),
         State::Open | State::Expired | State::PaymentFailed | State::Abandoned => {
             forget_key(conn, earlier.id).await?;
             Ok(None)
@@ -137,10 +149,12 @@ async fn insert(
         customer_name: hold.customer_name.clone(),
         customer_email: hold.customer_email.clone(),
         state: State::Open,
+        seats_held: false,
         session_id: None,
         checkout_url: None,
         idempotency_key: hold.idempotency_key.clone(),
         request_hash: Some(hold.request_hash.clone()),
+        intent: hold.intent(),
         created_at: now,
         expires_at: hold.expires_at,
         confirm_enqueued_at: None,
@@ -155,23 +169,6 @@ async fn insert(
         .exec_without_returning(tx)
         .await?;
     Ok((inserted == 1).then_some(checkout))
-}
-
-/// Takes the seats, if there are that many. One statement, so that it cannot race; the
-/// table's CHECK constraint stands behind it.
-async fn take_seats(tx: &impl ConnectionTrait, checkout: &checkout::Model) -> Result<(), ApiError> {
-    let taken = Expr::col(slot::Column::SeatsTaken).add(checkout.quantity);
-    let updated = slot::Entity::update_many()
-        .col_expr(slot::Column::SeatsTaken, taken.clone())
-        .filter(slot::Column::Id.eq(checkout.slot_id))
-        .filter(taken.lte(Expr::col(slot::Column::Capacity)))
-        .exec(tx)
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(ApiError::SlotFull)
-    }
 }
 
 /// Notes the session that Stripe made for a hold.
@@ -207,9 +204,9 @@ pub async fn give_back(db: &DatabaseConnection, checkout_id: Uuid) -> Result<(),
         .lock_exclusive()
         .one(&tx)
         .await?;
-    if let Some(checkout) = without_session
-        && checkout::release(&tx, &checkout, State::Abandoned).await?
-    {
+    if let Some(mut checkout) = without_session {
+        checkout::advance(&tx, &mut checkout, State::Abandoned).await?;
+        checkout::free_seats(&tx, &checkout).await?;
         forget_key(&tx, checkout_id).await?;
     }
     tx.commit().await

@@ -35,6 +35,12 @@ pub enum PaymentStatus {
     PaymentFailed,
     /// The session ended unpaid. Nothing is booked.
     Expired,
+    /// Paid, but there are no seats: the money is going back.
+    RefundPending,
+    /// The whole payment went back. Nothing is booked any more.
+    Refunded,
+    /// Paid, and the shop has to look into it.
+    NeedsAttention,
 }
 
 /// The seats the buyer has.
@@ -59,6 +65,9 @@ pub struct Payment {
     /// In the currency's minor unit.
     #[schema(example = 9800)]
     amount_total: i64,
+    /// What of it went back.
+    #[schema(example = 0)]
+    amount_refunded: i64,
     /// ISO 4217, lower case.
     #[schema(example = "eur")]
     currency: String,
@@ -79,6 +88,7 @@ pub struct CheckoutView {
     booked_quantity: Option<i32>,
     booking_status: Option<booking::Status>,
     paid_minor_units: Option<i64>,
+    refunded_minor_units: Option<i64>,
     paid_currency: Option<String>,
     payment_status: Option<payment::Status>,
 }
@@ -102,6 +112,10 @@ pub async fn read(
         .column_as(booking::Column::Quantity, "booked_quantity")
         .column_as(booking::Column::Status, "booking_status")
         .column_as(payment::Column::AmountMinorUnits, "paid_minor_units")
+        .column_as(
+            payment::Column::AmountRefundedMinorUnits,
+            "refunded_minor_units",
+        )
         .column_as(payment::Column::Currency, "paid_currency")
         .column_as(payment::Column::Status, "payment_status")
         .join(JoinType::InnerJoin, checkout::Relation::Slot.def())
@@ -121,7 +135,12 @@ impl CheckoutView {
             .stripe_checked_at
             .is_some_and(|at| at > now.saturating_sub(FRESH));
         match self.state {
-            State::Fulfilled => PaymentStatus::Confirmed,
+            State::Paid => match self.booking_status {
+                Some(booking::Status::Confirmed) | None => PaymentStatus::Confirmed,
+                Some(booking::Status::RefundPending) => PaymentStatus::RefundPending,
+                Some(booking::Status::NeedsAttention) => PaymentStatus::NeedsAttention,
+                Some(booking::Status::Cancelled) => PaymentStatus::Refunded,
+            },
             State::Expired | State::Abandoned => PaymentStatus::Expired,
             State::PaymentFailed => PaymentStatus::PaymentFailed,
             State::Open if fresh => PaymentStatus::AwaitingPayment,
@@ -144,6 +163,7 @@ impl CheckoutView {
     pub fn payment(&self) -> Option<Payment> {
         Some(Payment {
             amount_total: self.paid_minor_units?,
+            amount_refunded: self.refunded_minor_units?,
             currency: self.paid_currency.clone()?,
             status: self.payment_status?.as_str(),
         })

@@ -1,6 +1,7 @@
 //! What ingress reads of an event. Everything else is the worker's to read.
 
 use serde::Deserialize;
+use shared::stripe_event_type;
 
 /// The outside of an event.
 ///
@@ -65,13 +66,7 @@ impl Event {
         if self.livemode != our_livemode {
             return Some(Ignored::OtherMode);
         }
-        let handled = matches!(
-            self.kind.as_str(),
-            "checkout.session.completed"
-                | "checkout.session.async_payment_succeeded"
-                | "checkout.session.async_payment_failed"
-                | "checkout.session.expired"
-        );
+        let handled = stripe_event_type::HANDLED.contains(&self.kind.as_str());
         (!handled).then_some(Ignored::UnhandledType)
     }
 }

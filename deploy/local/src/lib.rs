@@ -122,9 +122,15 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         db: db.clone(),
         stripe: stripe.clone(),
         mode: stripe_settings.mode,
+        on_unfulfillable: worker_config.on_unfulfillable,
         clock: clock::system,
     };
-    let worker = Worker::new(context, source, worker_config.concurrency);
+    let worker = Worker::new(
+        context,
+        publisher.clone(),
+        source,
+        worker_config.concurrency,
+    );
     let ingress = Ingress::new(ingress_config, db, publisher, stripe, clock::system);
     let probes = admin::router(ingress.readiness().and(worker.readiness()));
 

@@ -1,27 +1,30 @@
-//! The merchant's question: does every paid session have one booking and one payment, and
-//! is every seat accounted for?
+//! The merchant's question: is every payment at Stripe accounted for here, and every seat?
 
 use std::collections::HashMap;
 
 use sea_orm::{DatabaseConnection, EntityTrait};
-use shared::db::{booking, checkout, payment, slot};
+use shared::db::{
+    booking::{self, Status},
+    checkout::{self, State},
+    payment, slot,
+};
 use stripe_sim::LedgerEntry;
 use uuid::Uuid;
 
-/// Compares what Stripe says was paid with the database, both ways, and the seats with what
-/// holds and bookings add up to.
+/// Compares what Stripe says was paid and given back with the database, both ways, and the
+/// seats with what open holds and live bookings add up to.
 pub async fn assert_balance(db: &DatabaseConnection, ledger: &[LedgerEntry]) {
     let payments = payment::Entity::find().all(db).await.unwrap();
     let bookings = booking::Entity::find().all(db).await.unwrap();
-    let checkouts = checkout::Entity::find().all(db).await.unwrap();
 
     let mut at_stripe: Vec<_> = ledger
         .iter()
-        .filter(|entry| entry.payment_status != "unpaid")
+        .filter(|entry| entry.status == "complete" && entry.payment_status != "unpaid")
         .map(|entry| {
             (
                 entry.session_id.clone(),
                 entry.amount_total,
+                entry.amount_refunded,
                 entry.currency.clone(),
             )
         })
@@ -32,6 +35,7 @@ pub async fn assert_balance(db: &DatabaseConnection, ledger: &[LedgerEntry]) {
             (
                 row.session_id.clone(),
                 row.amount_minor_units,
+                row.amount_refunded_minor_units,
                 row.currency.clone(),
             )
         })
@@ -45,13 +49,30 @@ pub async fn assert_balance(db: &DatabaseConnection, ledger: &[LedgerEntry]) {
     paid.sort();
     booked.sort();
     assert_eq!(booked, paid, "a booking for each payment");
+    assert_seats(db).await;
+}
 
+/// Every seat that is taken is taken by somebody, and by one.
+pub async fn assert_seats(db: &DatabaseConnection) {
+    let bookings: HashMap<Uuid, Status> = booking::Entity::find()
+        .all(db)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| (row.checkout_id, row.status))
+        .collect();
     let mut seats: HashMap<Uuid, i32> = HashMap::new();
-    for checkout in checkouts.iter().filter(|row| row.state.is_undecided()) {
-        *seats.entry(checkout.slot_id).or_default() += checkout.quantity;
-    }
-    for booking in &bookings {
-        *seats.entry(booking.slot_id).or_default() += booking.quantity;
+    for row in checkout::Entity::find().all(db).await.unwrap() {
+        let takes = match (row.state, bookings.get(&row.id)) {
+            (State::Open | State::PaymentPending, _) | (_, Some(Status::Confirmed)) => true,
+            // It keeps what it had until somebody has decided.
+            (_, Some(Status::NeedsAttention)) => row.seats_held,
+            _ => false,
+        };
+        assert_eq!(row.seats_held, takes, "seats of {row:?}");
+        if takes {
+            *seats.entry(row.slot_id).or_default() += row.quantity;
+        }
     }
     for slot in slot::Entity::find().all(db).await.unwrap() {
         let expected = seats.get(&slot.id).copied().unwrap_or_default();

@@ -109,7 +109,7 @@ async fn a_waiting_request_is_answered_as_soon_as_the_booking_is_there(stack: St
     assert_eq!(body["booking"]["quantity"], 1);
     assert_eq!(
         body["payment"],
-        json!({ "amount_total": 4900, "currency": "eur", "status": "paid" })
+        json!({ "amount_total": 4900, "amount_refunded": 0, "currency": "eur", "status": "paid" })
     );
     assert!(
         start.elapsed() < Duration::from_secs(15),

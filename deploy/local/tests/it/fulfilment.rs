@@ -34,7 +34,6 @@ on_each_stack![
     two_workers_that_look_for_the_hold_at_once_both_find_it,
     a_crash_between_commit_and_ack_changes_nothing,
     every_order_of_a_delayed_payments_events_books_once,
-    what_does_not_fit_the_hold_is_set_aside,
     a_failure_of_stripe_is_retried,
 ];
 
@@ -155,7 +154,7 @@ async fn two_workers_on_one_session_book_once(stack: Stack) {
     let runs = (0..20).map(|run| run_job(&context, if run % 2 == 0 { &event } else { &job }));
     let outcomes = join_all(runs).await;
 
-    let created = |it: &&Result<_, JobError>| matches!(it, Ok(Fulfillment::Created));
+    let created = |it: &&Result<_, JobError>| matches!(it, Ok(Fulfillment::Booked));
     assert_eq!(outcomes.iter().filter(created).count(), 1, "{outcomes:?}");
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!((shop.bookings().await, shop.payments().await), (1, 1));
@@ -182,7 +181,7 @@ async fn two_workers_that_look_for_the_hold_at_once_both_find_it(stack: Stack) {
         let outcomes = join_all(runs).await;
 
         for outcome in outcomes {
-            assert_ne!(outcome.unwrap(), Fulfillment::NotOurs);
+            assert!(!matches!(outcome.unwrap(), Fulfillment::NotOurs(_)));
         }
     }
     assert_eq!(shop.bookings().await, 20);
@@ -211,7 +210,7 @@ async fn a_crash_between_commit_and_ack_changes_nothing(stack: Stack) {
     let second = run_job(&context, &delivery.message).await.unwrap();
 
     assert!(delivery.redelivered);
-    assert_eq!(first, Fulfillment::Created);
+    assert_eq!(first, Fulfillment::Booked);
     assert_eq!(second, Fulfillment::AlreadyProcessed);
     delivery.ack().await.unwrap();
     shop.start_worker();
@@ -250,46 +249,6 @@ async fn every_order_of_a_delayed_payments_events_books_once(stack: Stack) {
             .unwrap();
         assert_eq!(inbox, shop.bookings().await * 2, "one row per event");
     }
-    shop.close().await;
-}
-
-async fn what_does_not_fit_the_hold_is_set_aside(stack: Stack) {
-    let mut shop = Shop::without_worker(stack).await;
-    let session = paid_session(&shop).await;
-    let db = shop.stack.db.clone();
-    let set_price = async |minor_units: i64| {
-        checkout::Entity::update_many()
-            .col_expr(checkout::Column::AmountMinorUnits, Expr::value(minor_units))
-            .filter(checkout::Column::SessionId.eq(session.id.as_str()))
-            .exec(&db)
-            .await
-            .unwrap();
-    };
-
-    set_price(5000).await;
-    let refused = run_job(&shop.worker_context(), &confirm_job(&session))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            JobError::Reject {
-                code: "amount_mismatch",
-                ..
-            }
-        ),
-        "{refused:?}"
-    );
-    shop.start_worker();
-    eventually("it is set aside", async || {
-        queue::dead(&shop.stack).await == 1
-    })
-    .await;
-    assert_eq!(shop.bookings().await, 0);
-
-    // An operator puts it right; the next look at the session books it.
-    set_price(4900).await;
-    assert_eq!(shop.confirm(&session.id, 20).await.1["status"], "confirmed");
     shop.close().await;
 }
 

@@ -18,6 +18,7 @@ mod cors;
 mod create_checkout_session;
 mod database;
 mod fulfilment;
+mod lifecycle;
 mod local_shop;
 mod migrations;
 mod pages;

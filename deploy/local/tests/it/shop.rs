@@ -8,7 +8,7 @@ use reqwest::{Response, StatusCode};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use shared::{
-    clock,
+    clock::{self, Clock},
     config::Env,
     db::{booking, offering, payment, slot},
     http_server,
@@ -126,14 +126,24 @@ impl Shop {
             db: self.stack.db.clone(),
             stripe: self.stripe_client.clone(),
             mode: self.worker_config.stripe.mode,
+            on_unfulfillable: self.worker_config.on_unfulfillable,
             clock: clock::system,
         }
     }
 
     pub fn start_worker(&mut self) {
+        self.start_worker_at(clock::system);
+    }
+
+    /// A worker that believes it is another time.
+    pub fn start_worker_at(&mut self, clock: Clock) {
         let source = ConsumerSource::new(&self.stack.queue, &self.publisher, "test");
         let worker = Worker::new(
-            self.worker_context(),
+            worker::Context {
+                clock,
+                ..self.worker_context()
+            },
+            self.publisher.clone(),
             source,
             self.worker_config.concurrency,
         );

@@ -281,6 +281,13 @@ fn from_deploy_test(variable: &'static str) -> String {
         .to_owned()
 }
 
+/// How often a test repeats itself: `deploy/test --long` sets more.
+pub fn scale(variable: &'static str, default: u32) -> u32 {
+    Env::from_process()
+        .parse_or(variable, default, "a number")
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn unique_name() -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);

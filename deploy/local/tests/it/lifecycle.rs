@@ -1,0 +1,95 @@
+//! What can happen to a payment after it was made, or instead.
+
+mod disputes;
+mod holds;
+mod not_ours;
+mod refunds;
+mod unfulfillable;
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde_json::Value;
+use shared::{
+    clock,
+    db::{booking, checkout, payment},
+    message::Envelope,
+    stripe_id::CheckoutSessionId,
+    traceparent::Traceparent,
+};
+use stripe_sim::{Faults, Outcome};
+use uuid::Uuid;
+use worker::{Fulfillment, run_job};
+
+use crate::{
+    shop::{Session, Shop},
+    stack::Stack,
+};
+
+/// A shop whose messages the test carries itself: no webhook is delivered, no worker runs.
+async fn quiet_shop(stack: Stack) -> Shop {
+    let shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(Faults {
+        deliver_webhooks: false,
+        ..Faults::default()
+    });
+    shop
+}
+
+/// The message that ingress would make of `event`.
+fn message(shop: &Shop, event: &Value) -> Envelope {
+    let (_, body) = shop.stripe.sign(event);
+    let id = event["id"].as_str().unwrap();
+    Envelope::stripe_event(id, body.into(), clock::system(), &Traceparent::new())
+}
+
+fn confirm_job(session: &Session) -> Envelope {
+    let id: CheckoutSessionId = session.id.parse().unwrap();
+    Envelope::checkout_confirm(&id, clock::system(), &Traceparent::new())
+}
+
+/// Events that the stand-in has made and `play` has not yet played, oldest first.
+fn new_events(shop: &Shop, played: &mut usize) -> Vec<Value> {
+    let events = shop.stripe.events().split_off(*played);
+    *played += events.len();
+    events
+}
+
+/// Runs every event that came since the last call, in order.
+async fn play(shop: &Shop, played: &mut usize) -> Vec<Fulfillment> {
+    let context = shop.worker_context();
+    let mut outcomes = Vec::new();
+    for event in new_events(shop, played) {
+        outcomes.push(run_job(&context, &message(shop, &event)).await.unwrap());
+    }
+    outcomes
+}
+
+async fn checkout_of(shop: &Shop, session: &Session) -> checkout::Model {
+    let by_session = checkout::Column::SessionId.eq(&session.id);
+    let found = checkout::Entity::find().filter(by_session);
+    found.one(&shop.stack.db).await.unwrap().unwrap()
+}
+
+async fn booking_of(shop: &Shop, session: &Session) -> booking::Model {
+    let checkout = checkout_of(shop, session).await;
+    let found = booking::Entity::find().filter(booking::Column::CheckoutId.eq(checkout.id));
+    found.one(&shop.stack.db).await.unwrap().unwrap()
+}
+
+async fn payment_of(shop: &Shop, session: &Session) -> payment::Model {
+    let found = payment::Entity::find().filter(payment::Column::SessionId.eq(&session.id));
+    found.one(&shop.stack.db).await.unwrap().unwrap()
+}
+
+/// What the buyer is told.
+async fn status(shop: &Shop, session: &Session) -> String {
+    let (_, body) = shop.confirm(&session.id, 0).await;
+    body["status"].as_str().unwrap().to_owned()
+}
+
+/// A session of one seat that is paid and booked.
+async fn booked(shop: &Shop, slot: Uuid, played: &mut usize) -> Session {
+    let session = shop.create(slot).await;
+    shop.pay(&session, Outcome::Succeed).await;
+    assert_eq!(play(shop, played).await, [Fulfillment::Booked]);
+    session
+}

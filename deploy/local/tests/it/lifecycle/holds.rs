@@ -1,0 +1,188 @@
+//! Holds that end, and the sweep for those whose end nobody told us.
+
+use sea_orm::{EntityTrait, sea_query::Expr};
+use shared::{
+    clock::{self, Clock},
+    db::checkout::{self, State},
+};
+use stripe_sim::Outcome;
+use time::OffsetDateTime;
+use worker::{run_job, sweep_holds};
+
+use super::{checkout_of, confirm_job, message, new_events, quiet_shop, status};
+use crate::{
+    queue,
+    shop::{Shop, eventually},
+    stack::{Stack, on_each_stack},
+};
+
+on_each_stack![
+    every_end_of_a_hold_frees_its_seats_once,
+    an_overdue_hold_is_expired_at_stripe_and_then_released,
+    a_session_that_was_paid_in_the_last_second_is_booked,
+    a_delayed_payment_that_failed_in_silence_frees_its_seats,
+    a_hold_that_never_got_a_session_is_abandoned,
+    sweeps_at_once_share_the_work,
+];
+
+/// After every hold of now has ended.
+fn later() -> OffsetDateTime {
+    clock::system().saturating_add(time::Duration::hours(2))
+}
+
+fn context(shop: &Shop, clock: Clock) -> worker::Context {
+    worker::Context {
+        clock,
+        ..shop.worker_context()
+    }
+}
+
+/// One sweep, two hours from now, and a worker for what it finds.
+async fn sweep(shop: &mut Shop) -> usize {
+    let found = sweep_holds(&context(shop, later), &shop.publisher)
+        .await
+        .unwrap();
+    shop.start_worker_at(later);
+    found
+}
+
+async fn every_end_of_a_hold_frees_its_seats_once(stack: Stack) {
+    let shop = quiet_shop(stack).await;
+    let worker = shop.worker_context();
+    let slot = shop.slot(10).await;
+    let mut played = 0;
+
+    let expired = shop.create(slot).await;
+    shop.stripe.expire(&expired.id).unwrap();
+    let failed = shop.create(slot).await;
+    shop.pay(&failed, Outcome::Delay).await;
+    shop.stripe.settle(&failed.id, false).await.unwrap();
+    assert_eq!(shop.seats_taken(slot).await, 2);
+
+    let events = new_events(&shop, &mut played);
+    for event in events.iter().chain(events.iter().rev()) {
+        let mut event = event.clone();
+        // Not the inbox alone must see to it.
+        event["id"] = format!("{}{}", event["id"].as_str().unwrap(), rand_suffix()).into();
+        run_job(&worker, &message(&shop, &event)).await.unwrap();
+        run_job(&worker, &confirm_job(&expired)).await.unwrap();
+        run_job(&worker, &confirm_job(&failed)).await.unwrap();
+    }
+
+    assert_eq!(shop.seats_taken(slot).await, 0);
+    assert_eq!(status(&shop, &expired).await, "expired");
+    assert_eq!(status(&shop, &failed).await, "payment_failed");
+    shop.close().await;
+}
+
+fn rand_suffix() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
+async fn an_overdue_hold_is_expired_at_stripe_and_then_released(stack: Stack) {
+    let mut shop = quiet_shop(stack).await;
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+
+    assert_eq!(sweep(&mut shop).await, 1);
+
+    eventually("the seat is free", async || {
+        shop.seats_taken(slot).await == 0
+    })
+    .await;
+    let at_stripe = shop.stripe.ledger().pop().unwrap();
+    assert_eq!(at_stripe.status, "expired", "nobody can pay it any more");
+    assert_eq!(status(&shop, &session).await, "expired");
+    shop.close().await;
+}
+
+async fn a_session_that_was_paid_in_the_last_second_is_booked(stack: Stack) {
+    let mut shop = quiet_shop(stack).await;
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+    shop.pay(&session, Outcome::Succeed).await;
+
+    assert_eq!(sweep(&mut shop).await, 1);
+
+    shop.wait_for_bookings(1).await;
+    assert_eq!(status(&shop, &session).await, "confirmed");
+    shop.close().await;
+}
+
+async fn a_delayed_payment_that_failed_in_silence_frees_its_seats(stack: Stack) {
+    let mut shop = quiet_shop(stack).await;
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+    shop.pay(&session, Outcome::Delay).await;
+    run_job(&shop.worker_context(), &confirm_job(&session))
+        .await
+        .unwrap();
+    assert_eq!(status(&shop, &session).await, "payment_pending");
+    shop.stripe.settle(&session.id, false).await.unwrap();
+
+    assert_eq!(sweep(&mut shop).await, 1);
+
+    eventually("the seat is free", async || {
+        shop.seats_taken(slot).await == 0
+    })
+    .await;
+    assert_eq!(status(&shop, &session).await, "payment_failed");
+    shop.close().await;
+}
+
+async fn a_hold_that_never_got_a_session_is_abandoned(stack: Stack) {
+    let mut shop = quiet_shop(stack).await;
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+    let checkout = checkout_of(&shop, &session).await;
+    checkout::Entity::update_many()
+        .col_expr(checkout::Column::SessionId, Expr::value(None::<String>))
+        .exec(&shop.stack.db)
+        .await
+        .unwrap();
+
+    assert_eq!(sweep(&mut shop).await, 1);
+
+    assert_eq!(shop.seats_taken(slot).await, 0);
+    let row = checkout::Entity::find_by_id(checkout.id)
+        .one(&shop.stack.db)
+        .await;
+    assert_eq!(row.unwrap().unwrap().state, State::Abandoned);
+    assert_eq!(queue::waiting(&shop.stack, "confirm").await, 0);
+    // Should the session exist and be paid all the same, it is booked.
+    shop.pay(&session, Outcome::Succeed).await;
+    let event = shop.stripe.events().pop().unwrap();
+    run_job(&shop.worker_context(), &message(&shop, &event))
+        .await
+        .unwrap();
+    assert_eq!(status(&shop, &session).await, "confirmed");
+    shop.close().await;
+}
+
+async fn sweeps_at_once_share_the_work(stack: Stack) {
+    let mut shop = quiet_shop(stack).await;
+    let slot = shop.slot(30).await;
+    for _ in 0..30 {
+        shop.create(slot).await;
+    }
+    // Holds that have not ended are nobody's business.
+    assert_eq!(
+        sweep_holds(&shop.worker_context(), &shop.publisher)
+            .await
+            .unwrap(),
+        0
+    );
+
+    let context = context(&shop, later);
+    let sweeps = (0..5).map(|_| sweep_holds(&context, &shop.publisher));
+    let found = futures_util::future::join_all(sweeps).await;
+
+    let found: usize = found.into_iter().map(Result::unwrap).sum();
+    assert_eq!(found, 30);
+    shop.start_worker_at(later);
+    eventually("all seats are free", async || {
+        shop.seats_taken(slot).await == 0
+    })
+    .await;
+    shop.close().await;
+}
