@@ -5,6 +5,7 @@
 //! another order, and two workers may hold the same session at once.
 
 mod booking_reference;
+pub mod booking_show;
 mod checkout_session_fact;
 pub mod config;
 mod confirm_checkout;

@@ -9,12 +9,13 @@ use shared::{
     config::Env,
     db, http_server,
     queue::{ConsumerSource, Publisher},
+    settings::DatabaseSettings,
     shutdown,
     stripe_client::StripeClient,
     telemetry,
 };
 use tokio::net::TcpListener;
-use worker::{Context, Worker, config::Config};
+use worker::{Context, Worker, booking_show, config::Config};
 
 /// Turns messages into bookings and payments. Configured by environment variables; see
 /// deploy/env.example.
@@ -29,12 +30,47 @@ struct Cli {
 enum Command {
     /// Work until SIGTERM (the default).
     Run,
+    /// Look at bookings.
+    #[command(subcommand)]
+    Booking(BookingCommand),
+}
+
+#[derive(Subcommand)]
+enum BookingCommand {
+    /// Print the whole story of one: hold, payment, refunds, disputes, events.
+    Show {
+        /// A booking reference, or the id of a session (cs_), event (evt_), PaymentIntent (pi_),
+        /// refund (re_), dispute (du_) or checkout.
+        name: String,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Run = Cli::parse().command.unwrap_or(Command::Run);
-    shared::config::exit_code("worker", run().await)
+    let outcome = match Cli::parse().command.unwrap_or(Command::Run) {
+        Command::Run => run().await,
+        Command::Booking(BookingCommand::Show { name, json }) => show_booking(&name, json).await,
+    };
+    shared::config::exit_code("worker", outcome)
+}
+
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+async fn show_booking(name: &str, json: bool) -> anyhow::Result<()> {
+    let env = Env::from_process();
+    telemetry::init(&env, "warn")?;
+    let db = db::connect(&DatabaseSettings::from_env(&env)?)
+        .await
+        .context("DATABASE_URL")?;
+    let story = booking_show::story(&db, name).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&story)?);
+    } else {
+        print!("{story}");
+    }
+    Ok(())
 }
 
 async fn run() -> anyhow::Result<()> {

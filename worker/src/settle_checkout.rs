@@ -114,17 +114,20 @@ async fn decide(
     policy: OnUnfulfillable,
 ) -> Result<(Status, Option<&'static str>), DbErr> {
     let checkout = &locked.checkout;
-    if payment.currency != checkout.currency {
-        return Ok((Status::NeedsAttention, Some(reason::CURRENCY_MISMATCH)));
-    }
-    if payment.amount_minor_units != checkout.amount_minor_units {
-        return Ok((Status::NeedsAttention, Some(reason::AMOUNT_MISMATCH)));
-    }
     let why = if is_booked(tx, &locked.siblings).await? {
         reason::DUPLICATE_PAYMENT
-    } else if checkout.seats_held || checkout::take_seats(tx, checkout).await? {
-        return Ok((Status::Confirmed, None));
     } else {
+        let seated = checkout.seats_held || checkout::take_seats(tx, checkout).await?;
+        // The seats wait with the money, if there are any.
+        if payment.currency != checkout.currency {
+            return Ok((Status::NeedsAttention, Some(reason::CURRENCY_MISMATCH)));
+        }
+        if payment.amount_minor_units != checkout.amount_minor_units {
+            return Ok((Status::NeedsAttention, Some(reason::AMOUNT_MISMATCH)));
+        }
+        if seated {
+            return Ok((Status::Confirmed, None));
+        }
         reason::NO_SEATS
     };
     Ok(match (before, policy) {

@@ -81,7 +81,7 @@ async fn create_session(State(sim): State<Arc<Shared>>, headers: HeaderMap, body
     sim.keys.once(key, form.clone(), create).await.map(Json)
 }
 
-fn new_session(sim: &Shared, form: &Form) -> Result<Value, ApiError> {
+pub fn new_session(sim: &Shared, form: &Form) -> Result<Value, ApiError> {
     if form.text("mode") != Some("payment") {
         return Err(ApiError::invalid(
             "mode",

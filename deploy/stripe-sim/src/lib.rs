@@ -183,6 +183,26 @@ impl StripeSim {
             .collect()
     }
 
+    /// The events after the first `count`.
+    #[must_use]
+    pub fn events_after(&self, count: usize) -> Vec<serde_json::Value> {
+        let store = self.shared.store();
+        let events = store.events.iter().skip(count);
+        events.map(|event| event.object.clone()).collect()
+    }
+
+    /// Makes a session, as `POST /v1/checkout/sessions` with the body `form` does.
+    ///
+    /// Returns its id.
+    ///
+    /// # Errors
+    ///
+    /// A parameter is missing or wrong.
+    pub fn create_session(&self, form: &str) -> anyhow::Result<String> {
+        let session = api::new_session(&self.shared, &form::Form::parse(form.as_bytes()))?;
+        Ok(store::text(&session, "id").to_owned())
+    }
+
     /// What the buyer does on the payment page.
     ///
     /// # Errors

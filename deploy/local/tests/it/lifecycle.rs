@@ -1,9 +1,11 @@
 //! What can happen to a payment after it was made, or instead.
 
 mod disputes;
+mod histories;
 mod holds;
 mod not_ours;
 mod refunds;
+mod story;
 mod unfulfillable;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};

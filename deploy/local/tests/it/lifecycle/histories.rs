@@ -1,0 +1,178 @@
+//! Whatever is told in whatever order, however often: the end is the same.
+//!
+//! `TEST_SEED=… TEST_HISTORIES=1` plays one history again; a failure prints its seed.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::{FutureExt, future::join_all};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use shared::{
+    config::Env, message::Envelope, settings::StripeSettings, stripe_client::StripeClient,
+    stripe_id::Mode,
+};
+use stripe_sim::{StripeSim, Verdict};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    quiet_shop,
+    story::{Dispute, End, Happened, Story},
+};
+use crate::{
+    books,
+    shop::{Shop, start_stripe},
+    stack::{Stack, on_each_stack, scale},
+};
+
+on_each_stack![
+    random_histories_end_like_their_story,
+    every_permutation_ends_like_its_story,
+];
+
+/// Told at once; each has a Stripe of its own.
+const AT_ONCE: usize = 4;
+/// A stand-in remembers everything, so each serves so many histories only.
+const PER_STRIPE: u64 = 500;
+const LONGEST: usize = 12;
+
+async fn a_stripe_and_its_worker(shop: &Shop) -> (StripeSim, worker::Context) {
+    let stripe = start_stripe(CancellationToken::new()).await;
+    stripe.set_faults(shop.stripe.faults());
+    let settings = StripeSettings {
+        secret_key: "sk_test_of_the_tests".into(),
+        mode: Mode::Test,
+        api_base: Some(stripe.base_url().to_owned()),
+    };
+    let context = worker::Context {
+        stripe: StripeClient::new(&settings).unwrap(),
+        ..shop.worker_context()
+    };
+    (stripe, context)
+}
+
+fn seed() -> u64 {
+    let random = rand::random::<u32>().into();
+    Env::from_process()
+        .parse_or("TEST_SEED", random, "a number")
+        .unwrap()
+}
+
+/// All events at least once, and more of them and confirm jobs among them, in any order.
+fn shuffled(happened: &Happened, shop: &Shop, random: &mut StdRng) -> Vec<Envelope> {
+    let mut told = happened.messages(shop);
+    let known = told.clone();
+    // Of what nobody tells, only asking can know.
+    if told.is_empty() {
+        told.push(happened.confirm_job());
+    }
+    while told.len() < LONGEST && random.random_bool(0.6) {
+        let again = known.get(random.random_range(0..=known.len()));
+        told.push(again.cloned().unwrap_or_else(|| happened.confirm_job()));
+    }
+    told.shuffle(random);
+    told
+}
+
+async fn random_histories_end_like_their_story(stack: Stack) {
+    let shop = quiet_shop(stack).await;
+    let (first, count) = (seed(), u64::from(scale("TEST_HISTORIES", 600)));
+    let play = async |seeds: Vec<u64>| {
+        for seeds in seeds.chunks(usize::try_from(PER_STRIPE).unwrap()) {
+            let (stripe, context) = a_stripe_and_its_worker(&shop).await;
+            for seed in seeds {
+                let history = play_one(&shop, &stripe, &context, *seed);
+                if let Err(panic) = AssertUnwindSafe(history).catch_unwind().await {
+                    let what = panic.downcast_ref::<String>();
+                    panic!("TEST_SEED={seed} TEST_HISTORIES=1 plays it again: {what:?}");
+                }
+            }
+        }
+    };
+    let seeds: Vec<u64> = (first..first + count).collect();
+    let share = seeds.len().div_ceil(AT_ONCE);
+    join_all(seeds.chunks(share).map(|seeds| play(seeds.to_vec()))).await;
+    books::assert_seats(&shop.stack.db).await;
+}
+
+async fn play_one(shop: &Shop, stripe: &StripeSim, context: &worker::Context, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let story = Story::random(&mut random);
+    let happened = story.happen(shop, stripe).await;
+    let told = shuffled(&happened, shop, &mut random);
+
+    happened.tell(context, &told).await;
+
+    let kinds: Vec<_> = told.iter().map(|it| &it.message_id).collect();
+    assert_eq!(
+        happened.truth(shop).await,
+        story.expected(),
+        "{story:?} {kinds:?}"
+    );
+}
+
+/// Stories of at most six messages, in each of their up to 720 orders.
+async fn every_permutation_ends_like_its_story(stack: Stack) {
+    let shop = quiet_shop(stack).await;
+    let disputed = |story: Story, inquiry, verdict| Story {
+        dispute: Some(Dispute { inquiry, verdict }),
+        ..story
+    };
+    let stories = [
+        Story::of(End::Expired),
+        Story::of(End::DelayedPaid),
+        Story::of(End::DelayedFailed),
+        Story::paid(&[(4900, false)]),
+        Story::paid(&[(4900, true)]),
+        Story::paid(&[(1000, false), (3900, false)]),
+        disputed(Story::of(End::Paid), false, Some(Verdict::Won)),
+        disputed(Story::of(End::DelayedPaid), true, Some(Verdict::Lost)),
+        Story {
+            released: true,
+            ..Story::paid(&[(4900, false)])
+        },
+        Story {
+            held: 5000,
+            ..Story::paid(&[(4900, false)])
+        },
+    ];
+    let play = async |story: &Story| {
+        let (mut stripe, mut context) = a_stripe_and_its_worker(&shop).await;
+        let length = story.happen(&shop, &stripe).await.events.len() + 1;
+        assert!(length <= 6, "{story:?} has {length}");
+        for (index, order) in permutations(length).into_iter().enumerate() {
+            if index % 250 == 249 {
+                (stripe, context) = a_stripe_and_its_worker(&shop).await;
+            }
+            let happened = story.happen(&shop, &stripe).await;
+            let mut messages = happened.messages(&shop);
+            messages.push(happened.confirm_job());
+            let told: Vec<_> = order.iter().map(|at| messages[*at].clone()).collect();
+
+            happened.tell(&context, &told).await;
+
+            assert_eq!(
+                happened.truth(&shop).await,
+                story.expected(),
+                "{story:?} {order:?}"
+            );
+        }
+    };
+    join_all(stories.iter().map(play)).await;
+    books::assert_seats(&shop.stack.db).await;
+}
+
+fn permutations(length: usize) -> Vec<Vec<usize>> {
+    let Some(last) = length.checked_sub(1) else {
+        return vec![Vec::new()];
+    };
+    let shorter = permutations(last);
+    shorter
+        .into_iter()
+        .flat_map(|order| {
+            (0..=order.len()).map(move |at| {
+                let mut longer = order.clone();
+                longer.insert(at, last);
+                longer
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,367 @@
+//! What happened at Stripe to one session, and what must be true here in the end.
+//!
+//! The expectation is computed from the story alone, by rules written down a second time:
+//! nothing of it is the worker's.
+
+use rand::{RngExt, rngs::StdRng};
+use sea_orm::{ActiveModelTrait, EntityTrait};
+use serde_json::{Value, json};
+use shared::{
+    clock,
+    db::{
+        booking,
+        checkout::{self, State},
+        dispute, payment, slot,
+    },
+    message::Envelope,
+};
+use stripe_sim::{Outcome, StripeSim, Verdict};
+use uuid::Uuid;
+use worker::run_job;
+
+use super::{confirm_job, message};
+use crate::shop::{Session, Shop};
+
+/// How the buyer's visit to the payment page ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    StillOpen,
+    Paid,
+    Pending,
+    DelayedPaid,
+    DelayedFailed,
+    Expired,
+}
+
+#[derive(Debug, Clone)]
+pub struct Refund {
+    pub amount: i64,
+    pub fails: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Dispute {
+    pub inquiry: bool,
+    pub verdict: Option<Verdict>,
+}
+
+/// One session's story.
+#[derive(Debug, Clone)]
+pub struct Story {
+    pub price: i64,
+    /// What the hold says has to be paid, if it is not the price.
+    pub held: i64,
+    /// Our side had given the seats up before the first word came.
+    pub released: bool,
+    pub end: End,
+    pub refunds: Vec<Refund>,
+    pub dispute: Option<Dispute>,
+    /// `charge.refunded` brings its refunds along, as it did before 2022-11-15.
+    pub old_shape: bool,
+}
+
+impl Story {
+    pub fn paid(refunds: &[(i64, bool)]) -> Self {
+        let refund = |(amount, fails): &(i64, bool)| Refund {
+            amount: *amount,
+            fails: *fails,
+        };
+        Self {
+            price: 4900,
+            held: 4900,
+            released: false,
+            end: End::Paid,
+            refunds: refunds.iter().map(refund).collect(),
+            dispute: None,
+            old_shape: false,
+        }
+    }
+
+    pub fn of(end: End) -> Self {
+        Self {
+            end,
+            ..Self::paid(&[])
+        }
+    }
+
+    pub fn random(random: &mut StdRng) -> Self {
+        let ends = [
+            End::StillOpen,
+            End::Paid,
+            End::Paid,
+            End::Paid,
+            End::Pending,
+            End::DelayedPaid,
+            End::DelayedPaid,
+            End::DelayedFailed,
+            End::Expired,
+        ];
+        let price = if random.random_bool(0.05) { 0 } else { 4900 };
+        let mut story = Self {
+            price,
+            held: if random.random_bool(0.1) { 5000 } else { price },
+            released: random.random_bool(0.15),
+            old_shape: random.random_bool(0.5),
+            ..Self::of(ends[random.random_range(0..ends.len())])
+        };
+        if story.is_paid() && price > 0 {
+            let mut left = price;
+            while random.random_bool(0.4) && left > 0 && story.refunds.len() < 3 {
+                let amount = if random.random_bool(0.4) {
+                    left
+                } else {
+                    random.random_range(1..=left)
+                };
+                let fails = random.random_bool(0.3);
+                left -= if fails { 0 } else { amount };
+                story.refunds.push(Refund { amount, fails });
+            }
+            story.dispute = random.random_bool(0.25).then(|| Dispute {
+                inquiry: random.random_bool(0.3),
+                verdict: [None, Some(Verdict::Won), Some(Verdict::Lost)]
+                    [random.random_range(0..3_usize)],
+            });
+        }
+        story
+    }
+
+    fn is_paid(&self) -> bool {
+        matches!(self.end, End::Paid | End::DelayedPaid)
+    }
+
+    /// Makes it happen at `stripe`, for a checkout of its own.
+    pub async fn happen(&self, shop: &Shop, stripe: &StripeSim) -> Happened {
+        let before = stripe.events().len();
+        let (checkout_id, slot_id) = (Uuid::now_v7(), shop.slot(1).await);
+        let session = Session {
+            id: stripe
+                .create_session(&format!(
+                    "mode=payment&success_url=https://shop.example&metadata[checkout_id]={checkout_id}\
+                     &payment_intent_data[metadata][checkout_id]={checkout_id}\
+                     &line_items[0][quantity]=1&line_items[0][price_data][currency]=eur\
+                     &line_items[0][price_data][unit_amount]={}\
+                     &line_items[0][price_data][product_data][name]=Seat",
+                    self.price
+                ))
+                .unwrap(),
+        };
+        self.hold(shop, checkout_id, slot_id, &session).await;
+        let outcome = match self.end {
+            End::StillOpen | End::Expired => None,
+            End::Paid => Some(Outcome::Succeed),
+            End::Pending | End::DelayedPaid | End::DelayedFailed => Some(Outcome::Delay),
+        };
+        if let Some(outcome) = outcome {
+            stripe.pay(&session.id, outcome).await.unwrap();
+        }
+        match self.end {
+            End::Expired => stripe.expire(&session.id).unwrap(),
+            // What costs nothing is done at once, whatever the method.
+            End::DelayedPaid | End::DelayedFailed if self.price > 0 => {
+                let succeeded = self.end == End::DelayedPaid;
+                stripe.settle(&session.id, succeeded).await.unwrap();
+            }
+            _ => {}
+        }
+        for refund in &self.refunds {
+            let id = stripe.refund(&session.id, Some(refund.amount)).unwrap();
+            if refund.fails {
+                stripe.fail_refund(&id).unwrap();
+            }
+        }
+        if let Some(dispute) = self.dispute {
+            let id = stripe.dispute(&session.id, dispute.inquiry).unwrap();
+            if let Some(verdict) = dispute.verdict {
+                stripe.close_dispute(&id, verdict).unwrap();
+            }
+        }
+        let mut events = stripe.events_after(before);
+        if self.old_shape {
+            bring_refunds_along(&mut events);
+        }
+        Happened {
+            checkout_id,
+            slot_id,
+            session,
+            events,
+        }
+    }
+
+    async fn hold(&self, shop: &Shop, id: Uuid, slot_id: Uuid, session: &Session) {
+        let now = clock::system();
+        let mut checkout = checkout::Model {
+            id,
+            slot_id,
+            quantity: 1,
+            amount_minor_units: self.held,
+            currency: "eur".to_owned(),
+            customer_name: "Ada Lovelace".to_owned(),
+            customer_email: "ada@example.com".to_owned(),
+            state: State::Open,
+            seats_held: false,
+            session_id: Some(session.id.clone()),
+            checkout_url: None,
+            idempotency_key: None,
+            request_hash: None,
+            intent: None,
+            created_at: now,
+            expires_at: now.saturating_add(time::Duration::HOUR),
+            confirm_enqueued_at: None,
+            stripe_checked_at: None,
+        };
+        let row = checkout::ActiveModel::from(checkout.clone()).reset_all();
+        let db = &shop.stack.db;
+        checkout::Entity::insert(row)
+            .exec_without_returning(db)
+            .await
+            .unwrap();
+        assert!(checkout::take_seats(db, &checkout).await.unwrap());
+        if self.released {
+            checkout::advance(db, &mut checkout, State::Expired)
+                .await
+                .unwrap();
+            checkout::free_seats(db, &checkout).await.unwrap();
+        }
+    }
+
+    /// What must be true once everything has been heard at least once.
+    pub fn expected(&self) -> Truth {
+        let free = self.price == 0;
+        // A free session is complete at once; there is nothing to wait for.
+        let paid =
+            self.is_paid() || (free && matches!(self.end, End::Pending | End::DelayedFailed));
+        let refunded: i64 = self
+            .refunds
+            .iter()
+            .filter(|refund| !refund.fails)
+            .map(|refund| refund.amount)
+            .sum();
+        let state = match self.end {
+            _ if paid => "paid",
+            _ if self.released => "expired",
+            End::StillOpen => "open",
+            End::Pending => "payment_pending",
+            End::DelayedFailed => "payment_failed",
+            _ => "expired",
+        };
+        let booking = match (refunded > 0 && refunded == self.price, self.held) {
+            (true, _) => "cancelled",
+            (false, held) if held != self.price => "needs_attention",
+            (false, _) => "confirmed",
+        };
+        let booking = paid.then_some(booking);
+        // Nobody else wants the seats here, so whoever may have some has them.
+        let seat = match booking {
+            Some(booking) => booking != "cancelled",
+            None => matches!(state, "open" | "payment_pending"),
+        };
+        Truth {
+            state: state.to_owned(),
+            booking: booking.map(str::to_owned),
+            paid: paid.then_some((self.price, refunded)),
+            dispute: self.dispute.filter(|_| paid).map(|dispute| {
+                let word = match (dispute.inquiry, dispute.verdict) {
+                    (true, None) => "warning_needs_response",
+                    (true, Some(_)) => "warning_closed",
+                    (false, None) => "needs_response",
+                    (false, Some(Verdict::Won)) => "won",
+                    (false, Some(Verdict::Lost)) => "lost",
+                };
+                word.to_owned()
+            }),
+            seat,
+        }
+    }
+}
+
+/// The state of one checkout, in words.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Truth {
+    state: String,
+    booking: Option<String>,
+    /// What was paid, and what of it went back.
+    paid: Option<(i64, i64)>,
+    dispute: Option<String>,
+    seat: bool,
+}
+
+/// A story that has happened at Stripe.
+pub struct Happened {
+    pub checkout_id: Uuid,
+    slot_id: Uuid,
+    pub session: Session,
+    pub events: Vec<Value>,
+}
+
+impl Happened {
+    /// The messages that tell it.
+    pub fn messages(&self, shop: &Shop) -> Vec<Envelope> {
+        self.events
+            .iter()
+            .map(|event| message(shop, event))
+            .collect()
+    }
+
+    pub fn confirm_job(&self) -> Envelope {
+        confirm_job(&self.session)
+    }
+
+    pub async fn tell(&self, context: &worker::Context, messages: &[Envelope]) {
+        for message in messages {
+            run_job(context, message).await.unwrap();
+        }
+    }
+
+    /// What is true here now.
+    pub async fn truth(&self, shop: &Shop) -> Truth {
+        use sea_orm::{ActiveEnum, ColumnTrait, QueryFilter};
+        let db = &shop.stack.db;
+        let checkout = checkout::Entity::find_by_id(self.checkout_id).one(db).await;
+        let checkout = checkout.unwrap().unwrap();
+        let payment = payment::Entity::find()
+            .filter(payment::Column::CheckoutId.eq(self.checkout_id))
+            .one(db)
+            .await
+            .unwrap();
+        let bookings = booking::Entity::find()
+            .filter(booking::Column::CheckoutId.eq(self.checkout_id))
+            .all(db)
+            .await
+            .unwrap();
+        assert!(bookings.len() <= 1);
+        let slot = slot::Entity::find_by_id(self.slot_id)
+            .one(db)
+            .await
+            .unwrap();
+        assert_eq!(slot.unwrap().seats_taken, i32::from(checkout.seats_held));
+        Truth {
+            state: checkout.state.to_value(),
+            booking: bookings.first().map(|row| row.status.to_value()),
+            paid: payment
+                .as_ref()
+                .map(|row| (row.amount_minor_units, row.amount_refunded_minor_units)),
+            dispute: payment
+                .and_then(|row| row.dispute_status)
+                .map(|status: dispute::Status| status.to_value()),
+            seat: checkout.seats_held,
+        }
+    }
+}
+
+/// Puts into each `charge.refunded` the refunds that were there when it was made.
+fn bring_refunds_along(events: &mut [Value]) {
+    let mut refunds = Vec::new();
+    for event in events {
+        let object = &mut event["data"]["object"];
+        match object["object"].as_str() {
+            Some("refund") => {
+                refunds.retain(|it: &Value| it["id"] != object["id"]);
+                refunds.push(object.clone());
+            }
+            Some("charge") => {
+                object["refunds"] = json!({ "object": "list", "data": refunds, "has_more": false });
+            }
+            _ => {}
+        }
+    }
+}
