@@ -7,7 +7,7 @@
  */
 export async function pollConfirm(sessionId, show, { api = "", signal } = {}) {
   for (let failures = 0; !signal?.aborted; ) {
-    let pause;
+    let [answer, pause] = [{ status: "offline" }, Math.min(1000 * 2 ** failures, 15_000)];
     try {
       const response = await fetch(`${api}/api/payment/confirm`, {
         method: "POST",
@@ -15,19 +15,18 @@ export async function pollConfirm(sessionId, show, { api = "", signal } = {}) {
         body: JSON.stringify({ session_id: sessionId }),
         signal: AbortSignal.timeout(30_000),
       });
-      if (response.status === 400 || response.status === 404) return show({ status: "unknown" });
-      if (!response.ok) throw new Error(`confirm answered ${response.status}`);
-      const answer = await response.json();
-      if (!signal?.aborted) show(answer);
-      if (!answer.retry_after_ms) return; // final
-      [failures, pause] = [0, answer.retry_after_ms];
+      if (response.ok) [answer, failures] = [await response.json(), 0];
+      else if (response.status === 400 || response.status === 404) answer = { status: "unknown" };
+      else pause = Math.max(pause, 1000 * response.headers.get("retry-after"));
     } catch {
-      if (!signal?.aborted) show({ status: "offline" });
-      pause = Math.min(1000 * 2 ** failures++, 15_000);
+      failures += 1; // no network, no server, no answer in time
     }
+    if (signal?.aborted) return;
+    show(answer);
+    if (answer.status !== "offline" && !answer.retry_after_ms) return; // final
     await new Promise((resume) => {
-      setTimeout(resume, pause);
-      addEventListener("online", resume, { once: true });
+      const timer = setTimeout(resume, answer.retry_after_ms ?? pause);
+      addEventListener("online", () => resume(clearTimeout(timer)), { once: true });
     });
   }
 }

@@ -9,7 +9,7 @@ const ATTEMPT_MS = 20 * 60_000;
 /** The session that can still be paid, or `null`. */
 export const recall = () => read(OPEN);
 
-/** `checkout`: what was ordered, with the answer of POST /api/create-checkout-session. */
+/** `checkout`: what was ordered, with the server's answer, and `ends`, by our own clock. */
 export const remember = (checkout) => write(OPEN, checkout);
 
 /** The session is paid or over. The same order would be a new one. */
@@ -19,6 +19,12 @@ export function forget(sessionId) {
   write(ATTEMPT, null);
 }
 
+/** The buyer has come back from the payment page and may have paid: say so, or take it back. */
+export function markReturned(sessionId, returned) {
+  const checkout = recall();
+  if (checkout?.session_id === sessionId) remember({ ...checkout, returned });
+}
+
 /** The `Idempotency-Key` of an order. Asking again for the same must not hold seats twice. */
 export function keyFor(order) {
   const wanted = JSON.stringify(order);
@@ -26,14 +32,14 @@ export function keyFor(order) {
   if (earlier) return earlier.key;
   // Browsers offer randomUUID to pages on https and on localhost only.
   const key = crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-  write(ATTEMPT, { order, key, expires_at: new Date(Date.now() + ATTEMPT_MS) });
+  write(ATTEMPT, { order, key, ends: Date.now() + ATTEMPT_MS });
   return key;
 }
 
 function read(item) {
   try {
     const value = JSON.parse(sessionStorage.getItem(item));
-    return value && new Date(value.expires_at) > new Date() ? value : null;
+    return value?.ends > Date.now() ? value : null;
   } catch {
     return null; // storage is switched off
   }

@@ -1,11 +1,15 @@
 // Where a buyer lands after paying: says where the booking stands until it is final.
 
 import { pollConfirm } from "./confirm.js";
-import { money, seats, when } from "./format.js";
-import { forget, recall } from "./open-checkout.js";
+import { money, seats, whenExactly } from "./format.js";
+import { forget, markReturned, recall } from "./open-checkout.js";
 
+/** Most answers are there before anything has to be said. */
+const FIRST_WORDS_MS = 1_000;
 /** After this long, "a few seconds" is no longer true. */
 const USUAL_MS = 30_000;
+/** Longer than the server passes on that nothing is paid yet. */
+const STALE_MS = 12_000;
 
 const byId = (id) => document.getElementById(id);
 
@@ -24,36 +28,58 @@ const VIEWS = {
   unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],
 };
 const WORKING = ["processing", "slow", "offline"];
+/** The session may be paid: the shop must not offer to go on with it. */
+const OPEN = ["processing", "awaiting_payment", "offline", "unknown"];
 
+const opened = Date.now();
+const since = () => Date.now() - opened;
 let shown = "checking";
 
-function show({ status, booking, payment, retry_after_ms: goesOn }) {
-  // Stripe is being asked again about something we know already: no reason to flicker.
-  if (status === "processing" && ["slow", "awaiting_payment", "payment_pending"].includes(shown)) return;
-  if (!goesOn && status !== "offline") forget(sessionId);
-  if (status === shown) return;
-  shown = status;
-  const [title, text] = VIEWS[status] ?? VIEWS.processing;
+/** What to say about an answer, which may be older than this page. */
+function viewOf(status) {
+  // Stripe's word that nothing is paid yet is passed on for a while; the buyer has just paid.
+  if (status === "awaiting_payment" && since() < STALE_MS) return "processing";
+  // It is being asked again about something we know: no reason to flicker.
+  if (status === "processing" && ["awaiting_payment", "payment_pending"].includes(shown)) return shown;
+  if (status === "processing" && since() > USUAL_MS) return "slow";
+  return status in VIEWS ? status : "processing";
+}
+
+function show({ status, booking, payment }) {
+  if (!OPEN.includes(status)) forget(sessionId);
+  const view = viewOf(status);
+  if (view === shown) return;
+  shown = view;
+  markReturned(sessionId, view !== "awaiting_payment");
+  const [title, text] = VIEWS[view];
   document.title = title;
   byId("title").textContent = title;
   byId("text").textContent = text;
-  byId("text").classList.toggle("working", WORKING.includes(status));
-  byId("done").hidden = status !== "confirmed";
-  byId("quote").hidden = !["slow", "needs_attention", "refund_pending"].includes(status);
+  byId("text").classList.toggle("working", WORKING.includes(view));
+  byId("done").hidden = view !== "confirmed";
+  byId("quote").hidden = !["slow", "needs_attention", "refund_pending"].includes(view);
   const held = recall();
-  byId("pay").hidden = status !== "awaiting_payment" || held?.session_id !== sessionId;
+  byId("pay").hidden = view !== "awaiting_payment" || held?.session_id !== sessionId;
   byId("pay").href = held?.checkout_url ?? "/";
   byId("booking").hidden = !booking;
   if (!booking) return;
   byId("reference").textContent = booking.reference;
   byId("what").textContent = `${booking.offering}, ${seats(booking.quantity)}`;
-  byId("when").textContent = when(booking.starts_at, booking.ends_at);
+  byId("when").textContent = whenExactly(booking.starts_at, booking.ends_at);
   byId("paid").textContent = money(payment.amount_total, payment.currency)
     + (payment.amount_refunded ? `, of which ${money(payment.amount_refunded, payment.currency)} went back` : "");
 }
 
+/** While the first answer waits for news, the page says what is going on. */
+const stillWaiting = () => ["checking", "processing"].includes(shown) && show({ status: "processing" });
+
 const sessionId = new URLSearchParams(location.search).get("session_id");
 byId("quote-id").textContent = sessionId;
-setTimeout(() => shown === "processing" && show({ status: "slow", retry_after_ms: 1 }), USUAL_MS);
-if (sessionId) await pollConfirm(sessionId, show);
-else show({ status: "unknown" });
+if (sessionId) {
+  markReturned(sessionId, true);
+  setTimeout(stillWaiting, FIRST_WORDS_MS);
+  setTimeout(stillWaiting, USUAL_MS + 100);
+  await pollConfirm(sessionId, show);
+} else {
+  show({ status: "unknown" });
+}

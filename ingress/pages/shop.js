@@ -11,7 +11,19 @@ const byId = (id) => document.getElementById(id);
 const form = byId("order");
 const { quantity, name, email } = form.elements;
 
+/** What an error code means to a buyer. */
+const WORDS = {
+  slot_closed: "This time has already begun. Please choose another.",
+  slot_not_found: "This time is no longer offered. Please choose another.",
+  stripe_unavailable: "The payment page cannot be opened at the moment. Nothing is booked and nothing was charged. Please try again.",
+  checkout_conflict: "Your last click is still being worked on. Please try again in a moment.",
+};
+const TRY_AGAIN = "The shop could not be reached. Nothing is booked and nothing was charged. Please try again.";
+const RELOAD_MS = 5_000;
+
 let offerings = [];
+/** An order is on its way, or the browser is. */
+let busy = false;
 /** What the buyer has chosen; the form belongs to it. */
 let chosen = null;
 
@@ -23,7 +35,8 @@ async function load() {
     if (!response.ok) throw new Error(`offerings answered ${response.status}`);
     ({ offerings } = await response.json());
   } catch {
-    return say("The offers could not be loaded. Please reload the page.");
+    setTimeout(load, RELOAD_MS);
+    return say("The offers could not be loaded. Trying again…");
   }
   say(offerings.length ? "" : "There is nothing to book at the moment.");
   byId("offerings").replaceChildren(...offerings.map(showOffering));
@@ -87,7 +100,7 @@ function choose(offering, slot) {
 const order = () => ({
   slot_id: chosen.slot.id,
   quantity: quantity.valueAsNumber,
-  customer: { name: name.value, email: email.value },
+  customer: { name: name.value.trim(), email: email.value.trim() },
 });
 
 function showTotal() {
@@ -118,42 +131,54 @@ function recheck({ target, type }) {
 }
 
 async function book() {
-  const button = byId("book");
-  if (button.disabled) return;
+  if (busy) return;
   const errors = errorsIn(order());
   showErrors(errors);
   form.querySelector('[aria-invalid="true"]')?.focus();
   if (errors.length) return;
 
-  button.disabled = true;
+  setBusy(true);
   byId("next-slot").hidden = true;
   try {
     const { status, answer } = await send(order());
-    if (status === 201) return location.assign(answer.checkout_url); // the button stays disabled
+    if (status === 201) return location.assign(answer.checkout_url); // it stays busy
+    setBusy(false);
     if (answer.code === "slot_full") await offerNextSlot();
     else if (answer.code === "checkout_completed" && recall()) {
       return location.assign(`/payment-success?session_id=${recall().session_id}`);
     }
-    else showErrors(answer.errors ?? [{ field: "order", message: answer.detail }]);
+    else showErrors(answer.errors ?? [{ field: "order", message: WORDS[answer.code] ?? TRY_AGAIN }]);
   } catch {
-    const message = "The shop could not be reached. Nothing is booked. Please try again.";
-    showErrors([{ field: "order", message }]);
+    setBusy(false);
+    showErrors([{ field: "order", message: TRY_AGAIN }]);
   }
-  button.disabled = false;
   form.querySelector('[aria-invalid="true"]')?.focus();
 }
 
+/** Not `disabled`, which would throw whoever uses the keyboard to the top of the page. */
+function setBusy(now) {
+  busy = now;
+  byId("book").setAttribute("aria-disabled", String(now));
+  if (now) byId("book").textContent = "Opening the payment page…";
+  else if (chosen) showTotal();
+}
+
 async function send(order) {
-  const key = keyFor(order);
+  const [held, key] = [recall(), keyFor(order)];
   const { offering: { name }, slot: { starts_at, ends_at } } = chosen;
   const response = await fetch("/api/create-checkout-session", {
     method: "POST",
     headers: { "content-type": "application/json", "idempotency-key": key },
-    body: JSON.stringify(order),
+    // A changed mind gives the seats of the first one back.
+    body: JSON.stringify(held && held.key !== key ? { ...order, replaces: held.session_id } : order),
     signal: AbortSignal.timeout(30_000),
   });
   const answer = await response.json();
-  if (response.status === 201) remember({ order, key, offering: name, starts_at, ends_at, ...answer });
+  if (response.status === 201) {
+    // By our own clock, which may be wrong.
+    const left = Date.parse(answer.expires_at) - Date.parse(response.headers.get("date"));
+    remember({ order, key, offering: name, starts_at, ends_at, ...answer, ends: Date.now() + left });
+  }
   return { status: response.status, answer };
 }
 
@@ -171,6 +196,7 @@ async function offerNextSlot() {
   showErrors([{ field: "order", message }]);
   const button = byId("next-slot");
   button.hidden = !next;
+  byId(next ? "next-slot" : "book").focus();
   if (!next) return;
   button.textContent = `Take ${when(next.starts_at, next.ends_at)}`;
   button.onclick = () => {
@@ -188,14 +214,25 @@ function showHeld() {
   const held = recall();
   byId("held").hidden = !held;
   if (!held) return;
-  byId("held-text").textContent = `You have ${seats(held.order.quantity)} on hold: ${held.offering}, `
-    + `${when(held.starts_at, held.ends_at)}, for ${minutesLeft(held.expires_at)}.`;
+  const what = `${seats(held.order.quantity)}: ${held.offering}, ${when(held.starts_at, held.ends_at)}`;
+  byId("held-text").textContent = held.returned
+    ? `Your payment for ${what} is being looked up.`
+    : `On hold for you, for ${minutesLeft(held.ends)}: ${what}.`;
+  byId("held-link").textContent = held.returned ? "See how it stands" : "Go on with it";
+  byId("held-link").href = held.returned ? `/payment-success?session_id=${held.session_id}` : "/payment-cancelled";
 }
 
 form.addEventListener("submit", (event) => { event.preventDefault(); book(); });
 form.addEventListener("input", recheck);
 form.addEventListener("change", recheck);
-// The back button may show the page as it was left, its button still disabled.
-addEventListener("pageshow", () => { byId("book").disabled = false; showHeld(); });
+// The back button may show the page as it was left, busy and with old numbers.
+addEventListener("pageshow", ({ persisted }) => {
+  setBusy(false);
+  showHeld();
+  if (!persisted) return;
+  if (!recall()) [chosen, form.hidden] = [null, true]; // what it was about is booked
+  load();
+});
+setInterval(showHeld, 15_000);
 byId("time-zone").textContent = ` Times are in your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
 await load();

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::State,
+    extract::State as AppState,
     http::{HeaderMap, StatusCode},
 };
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 use shared::{
-    db::{checkout, offering},
+    db::{
+        checkout::{self, State},
+        offering,
+    },
     stripe_client::NewCheckoutSession,
     stripe_error::StripeError,
+    stripe_id::CheckoutSessionId,
 };
 use time::OffsetDateTime;
 use tracing::Instrument;
@@ -72,7 +76,7 @@ pub struct CreatedCheckoutSession {
     )
 )]
 pub async fn create_checkout_session(
-    State(app): State<Ingress>,
+    AppState(app): AppState<Ingress>,
     headers: HeaderMap,
     RequestJson(order): RequestJson<Order>,
 ) -> Result<(StatusCode, Json<CreatedCheckoutSession>), ApiError> {
@@ -91,6 +95,9 @@ async fn create(
     hold: NewHold,
     now: OffsetDateTime,
 ) -> Result<CreatedCheckoutSession, ApiError> {
+    if let Some(session_id) = &hold.replaces {
+        end_replaced(&app, session_id).await?;
+    }
     let (checkout, offering) = hold_seats::hold_seats(&app.db, &hold, now).await?;
     let checkout = match (&checkout.session_id, &checkout.checkout_url) {
         (Some(_), Some(_)) => checkout,
@@ -107,6 +114,24 @@ async fn create(
         amount_total: checkout.amount_minor_units,
         currency: checkout.currency,
     })
+}
+
+/// Ends the session at Stripe before its seats are given away. What Stripe does not end is
+/// paid, or over, or not ours: it stays as it is.
+async fn end_replaced(app: &Ingress, session_id: &CheckoutSessionId) -> Result<(), ApiError> {
+    let ours = checkout::Entity::find()
+        .filter(checkout::Column::SessionId.eq(session_id.as_str()))
+        .filter(checkout::Column::State.eq(State::Open))
+        .one(&app.db)
+        .await?;
+    if ours.is_none() {
+        return Ok(());
+    }
+    match app.stripe.expire_checkout_session(session_id).await {
+        Ok(_) => Ok(hold_seats::end(&app.db, session_id).await?),
+        Err(StripeError::Refused { .. } | StripeError::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Asks Stripe for the session of a hold that is committed by now. Without a session the

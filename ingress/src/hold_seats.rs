@@ -14,6 +14,7 @@ use shared::{
     },
     money::Amount,
     stripe_client::CreatedCheckoutSession,
+    stripe_id::CheckoutSessionId,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -31,6 +32,8 @@ pub struct NewHold {
     pub customer_email: String,
     pub idempotency_key: Option<String>,
     pub request_hash: String,
+    /// An open session that shall make way.
+    pub replaces: Option<CheckoutSessionId>,
     pub expires_at: OffsetDateTime,
 }
 
@@ -192,6 +195,23 @@ pub async fn attach_session(
         .await?;
     let checkout = checkout::Entity::find_by_id(checkout_id).one(db).await?;
     checkout.ok_or(ApiError::CheckoutConflict)
+}
+
+/// Ends a hold whose session Stripe has just ended unpaid.
+pub async fn end(db: &DatabaseConnection, session_id: &CheckoutSessionId) -> Result<(), DbErr> {
+    let tx = db::begin(db).await?;
+    let checkout = checkout::Entity::find()
+        .filter(checkout::Column::SessionId.eq(session_id.as_str()))
+        .lock_exclusive()
+        .one(&tx)
+        .await?;
+    if let Some(mut checkout) = checkout
+        && checkout.state == State::Open
+    {
+        checkout::advance(&tx, &mut checkout, State::Expired).await?;
+        checkout::free_seats(&tx, &checkout).await?;
+    }
+    tx.commit().await
 }
 
 /// Frees the seats of a hold that got no session, and its `Idempotency-Key`, so that the

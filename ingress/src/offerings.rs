@@ -1,6 +1,10 @@
 //! `GET /api/offerings`
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, header},
+};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use shared::db::{offering, slot};
@@ -15,6 +19,9 @@ use crate::{
 
 /// Slots listed at once, the next ones first.
 const MAX_SLOTS: u64 = 1000;
+
+/// Seats change by the second.
+const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 /// What can be booked.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +68,9 @@ pub struct Slot {
         (status = 503, description = "database_unavailable", body = Problem),
     )
 )]
-pub async fn offerings(State(app): State<Ingress>) -> Result<Json<Offerings>, ApiError> {
+pub async fn offerings(
+    State(app): State<Ingress>,
+) -> Result<([(HeaderName, &'static str); 1], Json<Offerings>), ApiError> {
     let mut offerings: Vec<Offering> = offering::Entity::find()
         .order_by_asc(offering::Column::Name)
         .all(&app.db)
@@ -93,5 +102,5 @@ pub async fn offerings(State(app): State<Ingress>) -> Result<Json<Offerings>, Ap
             });
         }
     }
-    Ok(Json(Offerings { offerings }))
+    Ok(([NO_STORE], Json(Offerings { offerings })))
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use shared::stripe_id::CheckoutSessionId;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,6 +30,11 @@ pub struct Order {
     quantity: Option<i64>,
     #[schema(required)]
     customer: Option<Customer>,
+    /// The Checkout Session of an earlier order that this one takes the place of: if it is
+    /// still open it is ended, and its seats are free before these are held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "cs_test_a1B2c3")]
+    replaces: Option<String>,
 }
 
 /// Who books.
@@ -44,7 +50,7 @@ pub struct Customer {
 impl Order {
     /// Checks every field, so that a form can mark all that are wrong at once.
     pub fn into_hold(
-        self,
+        mut self,
         idempotency_key: Option<String>,
         now: OffsetDateTime,
         hold: time::Duration,
@@ -52,7 +58,13 @@ impl Order {
         let mut errors = Vec::new();
         let mut wrong = |field, message| errors.push(FieldError { field, message });
 
+        // Once it is replaced the same order has nothing to replace any more.
+        let replaces = self.replaces.take();
+        let replaces = replaces.as_deref().map(CheckoutSessionId::from_str);
         let request_hash = request_hash(&self);
+        if let Some(Err(_)) = replaces {
+            wrong("replaces", "This is not the id of a Checkout Session.");
+        }
         let slot_id = self.slot_id.as_deref().map(Uuid::from_str);
         match slot_id {
             None => wrong("slot_id", "Choose a slot."),
@@ -89,6 +101,7 @@ impl Order {
                 customer_email: email,
                 idempotency_key,
                 request_hash,
+                replaces: replaces.and_then(Result::ok),
                 // One minute more than promised: Stripe refuses less than 30 minutes by its clock.
                 expires_at: now
                     .truncate_to_second()

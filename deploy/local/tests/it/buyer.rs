@@ -76,6 +76,15 @@ async fn a_buyer_books_pays_and_reads_that_it_is_confirmed(stack: Stack) {
     let page = browser.text().await;
     assert!(page.contains("Harbour kayak tour, 2 seats"), "{page}");
     assert!(page.contains("€98.00"), "{page}");
+    let year = shared::clock::system()
+        .saturating_add(time::Duration::DAY)
+        .year()
+        .to_string();
+    let in_berlin = page.contains("CET") || page.contains("GMT+");
+    assert!(
+        page.contains(&year) && in_berlin,
+        "when, for who reads it elsewhere: {page}"
+    );
     let reference = browser.find("#reference", "-").await.text().await.unwrap();
     assert_eq!(reference.len(), 11, "{reference}");
     assert_eq!((checkouts(&shop).await, shop.bookings().await), (1, 1));

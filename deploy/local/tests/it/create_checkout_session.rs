@@ -25,6 +25,7 @@ on_each_stack![
     an_idempotency_key_ends_with_its_session,
     a_buyer_who_leaves_too_early_leaves_no_hold_without_a_session,
     a_repeated_request_pays_the_price_of_its_hold,
+    an_order_takes_the_place_of_an_earlier_one_that_is_still_open,
     bad_requests_get_a_clear_error,
     a_failure_of_stripe_gives_the_seats_back,
 ];
@@ -193,6 +194,44 @@ async fn a_repeated_request_pays_the_price_of_its_hold(stack: Stack) {
 
     assert_eq!(status, StatusCode::CREATED, "{second}");
     assert_eq!(second, first);
+    shop.close().await;
+}
+
+async fn an_order_takes_the_place_of_an_earlier_one_that_is_still_open(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(2).await;
+    let replacing = async |session: &Session| {
+        let mut wish = order(slot, 2);
+        wish["replaces"] = json!(session.id);
+        // Said twice, as after an answer that was lost.
+        let (_, first) = send(&shop, &session.id, &wish).await;
+        let (status, again) = send(&shop, &session.id, &wish).await;
+        assert_eq!(first, again);
+        (status, again)
+    };
+
+    let earlier = shop.create(slot).await;
+    let (status, later) = replacing(&earlier).await;
+    assert_eq!(status, StatusCode::CREATED, "{later}");
+    assert_eq!(shop.seats_taken(slot).await, 2);
+    assert_eq!(at_stripe(&shop, &earlier.id).await["status"], "expired");
+
+    // What is paid stays.
+    let paid = Session {
+        id: later["session_id"].as_str().unwrap().to_owned(),
+    };
+    shop.pay(&paid, Outcome::Succeed).await;
+    shop.wait_for_bookings(1).await;
+    let (status, refused) = replacing(&paid).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert_eq!(refused["code"], "slot_full");
+    assert_eq!(shop.confirm(&paid.id, 0).await.1["status"], "confirmed");
+
+    let mut wish = order(slot, 1);
+    wish["replaces"] = json!("../refunds");
+    let (status, problem) = send(&shop, "malformed", &wish).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["errors"][0]["field"], "replaces");
     shop.close().await;
 }
 

@@ -1,6 +1,7 @@
 //! The form, with everything that can be wrong with it.
 
 use serde_json::Value;
+use thirtyfour::Key;
 
 use super::fill_in;
 use crate::{browser::Browser, shop::Shop, stack::Stack};
@@ -24,7 +25,8 @@ async fn a_slot_that_fills_meanwhile_offers_the_next_one() {
     browser
         .find("#order-error", "This time has just filled up")
         .await;
-    browser.click("#next-slot", "Take ").await;
+    browser.find("#next-slot", "Take ").await;
+    browser.press(Key::Enter).await; // it has the focus
     browser.click("#book", "Book now, €98.00").await;
     browser.click("button", "Pay").await;
 

@@ -1,6 +1,8 @@
 //! Every way a checkout can end, or not end yet, in the buyer's words.
 
-use stripe_sim::Faults;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use shared::db::{checkout, offering};
+use stripe_sim::{Faults, Outcome};
 
 use super::{go_to_payment, session_id};
 use crate::{
@@ -111,32 +113,110 @@ async fn an_expired_checkout_and_a_foreign_link_are_called_by_their_names() {
     shop.close().await;
 }
 
-/// `refunded` and `refund_pending` as confirm will say them.
 #[tokio::test(flavor = "multi_thread")]
 async fn refunds_are_said_in_the_buyers_words() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
+    shop.slot(5).await;
     let browser = Browser::open().await;
-    for (status, heading) in [
-        ("refunded", "Your payment was refunded"),
-        ("refund_pending", "Your payment is being refunded"),
+    go_to_payment(&browser, &shop, 1).await;
+    browser.click("button", "Pay").await;
+    browser.read_heading("Your booking is confirmed").await;
+    let session = session_id(&browser).await;
+    let refunded = async |minor_units: i64| {
+        eventually("the refund is known", async || {
+            let (_, body) = shop.confirm(&session, 0).await;
+            body["payment"]["amount_refunded"] == minor_units
+        })
+        .await;
+        browser.driver.refresh().await.unwrap();
+    };
+
+    shop.stripe.refund(&session, Some(1000)).unwrap();
+    refunded(1000).await;
+    browser.read_heading("Your booking is confirmed").await;
+    browser
+        .find("#paid", "€49.00, of which €10.00 went back")
+        .await;
+    shop.stripe.refund(&session, None).unwrap();
+    refunded(4900).await;
+
+    browser.read_heading("Your payment was refunded").await;
+    browser.assert_accessible().await;
+    browser.close(&[]).await;
+    shop.close().await;
+}
+
+/// Paid when the seats were gone: the money goes back by itself. Paid what the hold does not
+/// say: a person has to look.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_paid_for_nothing_reads_that_the_money_is_safe() {
+    let mut shop = Shop::open(Stack::sqlite_embedded().await).await;
+    let slot = shop.slot(1).await;
+    let browser = Browser::open().await;
+    shop.stop_workers().await;
+    let late = shop.create(slot).await;
+    let db = shop.stack.db.clone();
+    let mut hold = checkout::Entity::find().one(&db).await.unwrap().unwrap();
+    checkout::advance(&db, &mut hold, checkout::State::Expired)
+        .await
+        .unwrap();
+    checkout::free_seats(&db, &hold).await.unwrap();
+    shop.create(slot).await;
+    shop.pay(&late, Outcome::Succeed).await;
+    // The worker books, and Stripe's API does not answer: the refund has to wait.
+    let page = format!("{}/payment-success?session_id=", shop.url);
+    shop.stripe.set_faults(Faults {
+        api_status: Some(500),
+        ..Faults::default()
+    });
+    shop.start_worker();
+
+    browser.goto(&format!("{page}{}", late.id)).await;
+    browser.read_heading("Your payment is being refunded").await;
+    browser.find("#quote-id", &late.id).await;
+    browser.assert_accessible().await;
+
+    shop.stripe.set_faults(Faults::default());
+    let other = shop.create(shop.slot(1).await).await;
+    checkout::Entity::update_many()
+        .col_expr(checkout::Column::AmountMinorUnits, Expr::value(5000))
+        .filter(checkout::Column::SessionId.eq(&other.id))
+        .exec(&db)
+        .await
+        .unwrap();
+    shop.pay(&other, Outcome::Succeed).await;
+    browser.goto(&format!("{page}{}", other.id)).await;
+    browser.read_heading("We have your payment").await;
+    browser.find("#quote-id", &other.id).await;
+    browser.assert_accessible().await;
+    browser.close(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_is_shown_in_the_currencys_own_digits() {
+    let shop = Shop::open(Stack::sqlite_embedded().await).await;
+    let browser = Browser::open().await;
+    for (currency, minor_units, shown) in [
+        ("jpy", 6500, "JP¥6,500"),
+        ("usd", 1099, "US$10.99"),
+        ("kwd", 12_345, "KWD 12.345"),
+        ("rsd", 150_050, "RSD 1,500.50"),
+        ("isk", 500_000, "ISK 5,000"),
     ] {
-        let answer = format!(
-            "window.fetch = async () => new Response(JSON.stringify({{ status: '{status}' }}), {{ status: 200 }})"
-        );
-        browser
-            .devtools(
-                "Page.addScriptToEvaluateOnNewDocument",
-                serde_json::json!({ "source": answer }),
+        shop.slot(1).await;
+        offering::Entity::update_many()
+            .col_expr(offering::Column::Currency, Expr::value(currency))
+            .col_expr(
+                offering::Column::UnitAmountMinorUnits,
+                Expr::value(minor_units),
             )
-            .await;
-        browser
-            .goto(&format!(
-                "{}/payment-success?session_id=cs_test_a1B2c3D4e5",
-                shop.url
-            ))
-            .await;
-        browser.read_heading(heading).await;
-        browser.assert_accessible().await;
+            .exec(&shop.stack.db)
+            .await
+            .unwrap();
+        browser.goto(&shop.url).await;
+        browser.find(".price", shown).await;
+        let text = browser.text().await;
+        assert!(text.lines().any(|line| line == shown), "{shown}: {text}");
     }
     browser.close(&[]).await;
     shop.close().await;
