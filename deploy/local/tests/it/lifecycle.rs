@@ -5,6 +5,7 @@ mod histories;
 mod holds;
 mod not_ours;
 mod refunds;
+mod show;
 mod story;
 mod unfulfillable;
 
