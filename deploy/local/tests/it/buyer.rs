@@ -74,6 +74,12 @@ async fn a_buyer_books_pays_and_reads_that_it_is_confirmed(stack: Stack) {
 
     browser.read_heading("Your booking is confirmed").await;
     let page = browser.text().await;
+    let announced = browser
+        .run("return document.querySelector('[role=status]').innerText")
+        .await;
+    for said in ["Your booking is confirmed", "Harbour kayak tour"] {
+        assert!(announced.as_str().unwrap().contains(said), "{announced}");
+    }
     assert!(page.contains("Harbour kayak tour, 2 seats"), "{page}");
     assert!(page.contains("€98.00"), "{page}");
     let year = shared::clock::system()

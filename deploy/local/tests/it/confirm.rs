@@ -146,6 +146,19 @@ async fn polling_enqueues_one_job(stack: Stack) {
     shop.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_keeps_an_answer() {
+    let shop = Shop::without_worker(Stack::sqlite_embedded().await).await;
+    let session = shop.create(shop.slot(1).await).await;
+    for id in [session.id.as_str(), "cs_test_ofSomebodyElse", "malformed"] {
+        let body = json!({ "session_id": id });
+        let response = shop.post("/api/payment/confirm", &body).await;
+        assert_eq!(response.headers()["cache-control"], "no-store", "{id}");
+        assert_eq!(response.headers()["referrer-policy"], "no-referrer");
+    }
+    shop.close().await;
+}
+
 async fn unknown_and_malformed_ids_go_nowhere(stack: Stack) {
     let shop = Shop::without_worker(stack).await;
     let confirm = async |body: Value| {
