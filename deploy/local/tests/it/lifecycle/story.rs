@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::{
     clock,
     db::{
-        booking,
+        self, booking,
         checkout::{self, State},
         dispute, payment, slot,
     },
@@ -210,18 +210,20 @@ impl Story {
             stripe_checked_at: None,
         };
         let row = checkout::ActiveModel::from(checkout.clone()).reset_all();
-        let db = &shop.stack.db;
+        // In one transaction: on a busy machine each write would wait for SQLite's lock anew.
+        let tx = db::begin(&shop.stack.db).await.unwrap();
         checkout::Entity::insert(row)
-            .exec_without_returning(db)
+            .exec_without_returning(&tx)
             .await
             .unwrap();
-        assert!(checkout::take_seats(db, &checkout).await.unwrap());
+        assert!(checkout::take_seats(&tx, &checkout).await.unwrap());
         if self.released {
-            checkout::advance(db, &mut checkout, State::Expired)
+            checkout::advance(&tx, &mut checkout, State::Expired)
                 .await
                 .unwrap();
-            checkout::free_seats(db, &checkout).await.unwrap();
+            checkout::free_seats(&tx, &checkout).await.unwrap();
         }
+        tx.commit().await.unwrap();
     }
 
     /// What must be true once everything has been heard at least once.
