@@ -10,6 +10,7 @@ use axum::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 use shared::{
+    checkout_session::Status,
     db::{
         checkout::{self, State},
         offering,
@@ -116,20 +117,29 @@ async fn create(
     })
 }
 
-/// Ends the session at Stripe before its seats are given away. What Stripe does not end is
-/// paid, or over, or not ours: it stays as it is.
+/// Ends the session at Stripe before its seats are given away. Whoever has just paid it is
+/// told so and is not sold another.
 async fn end_replaced(app: &Ingress, session_id: &CheckoutSessionId) -> Result<(), ApiError> {
     let ours = checkout::Entity::find()
         .filter(checkout::Column::SessionId.eq(session_id.as_str()))
-        .filter(checkout::Column::State.eq(State::Open))
         .one(&app.db)
         .await?;
-    if ours.is_none() {
-        return Ok(());
+    match ours.map(|checkout| checkout.state) {
+        Some(State::Open) => {}
+        Some(State::PaymentPending | State::Paid) => return Err(ApiError::CheckoutCompleted),
+        Some(State::Expired | State::PaymentFailed | State::Abandoned) | None => return Ok(()),
     }
     match app.stripe.expire_checkout_session(session_id).await {
         Ok(_) => Ok(hold_seats::end(&app.db, session_id).await?),
-        Err(StripeError::Refused { .. } | StripeError::NotFound) => Ok(()),
+        // Not open any more: expired by itself, or paid this instant.
+        Err(StripeError::Refused { .. }) => {
+            let session = app.stripe.retrieve_checkout_session(session_id).await?;
+            match session.status {
+                Some(Status::Complete) => Err(ApiError::CheckoutCompleted),
+                _ => Ok(()),
+            }
+        }
+        Err(StripeError::NotFound) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

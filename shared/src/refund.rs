@@ -44,14 +44,6 @@ pub enum Status {
     Failed,
 }
 
-impl Status {
-    /// Whether it will never give the buyer money.
-    #[must_use]
-    pub fn came_to_nothing(self) -> bool {
-        matches!(self, Self::Canceled | Self::Failed)
-    }
-}
-
 impl From<String> for Status {
     fn from(word: String) -> Self {
         Self::try_from_value(&word).unwrap_or(Self::Pending)

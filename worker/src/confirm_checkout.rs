@@ -7,6 +7,7 @@ use shared::{
     stripe_error::StripeError,
     stripe_id::CheckoutSessionId,
 };
+use uuid::Uuid;
 
 use crate::{
     Context,
@@ -25,8 +26,19 @@ pub async fn confirm_checkout(
 ) -> Result<Fulfillment, JobError> {
     tracing::Span::current().record("checkout_session.id", session_id.as_str());
     // Before the transaction: no row stays locked during a call to Stripe.
-    let mut session = context.stripe.retrieve_checkout_session(session_id).await?;
-    if session.status == Some(Status::Open) && hold_is_over(context, session_id).await? {
+    let over = overdue_hold(context, session_id).await?;
+    let mut session = match (
+        context.stripe.retrieve_checkout_session(session_id).await,
+        over,
+    ) {
+        // Nobody can pay it; its seats must not wait for ever.
+        (Err(StripeError::NotFound), Some(checkout_id)) => {
+            let subject = Subject::Checkout(checkout_id);
+            return fulfill_checkout(context, subject, &Fact::Expired, None).await;
+        }
+        (session, _) => session?,
+    };
+    if session.status == Some(Status::Open) && over.is_some() {
         session = expire(context, session_id).await?;
     }
     if let Some(not_ours) = refuse(context, &session) {
@@ -42,12 +54,19 @@ pub async fn confirm_checkout(
     fulfill_checkout(context, Subject::Session(&session), &fact, None).await
 }
 
-async fn hold_is_over(context: &Context, session_id: &CheckoutSessionId) -> Result<bool, DbErr> {
+/// The checkout of a session whose hold has ended by our clock.
+async fn overdue_hold(
+    context: &Context,
+    session_id: &CheckoutSessionId,
+) -> Result<Option<Uuid>, DbErr> {
     let checkout = checkout::Entity::find()
         .filter(checkout::Column::SessionId.eq(session_id.as_str()))
         .one(&context.db)
         .await?;
-    Ok(checkout.is_some_and(|checkout| checkout.expires_at < (context.clock)()))
+    let now = (context.clock)();
+    Ok(checkout
+        .filter(|checkout| checkout.expires_at < now)
+        .map(|checkout| checkout.id))
 }
 
 /// Stripe refuses if the session is not open any more: then it is worth another look.

@@ -17,6 +17,8 @@ pub enum Fact {
     Expired,
     /// Money went back, or did not after all.
     Refunds(Vec<Refund>),
+    /// The refund we owed is made, and this is all there is of it.
+    PromiseKept(Vec<Refund>),
     /// The buyer took it to the bank.
     Dispute(Dispute),
 }

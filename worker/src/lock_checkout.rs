@@ -21,7 +21,7 @@ pub enum Subject<'a> {
 pub struct Locked {
     pub checkout: checkout::Model,
     /// Other checkouts of the same intent, locked as well: one of them may be paid, too.
-    pub siblings: Vec<Uuid>,
+    pub siblings: Vec<checkout::Model>,
 }
 
 /// The checkout of `subject`, or `None` if it is none of ours.
@@ -58,7 +58,7 @@ pub async fn lock(
     }
     Ok(Some(Locked {
         checkout,
-        siblings: rows.into_iter().map(|row| row.id).collect(),
+        siblings: rows,
     }))
 }
 

@@ -8,7 +8,7 @@ use sea_orm::{
 use shared::{
     db::{
         checkout::{self, State},
-        dispute, payment, refund,
+        dispute, outbox, payment, refund,
     },
     refund::Refund,
 };
@@ -36,10 +36,16 @@ pub async fn record(
             record_payment(tx, checkout.id, paid, now).await?;
             checkout::advance(tx, checkout, State::Paid).await
         }
-        Fact::Refunds(refunds) => {
-            for refund in refunds {
-                record_refund(tx, checkout.id, refund, now).await?;
-            }
+        Fact::Refunds(refunds) => record_refunds(tx, checkout.id, refunds, now).await,
+        Fact::PromiseKept(refunds) => {
+            record_refunds(tx, checkout.id, refunds, now).await?;
+            outbox::Entity::update_many()
+                .col_expr(outbox::Column::DoneAt, Expr::value(now))
+                .filter(outbox::Column::CheckoutId.eq(checkout.id))
+                .filter(outbox::Column::Kind.eq(outbox::Kind::Refund))
+                .filter(outbox::Column::DoneAt.is_null())
+                .exec(tx)
+                .await?;
             Ok(())
         }
         Fact::Dispute(dispute) => record_dispute(tx, checkout.id, dispute, now).await,
@@ -85,6 +91,18 @@ async fn record_payment(
         .on_conflict(on_conflict)
         .exec_without_returning(tx)
         .await?;
+    Ok(())
+}
+
+async fn record_refunds(
+    tx: &impl ConnectionTrait,
+    checkout_id: Uuid,
+    refunds: &[Refund],
+    now: OffsetDateTime,
+) -> Result<(), DbErr> {
+    for refund in refunds {
+        record_refund(tx, checkout_id, refund, now).await?;
+    }
     Ok(())
 }
 
@@ -147,10 +165,15 @@ async fn record_dispute(
             .await
             .map(drop);
     };
-    row.created_at = known.created_at;
-    row.status = row.status.max(known.status);
     row.funds_withdrawn |= known.funds_withdrawn;
     row.funds_reinstated |= known.funds_reinstated;
+    if known.status >= row.status {
+        row.amount_minor_units = known.amount_minor_units;
+        row.currency = known.currency;
+        row.reason = known.reason;
+        row.status = known.status;
+    }
+    row.created_at = known.created_at;
     let row = dispute::ActiveModel::from(row).reset_all();
     row.update(tx).await?;
     Ok(())

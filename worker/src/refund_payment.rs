@@ -23,8 +23,6 @@ use crate::{
     lock_checkout::Subject, settle_checkout::reason,
 };
 
-/// Promises taken at once.
-const AT_ONCE: u64 = 20;
 /// For one try, with all tries of its calls: nobody else takes the promise meanwhile.
 const LEASE: Duration = Duration::from_mins(2);
 /// After a failure; it doubles from there.
@@ -32,6 +30,11 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_hours(1);
 /// About a day. Then an operator has to look.
 const ATTEMPTS: i32 = 30;
+
+/// A payment of money that Stripe has no PaymentIntent for.
+#[derive(Debug, thiserror::Error)]
+#[error("the payment has no PaymentIntent")]
+struct NoPaymentIntent;
 
 /// Keeps what is due of the promises.
 ///
@@ -42,41 +45,41 @@ const ATTEMPTS: i32 = 30;
 /// [`JobError`] if the database is in trouble. What Stripe refuses is noted in the row.
 pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
     let mut kept: usize = 0;
-    for promise in take(context).await? {
+    // One at a time: a lease has to last for one try only.
+    while let Some(promise) = take(context).await? {
         match refund_payment(context, promise.checkout_id).await {
-            Ok(()) => {
-                finish(context, promise.id).await?;
-                kept = kept.saturating_add(1);
-            }
+            Ok(()) => kept = kept.saturating_add(1),
             Err(error) => postpone(context, &promise, &error).await?,
         }
     }
     Ok(kept)
 }
 
-async fn take(context: &Context) -> Result<Vec<outbox::Model>, DbErr> {
+async fn take(context: &Context) -> Result<Option<outbox::Model>, DbErr> {
     let now = (context.clock)();
     let tx = db::begin(&context.db).await?;
     let due = outbox::Entity::find()
         .filter(outbox::Column::DoneAt.is_null())
         .filter(outbox::Column::DueAt.lte(now))
         .order_by_asc(outbox::Column::DueAt)
-        .limit(AT_ONCE)
+        .limit(1)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .all(&tx)
+        .one(&tx)
         .await?;
-    outbox::Entity::update_many()
-        .col_expr(
-            outbox::Column::DueAt,
-            Expr::value(now.saturating_add(span(LEASE))),
-        )
-        .col_expr(
-            outbox::Column::Attempts,
-            Expr::col(outbox::Column::Attempts).add(1),
-        )
-        .filter(outbox::Column::Id.is_in(due.iter().map(|promise| promise.id)))
-        .exec(&tx)
-        .await?;
+    if let Some(promise) = &due {
+        outbox::Entity::update_many()
+            .col_expr(
+                outbox::Column::DueAt,
+                Expr::value(now.saturating_add(span(LEASE))),
+            )
+            .col_expr(
+                outbox::Column::Attempts,
+                Expr::col(outbox::Column::Attempts).add(1),
+            )
+            .filter(outbox::Column::Id.eq(promise.id))
+            .exec(&tx)
+            .await?;
+    }
     tx.commit().await?;
     Ok(due)
 }
@@ -87,13 +90,10 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<(), JobE
         .filter(payment::Column::CheckoutId.eq(checkout_id))
         .one(&context.db)
         .await?;
-    // A payment of nothing has no PaymentIntent, and nothing to give back.
-    let Some((payment, Some(intent))) =
-        payment.map(|payment| (payment.session_id, payment.payment_intent_id))
-    else {
-        return Ok(());
-    };
-    let key = format!("refund:{payment}");
+    let paid = payment.and_then(|it| Some((it.session_id, it.payment_intent_id?)));
+    let (session_id, intent) =
+        paid.ok_or_else(|| JobError::reject("no_payment_intent", NoPaymentIntent))?;
+    let key = format!("refund:{session_id}");
     let refunds: Vec<Refund> = match context.stripe.refund(&intent, &key).await {
         Ok(refund) => vec![refund],
         // By somebody in the dashboard; or by us, longer ago than Stripe remembers keys.
@@ -103,17 +103,8 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<(), JobE
         Err(error) => return Err(error.into()),
     };
     let subject = Subject::Checkout(checkout_id);
-    let outcome = fulfill_checkout(context, subject, &Fact::Refunds(refunds), None).await?;
+    let outcome = fulfill_checkout(context, subject, &Fact::PromiseKept(refunds), None).await?;
     tracing::info!(checkout.id = %checkout_id, outcome = outcome.as_str(), "Payment refunded");
-    Ok(())
-}
-
-async fn finish(context: &Context, id: Uuid) -> Result<(), DbErr> {
-    outbox::Entity::update_many()
-        .col_expr(outbox::Column::DoneAt, Expr::value((context.clock)()))
-        .filter(outbox::Column::Id.eq(id))
-        .exec(&context.db)
-        .await?;
     Ok(())
 }
 
@@ -135,6 +126,8 @@ async fn postpone(
         )
         .col_expr(outbox::Column::DoneAt, Expr::value(over.then_some(now)))
         .filter(outbox::Column::Id.eq(promise.id))
+        // Somebody else may have kept it after our lease.
+        .filter(outbox::Column::DoneAt.is_null())
         .exec(&tx)
         .await?;
     if over {

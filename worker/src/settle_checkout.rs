@@ -1,9 +1,7 @@
 //! What follows from everything that is known about a checkout: its booking, its seats, and
 //! whether money has to go back.
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::db::{
     booking::{self, Status},
     checkout, dispute, outbox,
@@ -56,16 +54,24 @@ pub async fn settle(
         .await?;
     let before = booking.as_ref().map(|booking| booking.status);
 
-    let (status, reason) = match before {
+    let promise = outbox::Entity::find()
+        .filter(outbox::Column::Kind.eq(outbox::Kind::Refund))
+        .filter(outbox::Column::CheckoutId.eq(checkout.id))
+        .one(tx)
+        .await?;
+
+    let (status, reason) = match (before, promise) {
         _ if refunded >= payment.amount_minor_units && refunded > 0 => (Status::Cancelled, None),
-        Some(Status::RefundPending) if came_to_nothing(&refunds) => {
+        // Once a refund is owed there is no way back to a booking, whatever came of it.
+        (_, Some(promise)) if promise.done_at.is_some() && !is_any_on_its_way(&refunds) => {
             (Status::NeedsAttention, Some(reason::REFUND_FAILED))
         }
-        Some(Status::Confirmed | Status::RefundPending | Status::NeedsAttention) => {
+        (Some(Status::Cancelled), Some(_)) => (Status::RefundPending, None),
+        (Some(Status::Confirmed | Status::RefundPending | Status::NeedsAttention), _) => {
             return Ok(Fulfillment::Recorded);
         }
         // Nothing to go by yet; or a refund that was taken back.
-        None | Some(Status::Cancelled) => decide(tx, locked, &payment, before, policy).await?,
+        (None | Some(Status::Cancelled), _) => decide(tx, locked, &payment, before, policy).await?,
     };
     if before == Some(status) {
         return Ok(Fulfillment::Recorded);
@@ -114,46 +120,49 @@ async fn decide(
     policy: OnUnfulfillable,
 ) -> Result<(Status, Option<&'static str>), DbErr> {
     let checkout = &locked.checkout;
-    let why = if is_booked(tx, &locked.siblings).await? {
-        reason::DUPLICATE_PAYMENT
+    let mismatch = if payment.currency != checkout.currency {
+        Some(reason::CURRENCY_MISMATCH)
+    } else if payment.amount_minor_units != checkout.amount_minor_units {
+        Some(reason::AMOUNT_MISMATCH)
     } else {
-        let seated = checkout.seats_held || checkout::take_seats(tx, checkout).await?;
-        // The seats wait with the money, if there are any.
-        if payment.currency != checkout.currency {
-            return Ok((Status::NeedsAttention, Some(reason::CURRENCY_MISMATCH)));
-        }
-        if payment.amount_minor_units != checkout.amount_minor_units {
-            return Ok((Status::NeedsAttention, Some(reason::AMOUNT_MISMATCH)));
-        }
-        if seated {
-            return Ok((Status::Confirmed, None));
-        }
-        reason::NO_SEATS
+        None
+    };
+    let duplicate = locked.siblings.iter().any(is_booked);
+    // With a mismatch the seats wait with the money, if there are any.
+    let seated = if duplicate {
+        false
+    } else {
+        checkout.seats_held || checkout::take_seats(tx, checkout).await?
+    };
+    let why = match (mismatch, duplicate, seated) {
+        (Some(_), _, _) => return Ok((Status::NeedsAttention, mismatch)),
+        (None, false, true) => return Ok((Status::Confirmed, None)),
+        (None, true, _) => reason::DUPLICATE_PAYMENT,
+        (None, false, false) => reason::NO_SEATS,
     };
     Ok(match (before, policy) {
-        // We have tried to give it back.
+        // There is nothing to give back.
+        _ if payment.amount_minor_units == 0 => (Status::Cancelled, Some(why)),
+        // The money had gone back, and came back to us.
         (Some(_), _) => (Status::NeedsAttention, Some(reason::REFUND_FAILED)),
         (None, OnUnfulfillable::Refund) => (Status::RefundPending, Some(why)),
         (None, OnUnfulfillable::Hold) => (Status::NeedsAttention, Some(why)),
     })
 }
 
-/// Whether one of `checkouts` is paid and not given back.
-async fn is_booked(tx: &impl ConnectionTrait, checkouts: &[Uuid]) -> Result<bool, DbErr> {
-    if checkouts.is_empty() {
-        return Ok(false);
-    }
-    let live = booking::Entity::find()
-        .filter(booking::Column::CheckoutId.is_in(checkouts.iter().copied()))
-        .filter(booking::Column::Status.is_in([Status::Confirmed, Status::NeedsAttention]))
-        .count(tx)
-        .await?;
-    Ok(live > 0)
+/// Whether a checkout of the same wish is paid and has its seats.
+fn is_booked(sibling: &checkout::Model) -> bool {
+    sibling.state == checkout::State::Paid && sibling.seats_held
 }
 
-/// All that was tried has failed.
-fn came_to_nothing(refunds: &[refund::Model]) -> bool {
-    !refunds.is_empty() && refunds.iter().all(|refund| refund.status.came_to_nothing())
+fn is_any_on_its_way(refunds: &[refund::Model]) -> bool {
+    let on_its_way = |refund: &refund::Model| {
+        matches!(
+            refund.status,
+            refund::Status::Pending | refund::Status::RequiresAction
+        )
+    };
+    refunds.iter().any(on_its_way)
 }
 
 /// Adds up refunds and disputes. Returns what went back.
@@ -179,7 +188,11 @@ async fn update_payment(
             all if all >= payment.amount_minor_units => PaymentStatus::Refunded,
             _ => PaymentStatus::PartiallyRefunded,
         },
-        dispute_status: disputes.iter().map(|dispute| dispute.status).max(),
+        // One that is still open says more than one that is over.
+        dispute_status: disputes
+            .iter()
+            .map(|dispute| dispute.status)
+            .max_by_key(|status| (status.is_open(), *status)),
         ..payment.clone()
     };
     if now != payment {

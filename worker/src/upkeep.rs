@@ -10,27 +10,34 @@ use crate::{Context, refund_payment::refund_payments, sweep_holds::sweep_holds};
 /// Between two rounds. Each is two queries over an index that usually find nothing.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Does rounds until `shutdown`. Any number of workers may: they share what there is to do.
+/// Does rounds until `shutdown`, which may come in the middle of one: what is promised is
+/// written down, and another worker goes on. Any number of workers may: they share the work.
 pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &CancellationToken) {
-    let pause = || shutdown.run_until_cancelled(tokio::time::sleep(retry::spread(INTERVAL)));
-    while pause().await.is_some() {
-        round(context, publisher).await;
-    }
+    let holds = async {
+        loop {
+            pause().await;
+            match sweep_holds(context, publisher).await {
+                Ok(0) => {}
+                Ok(holds) => tracing::info!(holds, "Looking into overdue holds"),
+                Err(error) => tracing::warn!(error = error.chain(), "Cannot sweep holds"),
+            }
+        }
+    };
+    let refunds = async {
+        loop {
+            pause().await;
+            match refund_payments(context).await {
+                Ok(0) => {}
+                Ok(refunds) => tracing::info!(refunds, "Gave payments back"),
+                Err(error) => tracing::warn!(error = error.chain(), "Cannot give payments back"),
+            }
+        }
+    };
+    // Apart from each other: a slow Stripe must not keep seats from being freed.
+    let both = Box::pin(async { tokio::join!(holds, refunds) });
+    shutdown.run_until_cancelled(both).await;
 }
 
-async fn round(context: &Context, publisher: &Publisher) {
-    let (holds, refunds) = (
-        sweep_holds(context, publisher).await,
-        refund_payments(context).await,
-    );
-    match holds {
-        Ok(0) => {}
-        Ok(holds) => tracing::info!(holds, "Looking into overdue holds"),
-        Err(error) => tracing::warn!(error = error.chain(), "Cannot sweep holds"),
-    }
-    match refunds {
-        Ok(0) => {}
-        Ok(refunds) => tracing::info!(refunds, "Gave payments back"),
-        Err(error) => tracing::warn!(error = error.chain(), "Cannot give payments back"),
-    }
+async fn pause() {
+    tokio::time::sleep(retry::spread(INTERVAL)).await;
 }

@@ -47,6 +47,20 @@ pub enum Status {
     Won,
 }
 
+impl Status {
+    /// Whether there is no verdict yet.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(
+            self,
+            Self::WarningNeedsResponse
+                | Self::WarningUnderReview
+                | Self::NeedsResponse
+                | Self::UnderReview
+        )
+    }
+}
+
 impl From<String> for Status {
     fn from(word: String) -> Self {
         Self::try_from_value(&word).unwrap_or(Self::WarningNeedsResponse)

@@ -224,7 +224,7 @@ async fn an_order_takes_the_place_of_an_earlier_one_that_is_still_open(stack: St
     shop.wait_for_bookings(1).await;
     let (status, refused) = replacing(&paid).await;
     assert_eq!(status, StatusCode::CONFLICT);
-    assert_eq!(refused["code"], "slot_full");
+    assert_eq!(refused["code"], "checkout_completed");
     assert_eq!(shop.confirm(&paid.id, 0).await.1["status"], "confirmed");
 
     let mut wish = order(slot, 1);

@@ -8,6 +8,7 @@ use worker::{Fulfillment, NotOurs, run_job};
 
 use super::{message, new_events, quiet_shop};
 use crate::{
+    books,
     shop::Shop,
     stack::{Stack, on_each_stack},
 };
@@ -81,4 +82,5 @@ async fn what_is_somebody_elses_is_left_alone(stack: Stack) {
     assert_eq!(subscription, Fulfillment::NotOurs(NotOurs::NotAPayment));
     assert_eq!(rows(&shop).await, 0);
     assert_eq!(run(&ours).await, Fulfillment::Booked);
+    books::assert_seats(&shop.stack.db).await;
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::db::{
     booking::Status,
     checkout::{self, State},
-    offering, outbox,
+    offering, outbox, refund,
 };
 use stripe_sim::{Faults, Outcome};
 use worker::{Fulfillment, OnUnfulfillable, refund_payments, run_job};
@@ -20,6 +20,8 @@ use crate::{
 on_each_stack![
     paid_after_the_hold_had_ended_is_booked_if_there_are_seats,
     paid_without_seats_is_refunded_once_whatever_crashes,
+    a_refund_we_owe_that_fails_needs_a_person_in_any_order,
+    what_cost_nothing_and_has_no_seats_is_cancelled_at_once,
     a_refund_that_stripe_cannot_make_now_is_made_later,
     with_hold_the_money_waits_for_an_operator,
     what_does_not_fit_the_hold_waits_for_an_operator,
@@ -104,6 +106,72 @@ async fn paid_without_seats_is_refunded_once_whatever_crashes(stack: Stack) {
     play(&shop, &mut played).await;
     assert_eq!(refund_payments(&context).await.unwrap(), 0);
     assert_eq!(booking_of(&shop, &late).await.status, Status::Cancelled);
+    shop.close().await;
+}
+
+/// Also if part of the money went back by hand before, and if the seats are free again since.
+async fn a_refund_we_owe_that_fails_needs_a_person_in_any_order(stack: Stack) {
+    let shop = quiet_shop(stack).await;
+    let context = shop.worker_context();
+    for reversed in [false, true] {
+        let mut played = shop.stripe.events().len();
+        let late = paid_without_seats(&shop, &mut played).await;
+        shop.stripe.refund(&late.id, Some(1000)).unwrap();
+        play(&shop, &mut played).await;
+        assert_eq!(status(&shop, &late).await, "refund_pending");
+        assert_eq!(refund_payments(&context).await.unwrap(), 1);
+        assert_eq!(status(&shop, &late).await, "refunded");
+        // Whoever had the seat gives it back.
+        let winner = shop.stripe.ledger().into_iter().find(|entry| {
+            entry.session_id != late.id && entry.amount_refunded == 0 && entry.status == "complete"
+        });
+        shop.stripe
+            .refund(&winner.unwrap().session_id, None)
+            .unwrap();
+        play(&shop, &mut played).await;
+        let rest = refund::Entity::find()
+            .filter(refund::Column::CheckoutId.eq(checkout_of(&shop, &late).await.id))
+            .filter(refund::Column::AmountMinorUnits.eq(3900))
+            .one(&shop.stack.db)
+            .await
+            .unwrap();
+        shop.stripe.fail_refund(&rest.unwrap().id).unwrap();
+
+        let mut events = shop.stripe.events_after(played - 2);
+        if reversed {
+            events.reverse();
+        }
+        for event in &events {
+            run_job(&context, &message(&shop, event)).await.unwrap();
+        }
+
+        assert_eq!(status(&shop, &late).await, "needs_attention");
+        let reason = booking_of(&shop, &late).await.reason;
+        assert_eq!(reason.as_deref(), Some("refund_failed"));
+        assert_eq!(refund_payments(&context).await.unwrap(), 0);
+    }
+    shop.close().await;
+}
+
+async fn what_cost_nothing_and_has_no_seats_is_cancelled_at_once(stack: Stack) {
+    let shop = quiet_shop(stack).await;
+    let slot = shop.slot(1).await;
+    offering::Entity::update_many()
+        .col_expr(offering::Column::UnitAmountMinorUnits, Expr::value(0))
+        .exec(&shop.stack.db)
+        .await
+        .unwrap();
+    let late = shop.create(slot).await;
+    release(&shop, &late).await;
+    shop.create(slot).await;
+    shop.pay(&late, Outcome::Succeed).await;
+
+    assert_eq!(play(&shop, &mut 0).await, [Fulfillment::Cancelled]);
+    assert_eq!(refund_payments(&shop.worker_context()).await.unwrap(), 0);
+    assert_eq!(
+        outbox::Entity::find().all(&shop.stack.db).await.unwrap(),
+        []
+    );
     shop.close().await;
 }
 
@@ -280,7 +348,9 @@ async fn five_hundred_buyers_for_one_seat(stack: Stack) {
         }
         let events = shop.stripe.events().split_off(played);
         let jobs: Vec<_> = events.iter().map(|event| message(&shop, event)).collect();
-        join_all(jobs.iter().map(|job| run_job(&context, job))).await;
+        for outcome in join_all(jobs.iter().map(|job| run_job(&context, job))).await {
+            outcome.unwrap();
+        }
         refund_payments(&context).await.unwrap();
         played = shop.stripe.events().len();
 
