@@ -222,7 +222,15 @@ impl Drop for Browser {
     }
 }
 
+/// It picks a port for IPv6 and wants the same one for IPv4, which another may have: then it
+/// says so and ends.
 fn start_chromedriver() -> (Child, u16) {
+    (0..10)
+        .find_map(|_| try_to_start_chromedriver())
+        .expect("chromedriver did not start")
+}
+
+fn try_to_start_chromedriver() -> Option<(Child, u16)> {
     use std::os::unix::process::CommandExt;
     let mut chromedriver = Command::new("chromedriver")
         .arg("--port=0")
@@ -236,7 +244,11 @@ fn start_chromedriver() -> (Child, u16) {
         let (_, port) = line.split_once("started successfully on port ")?;
         port.trim_end_matches('.').parse().ok()
     });
-    (chromedriver, port.expect("chromedriver did not start"))
+    let Some(port) = port else {
+        chromedriver.wait().ok();
+        return None;
+    };
+    Some((chromedriver, port))
 }
 
 /// Without the characters that only guide line breaks.
