@@ -88,19 +88,6 @@ impl State {
             Self::Paid => 3,
         }
     }
-
-    /// The word for people and programs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::PaymentPending => "payment_pending",
-            Self::Paid => "paid",
-            Self::Expired => "expired",
-            Self::PaymentFailed => "payment_failed",
-            Self::Abandoned => "abandoned",
-        }
-    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
