@@ -1,6 +1,6 @@
 //! Example offerings, so that a new shop has something to sell.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use sea_orm_migration::prelude::Query;
 use time::{Duration, OffsetDateTime, Time};
 use uuid::Uuid;
@@ -60,8 +60,7 @@ const EXAMPLES: &[Example] = &[
 ///
 /// [`DbErr`] if a statement fails.
 pub async fn seed(db: &DatabaseConnection, now: OffsetDateTime) -> Result<bool, DbErr> {
-    let tx = db.begin().await?;
-    super::lock(&tx).await?;
+    let tx = super::begin_alone(db).await?;
     let any = Query::select()
         .column("id")
         .from("offering")

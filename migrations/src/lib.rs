@@ -1,14 +1,18 @@
 //! The tables: one set of migrations for PostgreSQL and SQLite.
 //!
-//! Run them before a new release of the services starts. Several at once are safe on
-//! PostgreSQL: one works, the others wait for it.
+//! Run them before a new release of the services starts. Several at once are safe: one works,
+//! the others wait for it.
 
 pub mod catalogue;
 mod m20261124_000001_booking;
 mod m20261124_000002_embedded_queue;
 mod m20261124_000003_refunds_and_disputes;
+mod m20261124_000004_operations;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
 
 /// Any number, as long as nobody else in the database uses it.
@@ -22,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_booking::Migration),
             Box::new(m20261124_000002_embedded_queue::Migration),
             Box::new(m20261124_000003_refunds_and_disputes::Migration),
+            Box::new(m20261124_000004_operations::Migration),
         ]
     }
 }
@@ -32,8 +37,7 @@ impl MigratorTrait for Migrator {
 ///
 /// [`DbErr`] if a statement fails; the database is then as before.
 pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let tx = db.begin().await?;
-    lock(&tx).await?;
+    let tx = begin_alone(db).await?;
     Migrator::up(&tx, None).await?;
     tx.commit().await
 }
@@ -44,8 +48,7 @@ pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
 ///
 /// [`DbErr`] if a statement fails; the database is then as before.
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
-    let tx = db.begin().await?;
-    lock(&tx).await?;
+    let tx = begin_alone(db).await?;
     Migrator::down(&tx, Some(steps)).await?;
     tx.commit().await
 }
@@ -70,10 +73,18 @@ pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbEr
         .collect())
 }
 
-async fn lock(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-    if tx.get_database_backend() == DbBackend::Postgres {
-        let statement = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
-        tx.execute_unprepared(&statement).await?;
+/// Begins a transaction that no other run of migrations is beside: PostgreSQL has a lock for
+/// that, SQLite lets one write at a time from the beginning.
+async fn begin_alone(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        return db.begin_with_options(options).await;
     }
-    Ok(())
+    let tx = db.begin().await?;
+    let statement = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
+    tx.execute_unprepared(&statement).await?;
+    Ok(tx)
 }

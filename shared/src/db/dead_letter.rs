@@ -1,6 +1,15 @@
-//! `dead_letter`: messages of the embedded queue that will never succeed.
+//! `dead_letter`: messages that will not succeed by themselves, of either queue, and what
+//! became of them.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{
+    ActiveValue::Set,
+    ExprTrait,
+    entity::prelude::*,
+    sea_query::{Expr, OnConflict},
+};
+use time::OffsetDateTime;
+
+use crate::message::Envelope;
 
 /// One row of `dead_letter`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -8,6 +17,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    /// Routing key of the lane it came from.
     pub lane: String,
     /// Why, as a code.
     pub reason: String,
@@ -19,10 +29,88 @@ pub struct Model {
     pub source: Option<String>,
     pub traceparent: Option<String>,
     pub body: Vec<u8>,
+    /// When it was last set aside.
     pub dead_at: TimeDateTimeWithTimeZone,
+    /// The same for the same message dead for the same reason: such a one is one letter.
+    pub fingerprint: Option<String>,
+    /// How often it was set aside.
+    pub times: i32,
+    /// What an operator did; `None` while nobody has.
+    pub resolution: Option<Resolution>,
+    pub resolved_at: Option<TimeDateTimeWithTimeZone>,
+    /// Who did it.
+    pub resolved_by: Option<String>,
+    /// And why.
+    pub resolved_why: Option<String>,
+}
+
+/// What an operator did with a dead letter.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Resolution {
+    /// Put on the queue again.
+    #[sea_orm(string_value = "replayed")]
+    Replayed,
+    /// Left alone for good.
+    #[sea_orm(string_value = "discarded")]
+    Discarded,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Keeps `message`, which is dead for the code in its `last_error`. One that is there already
+/// is counted and waits for an operator again.
+///
+/// - `lane`: routing key of the lane it came from.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn put_aside(
+    conn: &impl ConnectionTrait,
+    lane: &str,
+    message: &Envelope,
+    now: OffsetDateTime,
+) -> Result<(), DbErr> {
+    let reason = message.last_error.clone();
+    let reason = reason.unwrap_or_else(|| "unknown".to_owned());
+    let row = ActiveModel {
+        id: Set(Uuid::now_v7()),
+        fingerprint: Set(Some(message.fingerprint(&[lane, &reason]))),
+        lane: Set(lane.to_owned()),
+        reason: Set(reason),
+        message_id: Set(message.message_id.clone()),
+        kind: Set(message.kind.clone()),
+        schema: Set(message.schema),
+        attempt: Set(message.attempt),
+        received_at_ms: Set(message.received_at_ms),
+        source: Set(message.source.clone()),
+        traceparent: Set(message.traceparent.clone()),
+        body: Set(message.body.to_vec()),
+        dead_at: Set(now),
+        times: Set(1),
+        resolution: Set(None),
+        resolved_at: Set(None),
+        resolved_by: Set(None),
+        resolved_why: Set(None),
+    };
+    let again = OnConflict::column(Column::Fingerprint)
+        .update_columns([
+            Column::Attempt,
+            Column::DeadAt,
+            Column::Resolution,
+            Column::ResolvedAt,
+            Column::ResolvedBy,
+            Column::ResolvedWhy,
+        ])
+        .value(Column::Times, Expr::col((Entity, Column::Times)).add(1))
+        .to_owned();
+    Entity::insert(row)
+        .on_conflict(again)
+        .exec_without_returning(conn)
+        .await?;
+    Ok(())
+}

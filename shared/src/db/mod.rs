@@ -13,9 +13,11 @@ pub mod job;
 pub mod offering;
 pub mod outbox;
 pub mod payment;
+pub mod recurring_job;
 pub mod refund;
 pub mod slot;
 pub mod stripe_event;
+pub mod suspect;
 
 use std::time::Duration;
 
@@ -29,9 +31,15 @@ use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use crate::settings::DatabaseSettings;
 
 /// The newest migration these tables need.
-pub const SCHEMA: &str = "m20261124_000003_refunds_and_disputes";
+pub const SCHEMA: &str = "m20261124_000004_operations";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+const SQLITE_BUSY: u32 = 5;
+const SQLITE_LOCKED: u32 = 6;
+const SQLITE_IOERR: u32 = 10;
+const SQLITE_FULL: u32 = 13;
+const SQLITE_CANTOPEN: u32 = 14;
 
 /// The database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -131,38 +139,58 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
     db.begin_with_options(options).await
 }
 
-/// Whether the same work may succeed if it is simply done again: a lost connection, a
-/// serialization failure, a deadlock, a lock not to be had in time. A violated constraint,
-/// a missing table or a value that does not fit will not pass.
+/// Why a statement failed, as far as it tells whether to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The database cannot be reached, or is going down, or is full.
+    Outage,
+    /// Another transaction was in the way: a serialization failure, a deadlock, a lock not to
+    /// be had in time.
+    Contention,
+    /// A violated constraint, a missing table, a value that does not fit: it will not pass.
+    Lasting,
+}
+
+/// What kind of trouble `error` is.
 ///
-/// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+/// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>,
+/// <https://www.sqlite.org/rescode.html>
 #[must_use]
-pub fn is_transient(error: &DbErr) -> bool {
-    let (DbErr::Exec(cause) | DbErr::Query(cause) | DbErr::Conn(cause)) = error else {
-        return matches!(error, DbErr::ConnectionAcquire(_));
+pub fn trouble(error: &DbErr) -> Trouble {
+    let cause = match error {
+        DbErr::Exec(cause) | DbErr::Query(cause) => cause,
+        DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => return Trouble::Outage,
+        _ => return Trouble::Lasting,
     };
     let sea_orm::RuntimeErr::SqlxError(error) = cause else {
-        return true;
+        return Trouble::Outage;
     };
     match error.as_ref() {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            // SQLite's codes are numbers: 5 is BUSY, 6 LOCKED, 10 IOERR; the rest of the
-            // number says more precisely which.
+            // SQLite's codes are numbers; the low byte is the family.
             if let Ok(sqlite) = code.parse::<u32>()
                 && code.len() < 5
             {
-                return matches!(sqlite & 0xff, 5 | 6 | 10);
+                return match sqlite & 0xff {
+                    SQLITE_BUSY | SQLITE_LOCKED => Trouble::Contention,
+                    SQLITE_IOERR | SQLITE_FULL | SQLITE_CANTOPEN => Trouble::Outage,
+                    _ => Trouble::Lasting,
+                };
             }
-            let class = code.get(..2).unwrap_or_default();
-            matches!(class, "08" | "40" | "53" | "57" | "58") || code == "55P03"
+            match (code.get(..2).unwrap_or_default(), code.as_ref()) {
+                ("40", _) | (_, "55P03" | "57014") => Trouble::Contention,
+                // Of the database, or of the way there: it lets us in no more.
+                ("08" | "28" | "3D" | "53" | "57" | "58", _) | (_, "55000") => Trouble::Outage,
+                _ => Trouble::Lasting,
+            }
         }
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        _ => false,
+        | sqlx::Error::WorkerCrashed => Trouble::Outage,
+        _ => Trouble::Lasting,
     }
 }

@@ -1,7 +1,7 @@
 //! What PostgreSQL itself calls trouble that passes, and what does not.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait};
-use shared::db;
+use shared::db::{self, Trouble};
 
 use crate::stack::Stack;
 
@@ -35,7 +35,7 @@ async fn a_deadlock_passes() {
 
     let error = left.and(right).unwrap_err();
     assert!(error.to_string().contains("deadlock"), "{error}");
-    assert!(db::is_transient(&error), "{error}");
+    assert_eq!(db::trouble(&error), Trouble::Contention, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn a_serialization_failure_passes() {
         .unwrap_err();
 
     assert!(error.to_string().contains("serialize"), "{error}");
-    assert!(db::is_transient(&error), "{error}");
+    assert_eq!(db::trouble(&error), Trouble::Contention, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +72,7 @@ async fn a_lock_that_is_not_to_be_had_in_time_passes() {
     let error = run(&waiting, "SELECT * FROM thing").await.unwrap_err();
 
     assert!(error.to_string().contains("lock timeout"), "{error}");
-    assert!(db::is_transient(&error), "{error}");
+    assert_eq!(db::trouble(&error), Trouble::Contention, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,5 +85,5 @@ async fn a_violated_constraint_does_not_pass() {
         .await
         .unwrap_err();
 
-    assert!(!db::is_transient(&duplicate), "{duplicate}");
+    assert_eq!(db::trouble(&duplicate), Trouble::Lasting, "{duplicate}");
 }

@@ -9,6 +9,7 @@ use crate::stack::{Stack, on_each_stack};
 
 on_each_stack![
     migrations_go_down_and_up_again,
+    several_at_once_are_safe,
     the_catalogue_is_filled_once,
 ];
 
@@ -32,10 +33,7 @@ async fn migrations_go_down_and_up_again(stack: Stack) {
     assert_eq!(::migrations::status(&stack.db).await.unwrap(), all);
 }
 
-/// Only PostgreSQL is shared by several hosts that could migrate it at once.
-#[tokio::test(flavor = "multi_thread")]
-async fn several_at_once_are_safe() {
-    let stack = Stack::postgres_rabbitmq().await;
+async fn several_at_once_are_safe(stack: Stack) {
     let steps = u32::try_from(::migrations::status(&stack.db).await.unwrap().len()).unwrap();
     ::migrations::down(&stack.db, steps).await.unwrap();
 

@@ -1,0 +1,123 @@
+//! `recurring_job`: work that is done again and again, by one worker for all.
+
+use sea_orm::{
+    ActiveValue::Set,
+    entity::prelude::*,
+    sea_query::{Expr, OnConflict},
+};
+use time::OffsetDateTime;
+
+/// A new deployment has other things to do first.
+const FIRST_DUE: time::Duration = time::Duration::MINUTE;
+
+/// One row of `recurring_job`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "recurring_job")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    /// Not begun before this time. Whoever begins it moves it on, and again while it runs, so
+    /// that another worker takes over only from one that died.
+    pub due_at: TimeDateTimeWithTimeZone,
+    pub last_success_at: Option<TimeDateTimeWithTimeZone>,
+    /// How far a run has come, in the job's own JSON.
+    pub cursor: Option<String>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Takes the job if it is due, until `lease_end`. One caller at a time gets it.
+///
+/// # Errors
+///
+/// [`DbErr`] if a statement fails.
+pub async fn take(
+    conn: &impl ConnectionTrait,
+    name: &str,
+    now: OffsetDateTime,
+    lease_end: OffsetDateTime,
+) -> Result<Option<Model>, DbErr> {
+    let first = ActiveModel {
+        name: Set(name.to_owned()),
+        due_at: Set(now.saturating_add(FIRST_DUE)),
+        last_success_at: Set(None),
+        cursor: Set(None),
+    };
+    let exists = OnConflict::column(Column::Name).do_nothing().to_owned();
+    Entity::insert(first)
+        .on_conflict(exists)
+        .exec_without_returning(conn)
+        .await?;
+    let taken = Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(lease_end))
+        .filter(Column::Name.eq(name))
+        .filter(Column::DueAt.lte(now))
+        .exec(conn)
+        .await?;
+    if taken.rows_affected == 0 {
+        return Ok(None);
+    }
+    Entity::find_by_id(name).one(conn).await
+}
+
+/// Notes how far the run has come, and keeps the job until `lease_end`.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn keep(
+    conn: &impl ConnectionTrait,
+    name: &str,
+    lease_end: OffsetDateTime,
+    cursor: &str,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(lease_end))
+        .col_expr(Column::Cursor, Expr::value(cursor))
+        .filter(Column::Name.eq(name))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// Gives the job back: it failed, and goes on from its cursor at `due_at`.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn postpone(
+    conn: &impl ConnectionTrait,
+    name: &str,
+    due_at: OffsetDateTime,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(due_at))
+        .filter(Column::Name.eq(name))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// The run has come to its end; the next begins at `due_at`.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn finish(
+    conn: &impl ConnectionTrait,
+    name: &str,
+    now: OffsetDateTime,
+    due_at: OffsetDateTime,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(due_at))
+        .col_expr(Column::LastSuccessAt, Expr::value(now))
+        .col_expr(Column::Cursor, Expr::value(None::<String>))
+        .filter(Column::Name.eq(name))
+        .exec(conn)
+        .await?;
+    Ok(())
+}

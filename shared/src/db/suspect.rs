@@ -1,0 +1,66 @@
+//! `suspect`: messages that were handed out without an answer, and may have killed the worker
+//! that had them.
+
+use sea_orm::{
+    ActiveValue::Set,
+    ExprTrait,
+    entity::prelude::*,
+    sea_query::{Expr, OnConflict},
+};
+use time::OffsetDateTime;
+
+/// One row of `suspect`, for as long as the message runs.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "suspect")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub fingerprint: String,
+    /// How often it was begun.
+    pub starts: i32,
+    pub started_at: TimeDateTimeWithTimeZone,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Notes that the message is begun. Returns how often it was.
+///
+/// # Errors
+///
+/// [`DbErr`] if a statement fails.
+pub async fn note_start(
+    conn: &impl ConnectionTrait,
+    fingerprint: &str,
+    now: OffsetDateTime,
+) -> Result<i32, DbErr> {
+    let first = ActiveModel {
+        fingerprint: Set(fingerprint.to_owned()),
+        starts: Set(1),
+        started_at: Set(now),
+    };
+    let again = OnConflict::column(Column::Fingerprint)
+        .update_column(Column::StartedAt)
+        .value(Column::Starts, Expr::col((Entity, Column::Starts)).add(1))
+        .to_owned();
+    Entity::insert(first)
+        .on_conflict(again)
+        .exec_without_returning(conn)
+        .await?;
+    let row = Entity::find_by_id(fingerprint).one(conn).await?;
+    Ok(row.map_or(1, |row| row.starts))
+}
+
+/// The message came to an answer: it is no suspect.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn clear(conn: &impl ConnectionTrait, fingerprint: &str) -> Result<(), DbErr> {
+    Entity::delete_many()
+        .filter(Column::Fingerprint.eq(fingerprint))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
