@@ -22,6 +22,30 @@ impl Consumer {
             Self::Embedded(consumer) => consumer.next().await,
         }
     }
+
+    /// Waits until no more messages are wanted and [`Self::stop`] has to be called, even if
+    /// nobody can take the next one now.
+    pub async fn asked_to_stop(&self) {
+        match self {
+            Self::RabbitMq(consumer) => consumer.asked_to_stop().await,
+            // It hands out nothing by itself.
+            Self::Embedded(_) => std::future::pending().await,
+        }
+    }
+
+    /// Asks the queue for no more. What it has handed out still comes out.
+    pub async fn stop(&mut self) {
+        if let Self::RabbitMq(consumer) = self {
+            consumer.stop().await;
+        }
+    }
+
+    /// Ends it, once everything is answered: the queue has heard every answer then.
+    pub async fn close(self) {
+        if let Self::RabbitMq(consumer) = self {
+            consumer.close().await;
+        }
+    }
 }
 
 /// Opens consumers.
@@ -54,7 +78,8 @@ impl ConsumerSource {
     #[must_use]
     pub fn lanes(&self) -> &'static [Lane] {
         match self {
-            Self::RabbitMq(_) => &[Lane::Events, Lane::Confirm, Lane::Unroutable],
+            Self::RabbitMq(_) => &[Lane::Events, Lane::Confirm, Lane::Unroutable, Lane::Dead],
+            // It puts aside what is dead by itself.
             Self::Embedded(_) => &[Lane::Events, Lane::Confirm],
         }
     }
@@ -62,7 +87,7 @@ impl ConsumerSource {
     /// Starts to consume `lane`.
     ///
     /// - `prefetch`: how many messages may be in hand at once.
-    /// - `shutdown`: when to ask for no more. What is in hand still comes out.
+    /// - `stop`: when to ask for no more. What is in hand still comes out.
     ///
     /// # Errors
     ///
@@ -71,14 +96,14 @@ impl ConsumerSource {
         &self,
         lane: Lane,
         prefetch: u16,
-        shutdown: CancellationToken,
+        stop: CancellationToken,
     ) -> Result<Consumer, OpenError> {
         match self {
             Self::RabbitMq(source) => {
-                let consumer = source.consume(lane, prefetch, shutdown).await?;
+                let consumer = source.consume(lane, prefetch, stop).await?;
                 Ok(Consumer::RabbitMq(Box::new(consumer)))
             }
-            Self::Embedded(queue) => Ok(Consumer::Embedded(queue.consume(lane, shutdown))),
+            Self::Embedded(queue) => Ok(Consumer::Embedded(queue.consume(lane, stop))),
         }
     }
 
@@ -98,6 +123,8 @@ pub struct Delivery {
     pub message: Envelope,
     /// Whether it was handed out before, perhaps to a worker that crashed.
     pub redelivered: bool,
+    /// Its routing key: the lane it was published into.
+    pub lane: String,
     pub(super) answer: Answer,
 }
 
@@ -128,6 +155,15 @@ impl Delivery {
     /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
     pub async fn retry(mut self, tier: RetryTier, error_code: &str) -> Result<(), PublishError> {
         self.message.attempt = self.message.attempt.saturating_add(1);
+        self.postpone(tier, error_code).await
+    }
+
+    /// The same, without counting the attempt: it was not the message's fault.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn postpone(mut self, tier: RetryTier, error_code: &str) -> Result<(), PublishError> {
         self.message.last_error = Some(error_code.to_owned());
         match self.answer {
             Answer::RabbitMq(answer) => answer.retry(tier, &self.message).await,

@@ -70,11 +70,11 @@ impl Queue {
         Ok(())
     }
 
-    pub(super) fn consume(&self, lane: Lane, shutdown: CancellationToken) -> Consumer {
+    pub(super) fn consume(&self, lane: Lane, stop: CancellationToken) -> Consumer {
         Consumer {
             queue: self.clone(),
             lane,
-            shutdown,
+            stop,
         }
     }
 
@@ -109,13 +109,13 @@ impl Queue {
 pub struct Consumer {
     queue: Queue,
     lane: Lane,
-    shutdown: CancellationToken,
+    stop: CancellationToken,
 }
 
 impl Consumer {
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         let mut failures = retry::endless(POLL, Duration::from_secs(5));
-        while !self.shutdown.is_cancelled() {
+        while !self.stop.is_cancelled() {
             let published = self.queue.published.notified();
             let wait = match self.queue.claim(self.lane).await {
                 Ok(Some(job)) if job.deliveries > DELIVERY_LIMIT => {
@@ -133,7 +133,7 @@ impl Consumer {
                 }
             };
             tokio::select! {
-                () = self.shutdown.cancelled() => {}
+                () = self.stop.cancelled() => {}
                 () = published => {}
                 () = tokio::time::sleep(wait) => {}
             }
@@ -145,6 +145,7 @@ impl Consumer {
 fn delivery(queue: &Queue, job: job::Model) -> Delivery {
     Delivery {
         redelivered: job.deliveries > 1,
+        lane: job.lane.clone(),
         answer: super::consumer::Answer::Embedded(Answer {
             db: queue.db.clone(),
             id: job.id,
@@ -210,23 +211,7 @@ impl Answer {
             .exec(&tx)
             .await?;
         if deleted.rows_affected == 1 {
-            let row = dead_letter::ActiveModel {
-                id: Set(self.id),
-                lane: Set(self.lane),
-                reason: Set(message.last_error.clone().unwrap_or_default()),
-                message_id: Set(message.message_id.clone()),
-                kind: Set(message.kind.clone()),
-                schema: Set(message.schema),
-                attempt: Set(message.attempt),
-                received_at_ms: Set(message.received_at_ms),
-                source: Set(message.source.clone()),
-                traceparent: Set(message.traceparent.clone()),
-                body: Set(message.body.to_vec()),
-                dead_at: Set(clock::system()),
-            };
-            dead_letter::Entity::insert(row)
-                .exec_without_returning(&tx)
-                .await?;
+            dead_letter::put_aside(&tx, &self.lane, message, clock::system()).await?;
         }
         tx.commit().await?;
         Ok(())

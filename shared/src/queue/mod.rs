@@ -2,11 +2,14 @@
 //! the same guarantees: durable before a publish returns, gone only after an ack, delayed
 //! retries, dead letters.
 
+mod amqp_message;
 mod consumer;
 mod embedded;
+mod inspection;
 mod publisher;
 mod rabbitmq;
 mod rabbitmq_consumer;
+mod stall;
 pub mod topology;
 
 use std::time::Duration;
@@ -15,8 +18,12 @@ use sea_orm::DbErr;
 
 pub use self::{
     consumer::{Consumer, ConsumerSource, Delivery},
+    inspection::{InspectedQueue, Inspection, inspect},
     publisher::Publisher,
 };
+
+/// AMQP's code for a name that is taken by something else.
+const PRECONDITION_FAILED: u16 = 406;
 
 /// A queue of its own with consumers of its own, so that one kind of work never waits
 /// behind another.
@@ -28,6 +35,8 @@ pub enum Lane {
     Confirm,
     /// What no binding wanted: messages published while a queue was missing.
     Unroutable,
+    /// What will never succeed, on its way to the table of dead letters.
+    Dead,
 }
 
 impl Lane {
@@ -38,7 +47,15 @@ impl Lane {
             Self::Events => "events",
             Self::Confirm => "confirm",
             Self::Unroutable => "unroutable",
+            Self::Dead => "dead",
         }
+    }
+
+    /// The lane whose messages have this routing key.
+    #[must_use]
+    pub fn of_routing_key(key: &str) -> Option<Self> {
+        let all = [Self::Events, Self::Confirm, Self::Unroutable, Self::Dead];
+        all.into_iter().find(|lane| lane.routing_key() == key)
     }
 }
 
@@ -113,13 +130,48 @@ pub enum PublishError {
     Database(#[from] DbErr),
 }
 
+impl PublishError {
+    /// The word for metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::TimedOut => "timed_out",
+            Self::Refused => "refused",
+            Self::Returned => "returned",
+            Self::Disconnected => "disconnected",
+            Self::Broker(_) => "broker_failed",
+            Self::Database(_) => "database_failed",
+        }
+    }
+}
+
 /// A queue could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Nobody answered in time.
     #[error("the broker did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// The broker refused us, or the queues as we need them.
+    /// The broker refused us.
     #[error("the broker refused")]
     Broker(#[from] lapin::Error),
+    /// An exchange or queue of ours is there with other arguments, which cannot be changed.
+    /// The broker's own words name it and the difference.
+    #[error(
+        "the broker has it with other arguments: {0}. Drain and delete it, so that it is made \
+         anew, or choose another QUEUE_PREFIX"
+    )]
+    OtherArguments(String),
+}
+
+impl OpenError {
+    /// Source: <https://www.rabbitmq.com/docs/queues#property-equivalence>
+    fn from_declare(error: lapin::Error) -> Self {
+        if let lapin::ErrorKind::ProtocolError(problem) = error.kind()
+            && problem.get_id() == PRECONDITION_FAILED
+        {
+            return Self::OtherArguments(problem.get_message().to_string());
+        }
+        Self::Broker(error)
+    }
 }

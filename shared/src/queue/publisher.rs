@@ -1,9 +1,11 @@
 //! Putting messages on the queue, whichever it is.
 
+use std::time::Instant;
+
 use sea_orm::DatabaseConnection;
 
 use super::{Lane, OpenError, PublishError, embedded, rabbitmq};
-use crate::{message::Envelope, settings::QueueSettings};
+use crate::{message::Envelope, metrics, settings::QueueSettings};
 
 /// Puts messages on the queue. Cheap to clone; clones share one channel.
 #[derive(Clone)]
@@ -42,10 +44,16 @@ impl Publisher {
     ///
     /// [`PublishError`] if that is not certain; publishing again may then duplicate it.
     pub async fn publish(&self, lane: Lane, message: &Envelope) -> Result<(), PublishError> {
-        match self {
+        let start = Instant::now();
+        let outcome = match self {
             Self::RabbitMq(publisher) => publisher.publish(lane, message).await,
             Self::Embedded(queue) => queue.publish(lane, message).await,
-        }
+        };
+        let word = outcome
+            .as_ref()
+            .map_or_else(PublishError::code, |()| "confirmed");
+        metrics::publish(lane.routing_key(), word, start.elapsed());
+        outcome
     }
 
     /// Whether a publish would have a chance now.

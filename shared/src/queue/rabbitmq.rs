@@ -6,14 +6,13 @@
 use std::{sync::Arc, time::Duration};
 
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    Channel, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::{AMQPValue, FieldTable},
 };
 use tokio::sync::watch;
 
-use super::{Lane, OpenError, PublishError, topology::Topology};
-use crate::{message::Envelope, retry, settings::AmqpUri};
+use super::{Lane, OpenError, PublishError, amqp_message, stall::Stall, topology::Topology};
+use crate::{failpoint, message::Envelope, retry, settings::AmqpUri};
 
 /// For one try to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,16 +25,6 @@ const LONGEST_DELAY: Duration = Duration::from_secs(2);
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// For one confirm: well under the 10 s after which Stripe gives a delivery up.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// Names of the headers; part of the contract.
-pub(super) mod header {
-    pub const SCHEMA: &str = "bookonce-schema";
-    pub const ATTEMPT: &str = "bookonce-attempt";
-    pub const RECEIVED_AT_MS: &str = "bookonce-received-at-ms";
-    pub const SOURCE: &str = "bookonce-source";
-    pub const LAST_ERROR: &str = "bookonce-last-error";
-    pub const TRACEPARENT: &str = "traceparent";
-}
 
 /// Opens a connection. It does not repair itself: whoever holds it builds another, which
 /// leaves no channel in a state of which nobody knows whether it will come back.
@@ -58,6 +47,7 @@ pub struct Publisher {
     link: watch::Receiver<Option<Link>>,
     topology: Arc<Topology>,
     app_id: Arc<str>,
+    stall: Arc<Stall>,
 }
 
 /// A connection and its confirm channel, for as long as both last.
@@ -81,7 +71,7 @@ impl Link {
         let channel = tokio::time::timeout(CONNECT_TIMEOUT, prepare)
             .await
             .map_err(|_| OpenError::TimedOut(CONNECT_TIMEOUT))?
-            .map_err(OpenError::Broker)?;
+            .map_err(OpenError::from_declare)?;
         Ok(Self {
             connection: Arc::new(connection),
             channel,
@@ -116,7 +106,12 @@ async fn keep(
                 link.send_replace(Some(new));
             }
             Err(error) => {
-                tracing::debug!(%error, "Cannot connect to the broker yet");
+                match error {
+                    OpenError::OtherArguments(_) => {
+                        tracing::error!(%error, "Cannot use the broker")
+                    }
+                    _ => tracing::debug!(%error, "Cannot connect to the broker yet"),
+                }
                 tokio::time::sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
             }
         }
@@ -135,6 +130,7 @@ impl Publisher {
             link,
             topology,
             app_id: name.into(),
+            stall: Arc::default(),
         })
     }
 
@@ -166,8 +162,12 @@ impl Publisher {
         if link.connection.status().blocked() {
             return Err(PublishError::Blocked);
         }
+        if !self.stall.lets_pass() {
+            return Err(PublishError::TimedOut);
+        }
         let published = async {
-            link.channel
+            let confirm = link
+                .channel
                 .basic_publish(
                     exchange.into(),
                     routing_key.into(),
@@ -176,12 +176,15 @@ impl Publisher {
                         ..Default::default()
                     },
                     &message.body,
-                    self.properties(message),
+                    amqp_message::properties(message, &self.app_id),
                 )
-                .await?
-                .await
+                .await?;
+            failpoint::crash_at("publish_before_confirm");
+            confirm.await
         };
-        match tokio::time::timeout(CONFIRM_TIMEOUT, published).await {
+        let outcome = tokio::time::timeout(CONFIRM_TIMEOUT, published).await;
+        self.stall.note(outcome.is_err());
+        match outcome {
             Err(_) => Err(PublishError::TimedOut),
             Ok(Err(error)) => Err(PublishError::Broker(error)),
             Ok(Ok(Confirmation::Ack(None))) => Ok(()),
@@ -194,46 +197,10 @@ impl Publisher {
 
     pub(super) fn is_ready(&self) -> bool {
         let link = self.link.borrow();
-        link.as_ref()
-            .is_some_and(|link| link.is_up() && !link.connection.status().blocked())
-    }
-
-    fn properties(&self, message: &Envelope) -> BasicProperties {
-        let mut headers = FieldTable::default();
-        let mut number = |name: &str, value: Option<i64>| {
-            if let Some(value) = value {
-                headers.insert(name.into(), AMQPValue::LongLongInt(value));
-            }
-        };
-        number(header::SCHEMA, message.schema);
-        number(header::ATTEMPT, Some(message.attempt));
-        number(header::RECEIVED_AT_MS, message.received_at_ms);
-        let mut text = |name: &str, value: &Option<String>| {
-            if let Some(value) = value {
-                headers.insert(name.into(), AMQPValue::LongString(value.as_str().into()));
-            }
-        };
-        text(header::SOURCE, &message.source);
-        text(header::LAST_ERROR, &message.last_error);
-        text(header::TRACEPARENT, &message.traceparent);
-
-        let mut properties = BasicProperties::default()
-            .with_content_type("application/json".into())
-            .with_delivery_mode(2)
-            .with_app_id(self.app_id.as_ref().into())
-            .with_headers(headers);
-        if let Some(id) = &message.message_id {
-            properties = properties.with_message_id(id.as_str().into());
-        }
-        if let Some(kind) = &message.kind {
-            properties = properties.with_type(kind.as_str().into());
-        }
-        if let Some(received_at_ms) = message.received_at_ms {
-            // AMQP counts this one in seconds.
-            let seconds = u64::try_from(received_at_ms.div_euclid(1000)).unwrap_or_default();
-            properties = properties.with_timestamp(seconds);
-        }
-        properties
+        !self.stall.is_on()
+            && link
+                .as_ref()
+                .is_some_and(|link| link.is_up() && !link.connection.status().blocked())
     }
 }
 

@@ -13,18 +13,20 @@ use futures_util::StreamExt;
 use lapin::{
     Acker, Channel, Connection,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
-    types::{AMQPValue, FieldTable},
+    types::FieldTable,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivery, Lane, OpenError, PublishError, RetryTier,
-    rabbitmq::{self, Publisher, header},
+    Delivery, Lane, OpenError, PublishError, RetryTier, amqp_message,
+    rabbitmq::{self, Publisher},
 };
-use crate::{message::Envelope, retry, settings::AmqpUri};
+use crate::{failpoint, message::Envelope, retry, settings::AmqpUri};
 
 /// For the broker's answer when consuming starts or stops.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// AMQP's code for a close without a fault.
+const REPLY_SUCCESS: u16 = 200;
 /// Between two tries to move a message, while the broker takes none.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -54,7 +56,7 @@ impl ConsumerSource {
         &self,
         lane: Lane,
         prefetch: u16,
-        shutdown: CancellationToken,
+        stop: CancellationToken,
     ) -> Result<Consumer, OpenError> {
         let name = format!("{} consume {}", self.name, lane.routing_key());
         let connection = rabbitmq::connect(&self.uri, &name).await?;
@@ -82,9 +84,9 @@ impl ConsumerSource {
         Ok(Consumer {
             deliveries,
             channel,
-            _connection: connection,
+            connection,
             publisher: self.publisher.clone(),
-            shutdown,
+            stop,
             stopped: false,
             _live: Live::new(&self.live),
         })
@@ -116,9 +118,9 @@ impl Drop for Live {
 pub struct Consumer {
     deliveries: lapin::Consumer,
     channel: Channel,
-    _connection: Connection,
+    connection: Connection,
     publisher: Publisher,
-    shutdown: CancellationToken,
+    stop: CancellationToken,
     stopped: bool,
     _live: Live,
 }
@@ -127,7 +129,7 @@ impl Consumer {
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         loop {
             let next = tokio::select! {
-                () = self.shutdown.cancelled(), if !self.stopped => {
+                () = self.stop.cancelled(), if !self.stopped => {
                     if self.stop().await {
                         continue;
                     }
@@ -142,9 +144,23 @@ impl Consumer {
         }
     }
 
+    /// Waits until somebody wants no more, and has not been heard yet.
+    pub(super) async fn asked_to_stop(&self) {
+        if self.stopped {
+            std::future::pending::<()>().await;
+        }
+        self.stop.cancelled().await;
+    }
+
+    /// Closes the connection in good order: the broker has every answer then.
+    pub(super) async fn close(self) {
+        let close = self.connection.close(REPLY_SUCCESS, "done".into());
+        tokio::time::timeout(SUBSCRIBE_TIMEOUT, close).await.ok();
+    }
+
     /// Asks for no more. The stream then ends after what the broker had already sent, if
     /// the broker agreed; returns whether it did.
-    async fn stop(&mut self) -> bool {
+    pub(super) async fn stop(&mut self) -> bool {
         self.stopped = true;
         let options = BasicCancelOptions::default();
         let cancel = self.channel.basic_cancel(self.deliveries.tag(), options);
@@ -156,13 +172,14 @@ impl Consumer {
 
     fn delivery(&self, delivery: lapin::message::Delivery) -> Delivery {
         Delivery {
-            message: envelope(&delivery),
+            message: amqp_message::envelope(&delivery),
             redelivered: delivery.redelivered,
+            lane: delivery.routing_key.to_string(),
             answer: super::consumer::Answer::RabbitMq(Answer {
                 acker: delivery.acker,
                 routing_key: delivery.routing_key.to_string(),
                 publisher: self.publisher.clone(),
-                shutdown: self.shutdown.clone(),
+                stop: self.stop.clone(),
             }),
         }
     }
@@ -173,7 +190,7 @@ pub struct Answer {
     acker: Acker,
     routing_key: String,
     publisher: Publisher,
-    shutdown: CancellationToken,
+    stop: CancellationToken,
 }
 
 impl Answer {
@@ -188,6 +205,7 @@ impl Answer {
         message: &Envelope,
     ) -> Result<(), PublishError> {
         let exchange = self.publisher.topology().retry_exchange(tier);
+        failpoint::crash_at("retry_before_republish");
         self.move_to(&exchange, message).await
     }
 
@@ -210,58 +228,20 @@ impl Answer {
                 .publish_to(exchange, &self.routing_key, message)
                 .await;
             match published {
-                Ok(()) => return self.ack().await,
+                Ok(()) => {
+                    failpoint::crash_at("retry_after_republish");
+                    return self.ack().await;
+                }
                 // Whoever lost the connection is handed the message again anyway.
-                Err(error) if self.shutdown.is_cancelled() || !self.acker.usable() => {
+                Err(error) if self.stop.is_cancelled() || !self.acker.usable() => {
                     return Err(error);
                 }
                 Err(error) => tracing::warn!(%error, "Cannot move the message yet"),
             }
             let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
-            self.shutdown
+            self.stop
                 .run_until_cancelled(tokio::time::sleep(pause))
                 .await;
         }
-    }
-}
-
-fn envelope(delivery: &lapin::message::Delivery) -> Envelope {
-    let properties = &delivery.properties;
-    let headers = properties.headers().as_ref().map(FieldTable::inner);
-    let value = |name: &str| headers.and_then(|headers| headers.get(name));
-    let number = |name| value(name).and_then(integer);
-    let text = |name| value(name).and_then(string);
-    Envelope {
-        message_id: properties.message_id().as_ref().map(ToString::to_string),
-        kind: properties.kind().as_ref().map(ToString::to_string),
-        schema: number(header::SCHEMA),
-        attempt: number(header::ATTEMPT).unwrap_or_default(),
-        received_at_ms: number(header::RECEIVED_AT_MS),
-        source: text(header::SOURCE),
-        last_error: text(header::LAST_ERROR),
-        traceparent: text(header::TRACEPARENT),
-        body: delivery.data.clone().into(),
-    }
-}
-
-/// Other clients write the same number in another width.
-fn integer(value: &AMQPValue) -> Option<i64> {
-    match value {
-        AMQPValue::ShortShortInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortShortUInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortUInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongUInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongLongInt(number) => Some(*number),
-        _ => None,
-    }
-}
-
-fn string(value: &AMQPValue) -> Option<String> {
-    match value {
-        AMQPValue::LongString(text) => Some(text.to_string()),
-        AMQPValue::ShortString(text) => Some(text.to_string()),
-        _ => None,
     }
 }

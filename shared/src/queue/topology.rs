@@ -80,10 +80,32 @@ impl Topology {
         format!("{}.v1", self.retry_exchange(tier))
     }
 
-    /// The queue of dead letters.
+    /// Every queue by name, with its arguments.
     #[must_use]
-    pub fn dead_queue(&self) -> String {
-        format!("{}.v1", self.dead_exchange())
+    pub fn queues(&self) -> Vec<(String, FieldTable)> {
+        let (work, dead) = (self.work_exchange(), self.dead_exchange());
+        let lanes = [Lane::Events, Lane::Confirm, Lane::Unroutable].map(|lane| {
+            let arguments = [
+                ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
+                ("x-dead-letter-exchange", long_string(&dead)),
+                ("x-dead-letter-strategy", long_string("at-least-once")),
+            ];
+            (self.queue(lane), quorum(arguments))
+        });
+        let tiers = RetryTier::ALL.map(|tier| {
+            let ttl_ms = i64::try_from(tier.delay().as_millis()).unwrap_or(i64::MAX);
+            let arguments = [
+                ("x-message-ttl", AMQPValue::LongLongInt(ttl_ms)),
+                // Without a routing key of its own, the message keeps the one it came with.
+                ("x-dead-letter-exchange", long_string(&work)),
+                ("x-dead-letter-strategy", long_string("at-least-once")),
+            ];
+            (self.retry_queue(tier), quorum(arguments))
+        });
+        // They go back to the queue for as long as the database cannot take them, which counts.
+        let returns = [("x-delivery-limit", AMQPValue::LongLongInt(1_000_000))];
+        let dead = (self.queue(Lane::Dead), quorum(returns));
+        lanes.into_iter().chain(tiers).chain([dead]).collect()
     }
 
     /// Declares everything. Declaring it again changes nothing.
@@ -95,8 +117,8 @@ impl Topology {
     pub async fn declare(&self, channel: &Channel) -> Result<(), lapin::Error> {
         let declare = Declare(channel);
         let unroutable = self.unroutable_exchange();
-        let work = self.work_exchange();
-        let dead = self.dead_exchange();
+        let (work, dead) = (self.work_exchange(), self.dead_exchange());
+        let tiers = RetryTier::ALL.map(|tier| (self.retry_exchange(tier), self.retry_queue(tier)));
 
         declare
             .exchange(&unroutable, ExchangeKind::Fanout, [])
@@ -105,49 +127,44 @@ impl Topology {
         declare
             .exchange(&work, ExchangeKind::Direct, [alternate.clone()])
             .await?;
-        declare
-            .exchange(&dead, ExchangeKind::Fanout, [alternate.clone()])
-            .await?;
-
-        for lane in [Lane::Events, Lane::Confirm, Lane::Unroutable] {
-            let arguments = [
-                ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
-                ("x-dead-letter-exchange", long_string(&dead)),
-                ("x-dead-letter-strategy", long_string("at-least-once")),
-            ];
-            declare.queue(&self.queue(lane), arguments).await?;
+        let fanouts = tiers.iter().map(|(exchange, _)| exchange).chain([&dead]);
+        for exchange in fanouts {
+            declare
+                .exchange(exchange, ExchangeKind::Fanout, [alternate.clone()])
+                .await?;
+        }
+        for (name, arguments) in self.queues() {
+            declare_queue(channel, &name, arguments).await?;
         }
         for lane in [Lane::Events, Lane::Confirm] {
             declare
                 .bind(&self.queue(lane), &work, lane.routing_key())
                 .await?;
         }
+        for (exchange, queue) in &tiers {
+            declare.bind(queue, exchange, "").await?;
+        }
         declare
             .bind(&self.queue(Lane::Unroutable), &unroutable, "")
             .await?;
-
-        for tier in RetryTier::ALL {
-            let exchange = self.retry_exchange(tier);
-            let queue = self.retry_queue(tier);
-            let ttl_ms = i64::try_from(tier.delay().as_millis()).unwrap_or(i64::MAX);
-            let arguments = [
-                ("x-message-ttl", AMQPValue::LongLongInt(ttl_ms)),
-                // Without a routing key of its own, the message keeps the one it came with.
-                ("x-dead-letter-exchange", long_string(&work)),
-                ("x-dead-letter-strategy", long_string("at-least-once")),
-            ];
-            declare
-                .exchange(&exchange, ExchangeKind::Fanout, [alternate.clone()])
-                .await?;
-            declare.queue(&queue, arguments).await?;
-            declare.bind(&queue, &exchange, "").await?;
-        }
-
-        // Operators look at dead letters by taking and returning them, which counts.
-        let peeks = [("x-delivery-limit", AMQPValue::LongLongInt(1_000_000))];
-        declare.queue(&self.dead_queue(), peeks).await?;
-        declare.bind(&self.dead_queue(), &dead, "").await
+        declare.bind(&self.queue(Lane::Dead), &dead, "").await
     }
+}
+
+/// Declares one queue. Returns how many of its messages nobody has in hand.
+///
+/// # Errors
+///
+/// The broker's; 406 `PRECONDITION_FAILED` if the queue has other arguments.
+pub(super) async fn declare_queue(
+    channel: &Channel,
+    name: &str,
+    arguments: FieldTable,
+) -> Result<u32, lapin::Error> {
+    let queue = channel
+        .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
+        .await?;
+    Ok(queue.message_count())
 }
 
 struct Declare<'a>(&'a Channel);
@@ -168,25 +185,6 @@ impl Declare<'_> {
             .await
     }
 
-    /// A quorum queue: on disk before a confirm, and the only replicated kind in 4.x.
-    /// `reject-publish` is what makes at-least-once dead-lettering effective; with the
-    /// default overflow behaviour the broker silently falls back to at-most-once.
-    async fn queue(
-        &self,
-        name: &str,
-        arguments: impl IntoIterator<Item = (&'static str, AMQPValue)>,
-    ) -> Result<(), lapin::Error> {
-        let always = [
-            ("x-queue-type", long_string("quorum")),
-            ("x-overflow", long_string("reject-publish")),
-        ];
-        let arguments = table(always.into_iter().chain(arguments));
-        self.0
-            .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
-            .await?;
-        Ok(())
-    }
-
     async fn bind(&self, queue: &str, exchange: &str, key: &str) -> Result<(), lapin::Error> {
         let options = QueueBindOptions::default();
         self.0
@@ -199,6 +197,17 @@ impl Declare<'_> {
             )
             .await
     }
+}
+
+/// Arguments of a quorum queue: on disk before a confirm, and the only replicated kind in 4.x.
+/// `reject-publish` is what makes at-least-once dead-lettering effective; with the default
+/// overflow behaviour the broker silently falls back to at-most-once.
+fn quorum(arguments: impl IntoIterator<Item = (&'static str, AMQPValue)>) -> FieldTable {
+    let always = [
+        ("x-queue-type", long_string("quorum")),
+        ("x-overflow", long_string("reject-publish")),
+    ];
+    table(always.into_iter().chain(arguments))
 }
 
 fn long_string(text: &str) -> AMQPValue {

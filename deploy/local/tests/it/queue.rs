@@ -48,12 +48,13 @@ pub async fn waiting(stack: &Stack, lane: &str) -> u64 {
 
 /// Messages set aside.
 pub async fn dead(stack: &Stack) -> u64 {
-    match &stack.queue {
+    let kept = match &stack.queue {
         QueueSettings::RabbitMq { prefix, .. } => {
-            ready(stack, &Topology::new(prefix).dead_queue()).await
+            ready(stack, &Topology::new(prefix).queue(Lane::Dead)).await
         }
-        QueueSettings::Embedded => dead_letter::Entity::find().count(&stack.db).await.unwrap(),
-    }
+        QueueSettings::Embedded => 0,
+    };
+    kept + dead_letter::Entity::find().count(&stack.db).await.unwrap()
 }
 
 async fn ready(stack: &Stack, queue: &str) -> u64 {
@@ -69,8 +70,19 @@ async fn ready(stack: &Stack, queue: &str) -> u64 {
     queue.message_count().into()
 }
 
+/// Whether the next message of `lane` was handed out before; a broker's queue only.
+pub async fn redelivered(stack: &Stack, lane: &str) -> bool {
+    let queue = format!("{}.{lane}.v1", prefix(stack));
+    let got = channel(stack)
+        .await
+        .basic_get(queue.into(), BasicGetOptions::default())
+        .await
+        .unwrap();
+    got.is_some_and(|message| message.delivery.redelivered)
+}
+
 /// A channel of the test's own; its connection ends with it.
-async fn channel(stack: &Stack) -> lapin::Channel {
+pub async fn channel(stack: &Stack) -> lapin::Channel {
     let QueueSettings::RabbitMq { uri, .. } = &stack.queue else {
         panic!("no broker")
     };
@@ -176,7 +188,7 @@ async fn a_dead_letter_keeps_its_reason(stack: Stack) {
                 .reason
         }
         QueueSettings::RabbitMq { prefix, .. } => {
-            let queue = Topology::new(prefix).dead_queue();
+            let queue = Topology::new(prefix).queue(Lane::Dead);
             let options = BasicGetOptions { no_ack: true };
             let got = channel(&stack)
                 .await
@@ -229,8 +241,9 @@ async fn poison_is_set_aside_and_harms_nobody(stack: Stack) {
         with(|it| it.kind = Some("stripe.event".into())),
     ];
 
-    for poison in &poisons {
-        shop.publisher.publish(Lane::Events, poison).await.unwrap();
+    for (number, mut poison) in poisons.into_iter().enumerate() {
+        poison.message_id = Some(format!("poison_{number}"));
+        shop.publisher.publish(Lane::Events, &poison).await.unwrap();
         let session = shop.create(slot).await;
         shop.pay(&session, stripe_sim::Outcome::Succeed).await;
     }

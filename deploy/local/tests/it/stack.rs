@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use shared::{
     config::Env,
     db,
-    queue::{Lane, RetryTier, topology::Topology},
+    queue::{RetryTier, topology::Topology},
     settings::{AmqpUri, DatabaseSettings, QueueSettings},
 };
 use tempfile::TempDir;
@@ -119,6 +119,20 @@ impl Stack {
 
     /// Ends all connections to this test's PostgreSQL database and lets nobody in again.
     pub async fn take_the_database_away(&self) {
+        self.as_admin(&[
+            "ALTER DATABASE {database} ALLOW_CONNECTIONS false",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
+        ])
+        .await;
+    }
+
+    /// Lets everybody in again.
+    pub async fn give_the_database_back(&self) {
+        self.as_admin(&["ALTER DATABASE {database} ALLOW_CONNECTIONS true"])
+            .await;
+    }
+
+    async fn as_admin(&self, statements: &[&str]) {
         let Cleanup::Servers {
             admin_url,
             database,
@@ -129,12 +143,8 @@ impl Stack {
         let admin = Database::connect(ConnectOptions::new(admin_url))
             .await
             .unwrap();
-        for statement in [
-            format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"),
-            format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
-            ),
-        ] {
+        for statement in statements {
+            let statement = statement.replace("{database}", database);
             admin.execute_unprepared(&statement).await.unwrap();
         }
         admin.close().await.unwrap();
@@ -182,10 +192,7 @@ async fn delete_topology(uri: &AmqpUri, prefix: &str) {
     };
     let channel = connection.create_channel().await.unwrap();
     let topology = Topology::new(prefix);
-    let lanes = [Lane::Events, Lane::Confirm, Lane::Unroutable];
-    let queues = lanes.map(|lane| topology.queue(lane)).into_iter();
-    let tiers = RetryTier::ALL.map(|tier| topology.retry_queue(tier));
-    for queue in queues.chain(tiers).chain([topology.dead_queue()]) {
+    for (queue, _) in topology.queues() {
         channel
             .queue_delete(queue.into(), QueueDeleteOptions::default())
             .await
@@ -224,9 +231,15 @@ impl PrivateBroker {
         Self { url, folder }
     }
 
+    pub fn pid(&self) -> u32 {
+        services("pid-rabbitmq", &self.folder)
+            .trim()
+            .parse()
+            .unwrap()
+    }
+
     pub fn kill(&self) {
-        let pid = services("pid-rabbitmq", &self.folder);
-        signal("KILL", pid.trim().parse().unwrap());
+        signal("KILL", self.pid());
     }
 
     pub fn start_again(&self) {

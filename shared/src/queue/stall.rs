@@ -1,0 +1,75 @@
+//! A broker that is connected and does not confirm: frozen, or out of breath.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// While the broker does not confirm, one message in this time finds out whether it does again.
+const TRIAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether confirms come. Callers need not each wait in vain for their own.
+#[derive(Default)]
+pub struct Stall {
+    /// When the last message was let pass, while no confirm comes.
+    last_trial: Mutex<Option<Instant>>,
+}
+
+impl Stall {
+    /// Whether a message may be published now.
+    pub fn lets_pass(&self) -> bool {
+        let mut last_trial = self
+            .last_trial
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &mut *last_trial {
+            Some(at) if at.elapsed() < TRIAL_INTERVAL => false,
+            Some(at) => {
+                *at = Instant::now();
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// Notes what came of a message: whether it waited in vain.
+    pub fn note(&self, timed_out: bool) {
+        let mut last_trial = self
+            .last_trial
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last_trial = match *last_trial {
+            Some(at) if timed_out => Some(at),
+            None if timed_out => Some(Instant::now()),
+            _ => None,
+        };
+    }
+
+    /// Whether the last confirm did not come.
+    pub fn is_on(&self) -> bool {
+        let last_trial = self
+            .last_trial
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last_trial.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_lost_confirm_only_a_trial_passes_until_one_comes() {
+        let stall = Stall::default();
+        assert!(stall.lets_pass());
+
+        stall.note(true);
+
+        assert!(stall.is_on());
+        assert!(!stall.lets_pass());
+        stall.note(false);
+        assert!(!stall.is_on());
+        assert!(stall.lets_pass() && stall.lets_pass());
+    }
+}
