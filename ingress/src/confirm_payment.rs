@@ -11,7 +11,7 @@ use axum::{
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 use shared::{
-    db::checkout, message::Envelope, queue::Lane, stripe_id::CheckoutSessionId,
+    db::checkout, failpoint, message::Envelope, metrics, queue::Lane, stripe_id::CheckoutSessionId,
     traceparent::Traceparent,
 };
 use time::OffsetDateTime;
@@ -89,10 +89,12 @@ pub async fn confirm_payment(
     }
     if claim_enqueue(&app, &id, now).await? {
         let message = Envelope::checkout_confirm(&id, now, &traceparent);
+        failpoint::crash_at("confirm_before_publish");
         if let Err(error) = app.publisher.publish(Lane::Confirm, &message).await {
             release_enqueue(&app, &id).await?;
             return Err(error.into());
         }
+        failpoint::crash_at("confirm_after_publish");
     }
     let wait = preferred_wait(&headers);
     let news = if wait.is_zero() {
@@ -157,6 +159,7 @@ fn preferred_wait(headers: &HeaderMap) -> Duration {
 impl PaymentConfirmation {
     fn new(view: &CheckoutView, now: OffsetDateTime) -> Self {
         let status = view.status(now);
+        metrics::confirm(status.as_str());
         Self {
             status,
             booking: view.booking(),

@@ -15,6 +15,7 @@ use shared::{
         checkout::{self, State},
         offering,
     },
+    failpoint,
     stripe_client::NewCheckoutSession,
     stripe_error::StripeError,
     stripe_id::CheckoutSessionId,
@@ -168,6 +169,7 @@ async fn open_session(
     };
     match app.stripe.create_checkout_session(&new).await {
         Ok(session) => {
+            failpoint::crash_at("hold_after_session");
             tracing::info!(checkout.id = %checkout.id, checkout_session.id = %session.id, "Seats held");
             hold_seats::attach_session(&app.db, checkout.id, &session).await
         }

@@ -235,6 +235,11 @@ impl ApiError {
         }
     }
 
+    /// For programs; never changes.
+    pub fn code(&self) -> &'static str {
+        self.describe().1
+    }
+
     /// Logs what an operator can act on; what a client did wrong is the client's to see.
     fn log(&self, status: StatusCode) {
         let error: &dyn std::error::Error = self;

@@ -12,6 +12,7 @@ use shared::{
         checkout::{self, State},
         offering, slot,
     },
+    failpoint,
     money::Amount,
     stripe_client::CreatedCheckoutSession,
     stripe_id::CheckoutSessionId,
@@ -71,7 +72,9 @@ pub async fn hold_seats(
     if !checkout::take_seats(&tx, &checkout).await? {
         return Err(ApiError::SlotFull);
     }
+    failpoint::crash_at("hold_before_commit");
     tx.commit().await?;
+    failpoint::crash_at("hold_after_commit");
     Ok((checkout, offering))
 }
 

@@ -10,6 +10,7 @@ use shared::{
     stripe_client::StripeClient, telemetry,
 };
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// Takes bookings and Stripe's webhooks. Configured by environment variables; see
 /// deploy/env.example.
@@ -59,9 +60,16 @@ async fn run(command: Command) -> anyhow::Result<()> {
     let admin_listener = TcpListener::bind(admin_addr).await.context("ADMIN_ADDR")?;
     let ingress = Ingress::new(config, db, publisher, stripe, clock::system);
     tracing::info!(listen_addr = %listener.local_addr()?, %admin_addr, "Serving");
+    let probes = admin::router(ingress.readiness().until(&shutdown));
+    // Probes are answered until the last request is.
+    let done = CancellationToken::new();
+    let requests = async {
+        http_server::serve(listener, ingress.router(), shutdown).await;
+        done.cancel();
+    };
     tokio::join!(
-        http_server::serve(listener, ingress.router(), shutdown.clone()),
-        http_server::serve(admin_listener, admin::router(ingress.readiness()), shutdown),
+        requests,
+        http_server::serve(admin_listener, probes, done.clone()),
     );
     Ok(())
 }

@@ -43,6 +43,23 @@ pub enum PaymentStatus {
     NeedsAttention,
 }
 
+impl PaymentStatus {
+    /// The word, for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Processing => "processing",
+            Self::AwaitingPayment => "awaiting_payment",
+            Self::PaymentPending => "payment_pending",
+            Self::PaymentFailed => "payment_failed",
+            Self::Expired => "expired",
+            Self::RefundPending => "refund_pending",
+            Self::Refunded => "refunded",
+            Self::NeedsAttention => "needs_attention",
+        }
+    }
+}
+
 /// The seats the buyer has.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Booking {

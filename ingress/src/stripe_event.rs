@@ -38,13 +38,13 @@ pub enum Ignored {
 }
 
 impl Ignored {
-    /// A stable code for logs.
+    /// A stable code for logs and metrics.
     pub fn code(self) -> &'static str {
         match self {
-            Self::NotASnapshotEvent => "not_a_snapshot_event",
-            Self::UnhandledType => "unhandled_type",
-            Self::ConnectedAccount => "connected_account",
-            Self::OtherMode => "other_mode",
+            Self::NotASnapshotEvent => "ignored_not_a_snapshot_event",
+            Self::UnhandledType => "ignored_unhandled_type",
+            Self::ConnectedAccount => "ignored_connected_account",
+            Self::OtherMode => "ignored_other_mode",
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
-use shared::{message::Envelope, queue::Lane, traceparent::Traceparent};
+use shared::{failpoint, message::Envelope, metrics, queue::Lane, traceparent::Traceparent};
 use utoipa::ToSchema;
 
 use crate::{
@@ -46,11 +46,27 @@ pub async fn stripe_webhook(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
+    let taken = take(&app, &traceparent, &headers, body).await;
+    metrics::webhook(
+        taken
+            .as_ref()
+            .map_or_else(ApiError::code, |outcome| *outcome),
+    );
+    taken.map(|_| Json(Received { received: true }))
+}
+
+/// Returns the word for metrics.
+async fn take(
+    app: &Ingress,
+    traceparent: &Traceparent,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<&'static str, ApiError> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
         _ => ApiError::MalformedRequest,
     })?;
-    let header = signature_header(&headers)?;
+    let header = signature_header(headers)?;
     let now = (app.clock)();
     let secrets = app.config.endpoint_secrets.expose();
     stripe_signature::verify(&body, header, secrets, now.unix_timestamp())?;
@@ -58,15 +74,17 @@ pub async fn stripe_webhook(
     let event: Event = serde_json::from_slice(&body).map_err(ApiError::MalformedEvent)?;
     if let Some(reason) = event.ignored(app.config.stripe.mode.livemode()) {
         tracing::info!(event.id, event.type = event.kind, reason = reason.code(), "Event ignored");
-        return Ok(Json(Received { received: true }));
+        return Ok(reason.code());
     }
     if !event.has_plausible_id() {
         return Err(ApiError::MalformedRequest);
     }
-    let message = Envelope::stripe_event(&event.id, body, now, &traceparent);
+    let message = Envelope::stripe_event(&event.id, body, now, traceparent);
+    failpoint::crash_at("webhook_before_publish");
     app.publisher.publish(Lane::Events, &message).await?;
+    failpoint::crash_at("webhook_after_publish");
     tracing::debug!(event.id, event.type = event.kind, "Event queued");
-    Ok(Json(Received { received: true }))
+    Ok("queued")
 }
 
 fn signature_header(headers: &HeaderMap) -> Result<&str, SignatureError> {

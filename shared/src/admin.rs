@@ -1,10 +1,13 @@
-//! The probes of both services, on an address of their own.
+//! The probes and metrics of both services, on an address of their own.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics;
 
 /// A dependency that does not answer a probe within this time counts as failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,6 +40,16 @@ impl Readiness {
         self
     }
 
+    /// Not ready any more from `shutdown` on.
+    #[must_use]
+    pub fn until(self, shutdown: &CancellationToken) -> Self {
+        let shutdown = shutdown.clone();
+        self.with("running", move || {
+            let running = !shutdown.is_cancelled();
+            async move { running }
+        })
+    }
+
     async fn report(&self) -> Report {
         let mut checks = BTreeMap::new();
         for (name, check) in &self.0 {
@@ -61,10 +74,12 @@ struct Report {
 
 /// `/livez`: the process runs. It asks no dependency, since a restart repairs none.
 /// `/readyz`: 200 if every check passes, else 503; the body names each.
+/// `/metrics`: for Prometheus.
 pub fn router(readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(|| async { metrics::render() }))
         .with_state(readiness)
 }
 

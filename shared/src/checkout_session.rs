@@ -47,6 +47,9 @@ pub struct CheckoutSession {
     /// Whether real money moves.
     #[serde(default)]
     pub livemode: bool,
+    /// When it was made, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub created: i64,
 }
 
 /// Stripe's `mode` of a session.
@@ -104,6 +107,12 @@ pub enum Expandable {
         /// Its status, if it has one.
         #[serde(default)]
         status: Option<String>,
+        /// Of a PaymentIntent: the attempt that succeeded.
+        #[serde(default)]
+        latest_charge: Option<Box<Expandable>>,
+        /// Of a charge: what of it went back, in minor units.
+        #[serde(default)]
+        amount_refunded: Option<i64>,
     },
 }
 
@@ -138,6 +147,21 @@ impl CheckoutSession {
             .and_then(|it| it.get(METADATA_CHECKOUT_ID));
         let hint = metadata.or(self.client_reference_id.as_ref())?;
         Uuid::parse_str(hint).ok()
+    }
+
+    /// What went back of the payment. Only a session whose PaymentIntent and charge are
+    /// expanded can tell.
+    #[must_use]
+    pub fn amount_refunded(&self) -> Option<i64> {
+        let Some(Expandable::Object { latest_charge, .. }) = &self.payment_intent else {
+            return None;
+        };
+        match latest_charge.as_deref()? {
+            Expandable::Object {
+                amount_refunded, ..
+            } => *amount_refunded,
+            Expandable::Id(_) => None,
+        }
     }
 
     /// `pi_…`

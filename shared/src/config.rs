@@ -5,6 +5,8 @@ use std::{
     str::FromStr,
 };
 
+use crate::queue::OpenError;
+
 /// A variable is missing or its value cannot be used. Prints as one line that names it and
 /// never repeats the value, which may be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +32,7 @@ impl ConfigError {
 }
 
 /// Reports how a program ended, on standard error in one line with its causes, and turns it
-/// into the exit code: 0, 2 for a wrong configuration, 1 for anything else.
+/// into the exit code: 0, 2 for what starting again will not change, 1 for anything else.
 #[expect(
     clippy::print_stderr,
     reason = "the last words of a process, also before logging is up"
@@ -41,7 +43,8 @@ pub fn exit_code(program: &str, result: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     eprintln!("{program}: {error:#}");
-    if error.is::<ConfigError>() {
+    let other_queues = error.downcast_ref::<OpenError>();
+    if error.is::<ConfigError>() || matches!(other_queues, Some(OpenError::OtherArguments(_))) {
         ExitCode::from(ConfigError::EXIT_CODE)
     } else {
         ExitCode::FAILURE

@@ -5,8 +5,11 @@
 //! worker asks Stripe. Add a kind before anyone publishes it, and remove one only after the
 //! queue has drained.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::{clock, stripe_id::CheckoutSessionId, traceparent::Traceparent};
@@ -43,6 +46,10 @@ pub enum Source {
     Confirm,
     /// A hold has ended, and nobody told us how.
     Sweep,
+    /// Stripe's books have what ours lack.
+    Reconcile,
+    /// An operator wants it tried again.
+    Replay,
 }
 
 impl Source {
@@ -53,6 +60,8 @@ impl Source {
             Self::Webhook => "webhook",
             Self::Confirm => "confirm",
             Self::Sweep => "sweep",
+            Self::Reconcile => "reconcile",
+            Self::Replay => "replay",
         }
     }
 }
@@ -148,16 +157,12 @@ impl Envelope {
         }
     }
 
-    /// The same question, asked because the hold of the session has ended.
+    /// The same message, asked for by `source`.
     #[must_use]
-    pub fn sweep(
-        session_id: &CheckoutSessionId,
-        now: OffsetDateTime,
-        traceparent: &Traceparent,
-    ) -> Self {
+    pub fn from_source(self, source: Source) -> Self {
         Self {
-            source: Some(Source::Sweep.as_str().to_owned()),
-            ..Self::checkout_confirm(session_id, now, traceparent)
+            source: Some(source.as_str().to_owned()),
+            ..self
         }
     }
 
@@ -175,6 +180,40 @@ impl Envelope {
             traceparent: Some(traceparent.to_string()),
             ..Self::default()
         }
+    }
+
+    /// A name that the same message always has, together with `context`. One without an id is
+    /// known by its body.
+    #[must_use]
+    pub fn fingerprint(&self, context: &[&str]) -> String {
+        let mut hash = Sha256::new();
+        let id = self.message_id.as_deref().unwrap_or_default();
+        for part in context.iter().copied().chain([id]) {
+            hash.update(part);
+            hash.update([0]);
+        }
+        if self.message_id.is_none() {
+            hash.update(&self.body);
+        }
+        hex::encode(hash.finalize())
+    }
+
+    /// How long ago it was first received.
+    #[must_use]
+    pub fn age(&self, now: OffsetDateTime) -> Duration {
+        let received = self.received_at_ms.unwrap_or_else(|| clock::unix_ms(now));
+        let age_ms = clock::unix_ms(now).saturating_sub(received);
+        Duration::from_millis(u64::try_from(age_ms).unwrap_or_default())
+    }
+
+    /// Its type, for metrics: one of a few words, whatever somebody may have published.
+    #[must_use]
+    pub fn kind_word(&self) -> &'static str {
+        let known = [Kind::StripeEvent, Kind::CheckoutConfirm].map(Kind::as_str);
+        let ours = known
+            .into_iter()
+            .find(|it| self.kind.as_deref() == Some(it));
+        ours.unwrap_or("unknown")
     }
 
     /// What the message asks for.

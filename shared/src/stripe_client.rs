@@ -1,30 +1,29 @@
 //! Our calls to Stripe's API, through async-stripe.
 
+mod create_session;
+mod lists;
+
 use std::{collections::HashMap, time::Duration};
 
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 use stripe::{
     Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError as ClientError,
     StripeRequest,
 };
-use stripe_checkout::checkout_session::{
-    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
-    CreateCheckoutSessionPaymentIntentData, ExpireCheckoutSession, ProductData,
-    RetrieveCheckoutSession,
-};
+use stripe_checkout::checkout_session::{ExpireCheckoutSession, RetrieveCheckoutSession};
+use stripe_client_core::RequestBuilder;
 use stripe_core::{
     payment_intent::RetrievePaymentIntent,
     refund::{CreateRefund, ListRefund},
 };
-use stripe_shared::{CheckoutSessionMode, CheckoutSessionPaymentStatus, CheckoutSessionStatus};
-use time::OffsetDateTime;
-use uuid::Uuid;
 
+pub use self::{
+    create_session::{CreatedCheckoutSession, NewCheckoutSession},
+    lists::{Event, Page, WebhookEndpoint},
+};
 use crate::{
-    checkout_session::{
-        CheckoutSession, Expandable, METADATA_CHECKOUT_ID, Mode, PaymentStatus, Status,
-    },
-    money::Amount,
+    checkout_session::{CheckoutSession, Expandable},
     refund::Refund,
     retry::{self, Patience},
     settings::StripeSettings,
@@ -39,38 +38,6 @@ const PATIENCE: Patience = Patience {
     tries: 3,
     first_delay: Duration::from_millis(200),
 };
-
-/// A Checkout Session to create.
-#[derive(Debug)]
-pub struct NewCheckoutSession {
-    /// The hold; also the idempotency key.
-    pub checkout_id: Uuid,
-    /// What is booked.
-    pub slot_id: Uuid,
-    /// How the line item is called.
-    pub product_name: String,
-    /// Price of one seat.
-    pub unit_amount: Amount,
-    /// Seats.
-    pub quantity: u32,
-    /// Prefilled on Stripe's page.
-    pub customer_email: String,
-    /// End of the hold.
-    pub expires_at: OffsetDateTime,
-    /// Where Stripe sends a buyer who paid.
-    pub success_url: String,
-    /// Where Stripe sends a buyer who turned back.
-    pub cancel_url: String,
-}
-
-/// What Stripe answers to a new session.
-#[derive(Debug)]
-pub struct CreatedCheckoutSession {
-    /// `cs_…`
-    pub id: CheckoutSessionId,
-    /// Where the buyer pays.
-    pub url: String,
-}
 
 /// Stripe's API with our key.
 #[derive(Clone)]
@@ -94,34 +61,6 @@ impl StripeClient {
         })
     }
 
-    /// Creates a session. Calling it again for the same checkout returns the same session.
-    ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
-    /// Source: <https://docs.stripe.com/api/checkout/sessions/create>
-    pub async fn create_checkout_session(
-        &self,
-        new: &NewCheckoutSession,
-    ) -> Result<CreatedCheckoutSession, StripeError> {
-        let request = create_request(new);
-        let key = idempotency_key(&new.checkout_id.to_string())?;
-        retry::retry(PATIENCE, StripeError::is_transient, || async {
-            let strategy = RequestStrategy::Idempotent(key.clone());
-            let session = request
-                .customize()
-                .request_strategy(strategy)
-                .send(&self.client)
-                .await?;
-            match (session.id.as_str().parse(), session.url) {
-                (Ok(id), Some(url)) => Ok(CreatedCheckoutSession { id, url }),
-                _ => Err(unreadable("a new session without a usable id and url")),
-            }
-        })
-        .await
-    }
-
     /// Asks for a session.
     ///
     /// # Errors
@@ -133,12 +72,9 @@ impl StripeClient {
         &self,
         id: &CheckoutSessionId,
     ) -> Result<CheckoutSession, StripeError> {
-        let request =
-            RetrieveCheckoutSession::new(id.as_str()).expand(vec!["payment_intent".to_owned()]);
-        retry::retry(PATIENCE, StripeError::is_transient, || async {
-            session(request.send(&self.client).await?)
-        })
-        .await
+        let request = RetrieveCheckoutSession::new(id.as_str())
+            .expand(vec!["payment_intent.latest_charge".to_owned()]);
+        self.read(|| request.build()).await
     }
 
     /// Ends an open session, so that nobody can pay it any more. Stripe refuses if the session
@@ -154,10 +90,7 @@ impl StripeClient {
         id: &CheckoutSessionId,
     ) -> Result<CheckoutSession, StripeError> {
         let request = ExpireCheckoutSession::new(id.as_str());
-        retry::retry(PATIENCE, StripeError::is_transient, || async {
-            session(request.send(&self.client).await?)
-        })
-        .await
+        self.read(|| request.build()).await
     }
 
     /// The metadata of a PaymentIntent, which tells whose it is.
@@ -215,6 +148,23 @@ impl StripeClient {
     }
 }
 
+impl StripeClient {
+    /// Sends a request and reads the answer leniently, as our own types do: async-stripe's
+    /// know every field, and refuse an object for the lack of one that we do not need.
+    async fn read<T: DeserializeOwned>(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<T, StripeError> {
+        retry::retry(PATIENCE, StripeError::is_transient, || async {
+            let sent = request().customize::<miniserde::json::Value>();
+            let answer = sent.send(&self.client).await?;
+            serde_json::from_str(&miniserde::json::to_string(&answer))
+                .map_err(|_| unreadable("an object of another shape"))
+        })
+        .await
+    }
+}
+
 fn idempotency_key(key: &str) -> Result<IdempotencyKey, StripeError> {
     IdempotencyKey::new(key)
         .map_err(|error| StripeError::Unavailable(ClientError::ConfigError(error.to_string())))
@@ -230,78 +180,6 @@ fn refund(refund: stripe_shared::Refund) -> Refund {
             .payment_intent
             .map(|intent| Expandable::Id(intent.id().to_string())),
     }
-}
-
-fn create_request(new: &NewCheckoutSession) -> CreateCheckoutSession {
-    let Ok(currency) = new
-        .unit_amount
-        .currency
-        .as_str()
-        .parse::<stripe_types::Currency>();
-    let mut price = CreateCheckoutSessionLineItemsPriceData::new(currency);
-    price.unit_amount = Some(new.unit_amount.minor_units);
-    price.product_data = Some(ProductData::new(new.product_name.as_str()));
-    let mut item = CreateCheckoutSessionLineItems::new();
-    item.price_data = Some(price);
-    item.quantity = Some(new.quantity.into());
-
-    let metadata = HashMap::from([
-        (METADATA_CHECKOUT_ID.to_owned(), new.checkout_id.to_string()),
-        ("slot_id".to_owned(), new.slot_id.to_string()),
-        ("quantity".to_owned(), new.quantity.to_string()),
-    ]);
-    // Stripe does not copy the session's metadata to the PaymentIntent.
-    let mut payment_intent = CreateCheckoutSessionPaymentIntentData::new();
-    payment_intent.metadata = Some(metadata.clone());
-
-    CreateCheckoutSession::new()
-        .mode(CheckoutSessionMode::Payment)
-        .line_items(vec![item])
-        .client_reference_id(new.checkout_id.to_string())
-        .metadata(metadata)
-        .payment_intent_data(payment_intent)
-        .customer_email(new.customer_email.as_str())
-        .expires_at(new.expires_at.unix_timestamp())
-        .success_url(new.success_url.as_str())
-        .cancel_url(new.cancel_url.as_str())
-}
-
-fn session(session: stripe_shared::CheckoutSession) -> Result<CheckoutSession, StripeError> {
-    Ok(CheckoutSession {
-        id: session
-            .id
-            .as_str()
-            .parse()
-            .map_err(|_| unreadable("a session whose id is none"))?,
-        payment_status: match session.payment_status {
-            CheckoutSessionPaymentStatus::Paid => PaymentStatus::Paid,
-            CheckoutSessionPaymentStatus::Unpaid => PaymentStatus::Unpaid,
-            CheckoutSessionPaymentStatus::NoPaymentRequired => PaymentStatus::NoPaymentRequired,
-            _ => PaymentStatus::Unknown,
-        },
-        status: session.status.map(|status| match status {
-            CheckoutSessionStatus::Open => Status::Open,
-            CheckoutSessionStatus::Complete => Status::Complete,
-            CheckoutSessionStatus::Expired => Status::Expired,
-            _ => Status::Unknown,
-        }),
-        amount_total: session.amount_total,
-        currency: session.currency.map(|currency| currency.to_string()),
-        payment_intent: session.payment_intent.map(|intent| match intent {
-            stripe_types::Expandable::Id(id) => Expandable::Id(id.to_string()),
-            stripe_types::Expandable::Object(intent) => Expandable::Object {
-                id: intent.id.to_string(),
-                status: Some(intent.status.to_string()),
-            },
-        }),
-        client_reference_id: session.client_reference_id,
-        metadata: session.metadata,
-        mode: Some(match session.mode {
-            CheckoutSessionMode::Payment => Mode::Payment,
-            _ => Mode::Other,
-        }),
-        livemode: session.livemode,
-    })
 }
 
 fn unreadable(what: &str) -> StripeError {

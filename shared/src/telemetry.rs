@@ -1,10 +1,14 @@
 //! Logs: what is written, in which form, and never a body, a name, an e-mail or a secret.
+//! Metrics are in [`metrics`](crate::metrics).
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::{ConfigError, Env};
+use crate::{
+    config::{ConfigError, Env},
+    failpoint, metrics,
+};
 
-/// Starts logging to standard error as `RUST_LOG` and `LOG_FORMAT` say.
+/// Starts logging to standard error as `RUST_LOG` and `LOG_FORMAT` say, and counting.
 ///
 /// - `default_filter`: what `RUST_LOG` is when it is not set.
 ///
@@ -27,5 +31,7 @@ pub fn init(env: &Env, default_filter: &str) -> Result<(), ConfigError> {
         "json" => registry.with(layer.json().flatten_event(true)).init(),
         _ => return Err(ConfigError::new("LOG_FORMAT", "expected pretty or json")),
     }
+    metrics::start();
+    failpoint::arm(env);
     Ok(())
 }

@@ -1,0 +1,154 @@
+//! What is counted: every metric of both services by name, in the format of Prometheus.
+//!
+//! Labels are words of our own, never ids, so that their number stays small.
+
+use std::{sync::OnceLock, time::Duration};
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use time::OffsetDateTime;
+
+/// Bounds of the histograms, in seconds: a quick answer to a payment that took a day.
+const SECONDS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 600.0, 86_400.0,
+];
+
+/// A webhook request: `queued`, or why not.
+const WEBHOOKS: &str = "bookonce_webhook_events_total";
+/// A confirm request, by the status word it was answered with.
+const CONFIRMS: &str = "bookonce_confirm_requests_total";
+const PUBLISHES: &str = "bookonce_publishes_total";
+const PUBLISH_SECONDS: &str = "bookonce_publish_seconds";
+const JOBS: &str = "bookonce_jobs_total";
+const JOB_SECONDS: &str = "bookonce_job_seconds";
+const JOB_AGE_SECONDS: &str = "bookonce_job_age_seconds";
+const JOB_FAILURES: &str = "bookonce_job_failures_total";
+const BREAKER_OPEN: &str = "bookonce_breaker_open";
+const DEAD_LETTERS: &str = "bookonce_dead_letters";
+const RECONCILE_ENQUEUED: &str = "bookonce_reconcile_enqueued_total";
+const RECONCILE_SUCCESS: &str = "bookonce_reconcile_last_success_timestamp_seconds";
+
+/// Everything counted so far, as text for Prometheus.
+///
+/// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
+#[must_use]
+pub fn render() -> String {
+    recorder().map_or_else(String::new, |recorder| {
+        recorder.run_upkeep();
+        recorder.render()
+    })
+}
+
+/// Starts counting, once per process; what was counted before is lost.
+pub fn start() {
+    recorder();
+}
+
+fn recorder() -> Option<&'static PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    RECORDER
+        .get_or_init(|| {
+            let builder = PrometheusBuilder::new().set_buckets(&SECONDS).ok()?;
+            let handle = builder.install_recorder().ok()?;
+            describe();
+            Some(handle)
+        })
+        .as_ref()
+}
+
+fn describe() {
+    describe_counter!(
+        WEBHOOKS,
+        "Webhook requests by outcome: queued, ignored or refused, and why"
+    );
+    describe_counter!(
+        CONFIRMS,
+        "Confirm requests by the status they were answered with"
+    );
+    describe_counter!(PUBLISHES, "Messages published, by lane and outcome");
+    describe_histogram!(PUBLISH_SECONDS, "Time until the queue confirmed a message");
+    describe_counter!(
+        JOBS,
+        "Jobs done, by kind and outcome; not_ours_* left nothing behind"
+    );
+    describe_histogram!(JOB_SECONDS, "Time one attempt took");
+    describe_histogram!(
+        JOB_AGE_SECONDS,
+        "Time from the message's first receipt to its end"
+    );
+    describe_counter!(
+        JOB_FAILURES,
+        "Attempts that failed, by code and by what follows"
+    );
+    describe_gauge!(
+        BREAKER_OPEN,
+        "1 while work that needs the dependency is not taken"
+    );
+    describe_gauge!(
+        DEAD_LETTERS,
+        "Messages set aside that nobody has dealt with"
+    );
+    describe_counter!(RECONCILE_ENQUEUED, "What reconcile found missing, by kind");
+    describe_gauge!(RECONCILE_SUCCESS, "When reconcile last came to its end");
+}
+
+/// A webhook request was answered.
+pub fn webhook(outcome: &'static str) {
+    counter!(WEBHOOKS, "outcome" => outcome).increment(1);
+}
+
+/// A confirm request was answered.
+pub fn confirm(status: &'static str) {
+    counter!(CONFIRMS, "status" => status).increment(1);
+}
+
+/// A message was published, or not.
+pub fn publish(lane: &'static str, outcome: &'static str, took: Duration) {
+    counter!(PUBLISHES, "lane" => lane, "outcome" => outcome).increment(1);
+    histogram!(PUBLISH_SECONDS, "lane" => lane).record(took);
+}
+
+/// A job came to its end.
+///
+/// - `age`: since ingress took it in.
+pub fn job_done(kind: &'static str, outcome: &'static str, took: Duration, age: Duration) {
+    counter!(JOBS, "kind" => kind, "outcome" => outcome).increment(1);
+    histogram!(JOB_SECONDS, "kind" => kind).record(took);
+    histogram!(JOB_AGE_SECONDS, "kind" => kind).record(age);
+}
+
+/// An attempt failed.
+///
+/// - `next`: `retry`, `dead_letter`, or `outage` if the attempt is not charged.
+pub fn job_failed(code: &'static str, next: &'static str) {
+    counter!(JOB_FAILURES, "code" => code, "next" => next).increment(1);
+}
+
+/// Work that needs `dependency` is not taken any more, or again.
+pub fn breaker(dependency: &'static str, open: bool) {
+    gauge!(BREAKER_OPEN, "dependency" => dependency).set(f64::from(u8::from(open)));
+}
+
+/// So many messages are set aside.
+pub fn dead_letters(open: u64) {
+    gauge!(DEAD_LETTERS).set(as_float(i64::try_from(open).unwrap_or(i64::MAX)));
+}
+
+/// Reconcile found something missing and put it on the queue.
+pub fn reconcile_enqueued(what: &'static str, count: u64) {
+    counter!(RECONCILE_ENQUEUED, "what" => what).increment(count);
+}
+
+/// Reconcile came to its end.
+pub fn reconcile_succeeded(at: OffsetDateTime) {
+    gauge!(RECONCILE_SUCCESS).set(as_float(at.unix_timestamp()));
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::as_conversions,
+    reason = "Prometheus knows floats only, and these numbers fit"
+)]
+fn as_float(number: i64) -> f64 {
+    number as f64
+}
