@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
     checkout_session::{CheckoutSession, Status},
-    db::checkout,
+    db::{checkout, payment},
     stripe_error::StripeError,
     stripe_id::CheckoutSessionId,
 };
@@ -28,7 +28,10 @@ pub async fn confirm_checkout(
     // Before the transaction: no row stays locked during a call to Stripe.
     let over = overdue_hold(context, session_id).await?;
     let mut session = match (
-        context.stripe.retrieve_checkout_session(session_id).await,
+        context
+            .stripe()?
+            .retrieve_checkout_session(session_id)
+            .await,
         over,
     ) {
         // Nobody can pay it; its seats must not wait for ever.
@@ -51,7 +54,41 @@ pub async fn confirm_checkout(
         Some(Status::Complete) => Fact::PaymentPending,
         _ => Fact::Open,
     };
-    fulfill_checkout(context, Subject::Session(&session), &fact, None).await
+    let outcome = fulfill_checkout(context, Subject::Session(&session), &fact, None).await?;
+    match (session.amount_refunded(), session.payment_intent_id()) {
+        (Some(refunded), Some(intent)) => {
+            follow_refunds(context, &session.id, intent, refunded).await
+        }
+        _ => Ok(outcome),
+    }
+    .map(|news| {
+        if news == Fulfillment::Recorded {
+            outcome
+        } else {
+            news
+        }
+    })
+}
+
+/// Catches up with refunds whose events never came.
+///
+/// - `refunded`: what went back in all, by Stripe's books.
+async fn follow_refunds(
+    context: &Context,
+    session_id: &CheckoutSessionId,
+    payment_intent: &str,
+    refunded: i64,
+) -> Result<Fulfillment, JobError> {
+    let payment = payment::Entity::find()
+        .filter(payment::Column::SessionId.eq(session_id.as_str()))
+        .one(&context.db)
+        .await?;
+    let Some(payment) = payment.filter(|it| it.amount_refunded_minor_units != refunded) else {
+        return Ok(Fulfillment::Recorded);
+    };
+    let refunds = context.stripe()?.refunds_of(payment_intent).await?;
+    let subject = Subject::Checkout(payment.checkout_id);
+    fulfill_checkout(context, subject, &Fact::Refunds(refunds), None).await
 }
 
 /// The checkout of a session whose hold has ended by our clock.
@@ -74,10 +111,11 @@ async fn expire(
     context: &Context,
     session_id: &CheckoutSessionId,
 ) -> Result<CheckoutSession, JobError> {
-    match context.stripe.expire_checkout_session(session_id).await {
-        Err(StripeError::Refused { .. }) => {
-            Ok(context.stripe.retrieve_checkout_session(session_id).await?)
-        }
+    match context.stripe()?.expire_checkout_session(session_id).await {
+        Err(StripeError::Refused { .. }) => Ok(context
+            .stripe()?
+            .retrieve_checkout_session(session_id)
+            .await?),
         outcome => Ok(outcome?),
     }
 }

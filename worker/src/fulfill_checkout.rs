@@ -6,6 +6,7 @@ use std::time::Duration;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
 use shared::{
     db::{self, stripe_event},
+    failpoint,
     retry::{self, Patience},
 };
 use time::OffsetDateTime;
@@ -47,17 +48,23 @@ pub async fn fulfill_checkout(
     retry::retry(PATIENCE, JobError::is_database_trouble, || async {
         let now = (context.clock)();
         let tx = db::begin(&context.db).await?;
+        failpoint::crash_at("job_after_begin");
         let Some(mut locked) = lock_checkout::lock(&tx, subject).await? else {
             return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
         };
+        failpoint::crash_at("job_after_lock");
         record(&tx, &mut locked.checkout, fact, now).await?;
+        failpoint::crash_at("job_after_record");
         let outcome = settle(&tx, &locked, context.on_unfulfillable, now).await?;
+        failpoint::crash_at("job_after_settle");
         if let Some(event) = event
             && !note_event(&tx, event, locked.checkout.id, outcome, now).await?
         {
             return Ok(Fulfillment::AlreadyProcessed); // `tx` is dropped: rolled back
         }
+        failpoint::crash_at("job_before_commit");
         tx.commit().await?;
+        failpoint::crash_at("job_after_commit");
         Ok(outcome)
     })
     .await

@@ -1,6 +1,9 @@
 //! What one message asks for.
 
-use shared::message::{DecodeError, Envelope, Work};
+use shared::{
+    failpoint,
+    message::{DecodeError, Envelope, Work},
+};
 
 use crate::{
     Context, Fulfillment, confirm_checkout::confirm_checkout, job_error::JobError, stripe_event,
@@ -12,6 +15,7 @@ use crate::{
 ///
 /// [`JobError`], which says whether to try again.
 pub async fn run(context: &Context, message: &Envelope) -> Result<Fulfillment, JobError> {
+    failpoint::crash_by_message(message.message_id.as_deref());
     match message.work() {
         Ok(Work::StripeEvent(body)) => stripe_event::handle(context, &body).await,
         Ok(Work::CheckoutConfirm(session_id)) => confirm_checkout(context, &session_id).await,

@@ -3,7 +3,12 @@
 use std::error::Error;
 
 use sea_orm::{DbErr, SqlErr};
-use shared::{db, stripe_error::StripeError};
+use shared::{
+    db::{self, Trouble},
+    stripe_error::StripeError,
+};
+
+use crate::breaker::{Dependency, Down};
 
 /// What the consumer does with a delivery whose job failed. `code` is stable: it stands in
 /// headers, in the table of dead letters and in logs.
@@ -61,24 +66,38 @@ impl JobError {
     /// Whether to try again within this attempt: the database was busy, not wrong.
     #[must_use]
     pub fn is_database_trouble(&self) -> bool {
-        matches!(
-            self,
-            Self::Retry {
-                code: DATABASE_UNAVAILABLE,
-                ..
+        matches!(self.code(), DATABASE_UNAVAILABLE | DATABASE_BUSY)
+    }
+
+    /// What may be down, if it failed for the lack of something.
+    #[must_use]
+    pub fn dependency(&self) -> Option<Dependency> {
+        match self.code() {
+            DATABASE_UNAVAILABLE => Some(Dependency::Database),
+            // Whatever did not answer: the database is what every job waits for.
+            TIMED_OUT => Some(Dependency::Database),
+            STRIPE_UNAVAILABLE | "stripe_rate_limited" | "stripe_unauthorized" => {
+                Some(Dependency::Stripe)
             }
-        )
+            _ => None,
+        }
     }
 }
 
 const DATABASE_UNAVAILABLE: &str = "database_unavailable";
+const DATABASE_BUSY: &str = "database_busy";
+const STRIPE_UNAVAILABLE: &str = "stripe_unavailable";
+/// An attempt took too long.
+pub const TIMED_OUT: &str = "timed_out";
 
 /// A violated constraint is a fault in our data or code and stays one. What is unknown may
 /// pass, and the schedule of retries has an end.
 impl From<DbErr> for JobError {
     fn from(error: DbErr) -> Self {
-        if db::is_transient(&error) {
-            return Self::retry(DATABASE_UNAVAILABLE, error);
+        match db::trouble(&error) {
+            Trouble::Outage => return Self::retry(DATABASE_UNAVAILABLE, error),
+            Trouble::Contention => return Self::retry(DATABASE_BUSY, error),
+            Trouble::Lasting => {}
         }
         match error.sql_err() {
             Some(
@@ -86,6 +105,16 @@ impl From<DbErr> for JobError {
             ) => Self::reject("constraint_violated", error),
             _ => Self::retry("database_error", error),
         }
+    }
+}
+
+impl From<Down> for JobError {
+    fn from(down: Down) -> Self {
+        let code = match down.0 {
+            Dependency::Database => DATABASE_UNAVAILABLE,
+            Dependency::Stripe => STRIPE_UNAVAILABLE,
+        };
+        Self::retry(code, down)
     }
 }
 

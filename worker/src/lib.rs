@@ -4,17 +4,25 @@
 //! A message is a hint; the row is the truth. Everything may arrive twice, late or in
 //! another order, and two workers may hold the same session at once.
 
+pub mod audit;
 mod booking_reference;
 pub mod booking_show;
+pub mod breaker;
 mod checkout_session_fact;
 pub mod config;
 mod confirm_checkout;
 mod consumer;
+mod dead_letter_sink;
+pub mod dead_letters;
+pub mod doctor;
 mod fact;
 mod fulfill_checkout;
 mod job;
 mod job_error;
+mod keep_reconciling;
 mod lock_checkout;
+mod our_books;
+pub mod reconcile;
 mod record_fact;
 mod refund_payment;
 mod retry_policy;
@@ -29,12 +37,13 @@ use sea_orm::DatabaseConnection;
 use shared::{
     admin::Readiness,
     clock::Clock,
-    queue::{ConsumerSource, Publisher},
+    queue::{ConsumerSource, Lane, Publisher},
     stripe_client::StripeClient,
     stripe_id::Mode,
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::breaker::{Breakers, Dependency, Down};
 pub use crate::{
     config::OnUnfulfillable,
     fact::{Fulfillment, NotOurs},
@@ -57,6 +66,20 @@ pub struct Context {
     pub on_unfulfillable: OnUnfulfillable,
     /// Where the time comes from.
     pub clock: Clock,
+    /// What is down.
+    pub breakers: Breakers,
+}
+
+impl Context {
+    /// Stripe's API, unless it is known to be down.
+    ///
+    /// # Errors
+    ///
+    /// [`Down`], without having asked.
+    pub fn stripe(&self) -> Result<&StripeClient, Down> {
+        self.breakers.check(Dependency::Stripe)?;
+        Ok(&self.stripe)
+    }
 }
 
 /// The service, connected to what it needs.
@@ -87,7 +110,12 @@ impl Worker {
 
     /// Works until `shutdown`, then finishes what is in hand.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let lanes = self.source.lanes().iter().map(|lane| {
+        let work = self
+            .source
+            .lanes()
+            .iter()
+            .filter(|lane| **lane != Lane::Dead);
+        let lanes = work.map(|lane| {
             consumer::consume(
                 self.context.clone(),
                 self.source.clone(),
@@ -98,7 +126,9 @@ impl Worker {
         });
         tokio::join!(
             futures_util::future::join_all(lanes),
+            dead_letter_sink::keep_sinking(&self.context, &self.source, &shutdown),
             upkeep::keep_up(&self.context, &self.publisher, &shutdown),
+            breaker::keep_probing(&self.context, &shutdown),
         );
     }
 

@@ -1,21 +1,24 @@
-//! `worker run`
+//! `worker run`, and what operators ask for.
+
+mod commands;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use commands::{audit, booking, dead, doctor, reconcile};
 use shared::{
     admin, clock,
     config::Env,
     db, http_server,
     queue::{ConsumerSource, Publisher},
-    settings::DatabaseSettings,
     shutdown,
     stripe_client::StripeClient,
     telemetry,
 };
 use tokio::net::TcpListener;
-use worker::{Context, Worker, booking_show, config::Config};
+use tokio_util::sync::CancellationToken;
+use worker::{Context, Worker, breaker::Breakers, config::Config};
 
 /// Turns messages into bookings and payments. Configured by environment variables; see
 /// deploy/env.example.
@@ -32,45 +35,29 @@ enum Command {
     Run,
     /// Look at bookings.
     #[command(subcommand)]
-    Booking(BookingCommand),
-}
-
-#[derive(Subcommand)]
-enum BookingCommand {
-    /// Print the whole story of one: hold, payment, refunds, disputes, events.
-    Show {
-        /// A booking reference, or the id of a session (cs_), event (evt_), PaymentIntent (pi_),
-        /// refund (re_), dispute (du_) or checkout.
-        name: String,
-        /// For programs.
-        #[arg(long)]
-        json: bool,
-    },
+    Booking(booking::Command),
+    /// Look at messages that were set aside, and decide about them.
+    #[command(subcommand)]
+    Dead(dead::Command),
+    /// Look for payments and events that never arrived, and put them on the queue.
+    Reconcile(reconcile::Arguments),
+    /// Compare Stripe's books with ours, both ways, and the seats. Fails on any difference.
+    Audit(audit::Arguments),
+    /// Check everything the services need, and say what to do. Fails if something does not work.
+    Doctor(doctor::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command.unwrap_or(Command::Run) {
         Command::Run => run().await,
-        Command::Booking(BookingCommand::Show { name, json }) => show_booking(&name, json).await,
+        Command::Booking(command) => booking::run(command).await,
+        Command::Dead(command) => dead::run(command).await,
+        Command::Reconcile(arguments) => reconcile::run(arguments).await,
+        Command::Audit(arguments) => audit::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
     };
     shared::config::exit_code("worker", outcome)
-}
-
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-async fn show_booking(name: &str, json: bool) -> anyhow::Result<()> {
-    let env = Env::from_process();
-    telemetry::init(&env, "warn")?;
-    let db = db::connect(&DatabaseSettings::from_env(&env)?)
-        .await
-        .context("DATABASE_URL")?;
-    let story = booking_show::story(&db, name).await?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&story)?);
-    } else {
-        print!("{story}");
-    }
-    Ok(())
 }
 
 async fn run() -> anyhow::Result<()> {
@@ -97,12 +84,20 @@ async fn run() -> anyhow::Result<()> {
         mode: config.stripe.mode,
         on_unfulfillable: config.on_unfulfillable,
         clock: clock::system,
+        breakers: Breakers::default(),
     };
     let worker = Worker::new(context, publisher, source, config.concurrency);
     tracing::info!(admin_addr = %admin_listener.local_addr()?, "Working");
+    let probes = admin::router(worker.readiness().until(&shutdown));
+    // Probes are answered until the last job is done.
+    let done = CancellationToken::new();
+    let work = async {
+        worker.run(shutdown).await;
+        done.cancel();
+    };
     tokio::join!(
-        worker.run(shutdown.clone()),
-        http_server::serve(admin_listener, admin::router(worker.readiness()), shutdown),
+        work,
+        http_server::serve(admin_listener, probes, done.clone())
     );
     Ok(())
 }

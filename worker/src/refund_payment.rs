@@ -13,14 +13,20 @@ use sea_orm::{
 };
 use shared::{
     db::{self, booking, outbox, payment},
+    failpoint,
     refund::Refund,
     stripe_error::StripeError,
 };
 use uuid::Uuid;
 
 use crate::{
-    Context, fact::Fact, fulfill_checkout::fulfill_checkout, job_error::JobError,
-    lock_checkout::Subject, settle_checkout::reason,
+    Context,
+    breaker::{self, Dependency},
+    fact::Fact,
+    fulfill_checkout::fulfill_checkout,
+    job_error::JobError,
+    lock_checkout::Subject,
+    settle_checkout::reason,
 };
 
 /// For one try, with all tries of its calls: nobody else takes the promise meanwhile.
@@ -46,10 +52,15 @@ struct NoPaymentIntent;
 pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
     let mut kept: usize = 0;
     // One at a time: a lease has to last for one try only.
-    while let Some(promise) = take(context).await? {
+    while !context.breakers.is_open(Dependency::Stripe)
+        && let Some(promise) = take(context).await?
+    {
         match refund_payment(context, promise.checkout_id).await {
             Ok(()) => kept = kept.saturating_add(1),
-            Err(error) => postpone(context, &promise, &error).await?,
+            Err(error) => {
+                let charged = !breaker::is_outage(context, &error).await;
+                postpone(context, &promise, &error, charged).await?;
+            }
         }
     }
     Ok(kept)
@@ -94,14 +105,16 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<(), JobE
     let (session_id, intent) =
         paid.ok_or_else(|| JobError::reject("no_payment_intent", NoPaymentIntent))?;
     let key = format!("refund:{session_id}");
-    let refunds: Vec<Refund> = match context.stripe.refund(&intent, &key).await {
+    failpoint::crash_at("refund_before_call");
+    let refunds: Vec<Refund> = match context.stripe()?.refund(&intent, &key).await {
         Ok(refund) => vec![refund],
         // By somebody in the dashboard; or by us, longer ago than Stripe remembers keys.
         Err(StripeError::Refused {
             code: Some(code), ..
-        }) if code == "charge_already_refunded" => context.stripe.refunds_of(&intent).await?,
+        }) if code == "charge_already_refunded" => context.stripe()?.refunds_of(&intent).await?,
         Err(error) => return Err(error.into()),
     };
+    failpoint::crash_at("refund_after_call");
     let subject = Subject::Checkout(checkout_id);
     let outcome = fulfill_checkout(context, subject, &Fact::PromiseKept(refunds), None).await?;
     tracing::info!(checkout.id = %checkout_id, outcome = outcome.as_str(), "Payment refunded");
@@ -109,12 +122,16 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<(), JobE
 }
 
 /// Tries again later; or gives up and says so where an operator looks.
+///
+/// - `charged`: whether the attempt counts, because nothing was down.
 async fn postpone(
     context: &Context,
     promise: &outbox::Model,
     error: &JobError,
+    charged: bool,
 ) -> Result<(), DbErr> {
-    let over = matches!(error, JobError::Reject { .. }) || promise.attempts >= ATTEMPTS;
+    let attempts = promise.attempts.saturating_add(charged.into());
+    let over = matches!(error, JobError::Reject { .. }) || attempts > ATTEMPTS;
     tracing::warn!(error = error.chain(), code = error.code(), over, checkout.id = %promise.checkout_id, "Refund failed");
     let now = (context.clock)();
     let tx = db::begin(&context.db).await?;
@@ -124,6 +141,7 @@ async fn postpone(
             outbox::Column::DueAt,
             Expr::value(now.saturating_add(pause(promise.attempts))),
         )
+        .col_expr(outbox::Column::Attempts, Expr::value(attempts))
         .col_expr(outbox::Column::DoneAt, Expr::value(over.then_some(now)))
         .filter(outbox::Column::Id.eq(promise.id))
         // Somebody else may have kept it after our lease.

@@ -99,7 +99,7 @@ pub async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobE
             let brought_along = charge.refunds.filter(|refunds| !refunds.has_more);
             let fact = async |intent: &str| match brought_along {
                 Some(refunds) => Ok(Fact::Refunds(refunds.data)),
-                None => Ok(Fact::Refunds(context.stripe.refunds_of(intent).await?)),
+                None => Ok(Fact::Refunds(context.stripe()?.refunds_of(intent).await?)),
             };
             about_payment(context, intent, fact, &reference).await
         }
@@ -159,7 +159,7 @@ async fn about_session(
 async fn about_payment(
     context: &Context,
     payment_intent: Option<&str>,
-    fact: impl AsyncFnOnce(&str) -> Result<Fact, StripeError>,
+    fact: impl AsyncFnOnce(&str) -> Result<Fact, JobError>,
     event: &EventRef,
 ) -> Result<Fulfillment, JobError> {
     let foreign = Ok(Fulfillment::NotOurs(NotOurs::Foreign));
@@ -180,7 +180,7 @@ async fn checkout_of(context: &Context, intent: &str) -> Result<Option<Uuid>, Jo
     if let Some(payment) = payment_of(context, intent).await? {
         return Ok(Some(payment.checkout_id));
     }
-    match context.stripe.payment_intent_metadata(intent).await {
+    match context.stripe()?.payment_intent_metadata(intent).await {
         Ok(metadata) => Ok(metadata
             .get(METADATA_CHECKOUT_ID)
             .and_then(|id| Uuid::parse_str(id).ok())),

@@ -13,13 +13,13 @@ use shared::{
         self,
         checkout::{self, Column, State},
     },
-    message::Envelope,
+    message::{Envelope, Source},
     queue::{Lane, Publisher},
     traceparent::Traceparent,
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{Context, job_error::JobError};
+use crate::{Context, breaker::Dependency, job_error::JobError};
 
 /// Holds looked at in one sweep.
 const AT_ONCE: u64 = 100;
@@ -39,13 +39,18 @@ const PENDING_AGAIN: Duration = Duration::hours(6);
 /// [`JobError`] if the database is in trouble, or the queue does not take the jobs; they are
 /// tried again in a later sweep.
 pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usize, JobError> {
+    // Asking waits until there is somebody to ask.
+    if context.breakers.is_open(Dependency::Stripe) {
+        return Ok(0);
+    }
     let now = (context.clock)();
     let overdue = claim(context, now).await?;
     for checkout in &overdue {
         let Some(Ok(session_id)) = checkout.session_id.as_deref().map(str::parse) else {
             continue;
         };
-        let job = Envelope::sweep(&session_id, now, &Traceparent::new());
+        let job = Envelope::checkout_confirm(&session_id, now, &Traceparent::new())
+            .from_source(Source::Sweep);
         publisher
             .publish(Lane::Confirm, &job)
             .await

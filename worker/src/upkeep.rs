@@ -1,11 +1,14 @@
-//! What has to be done without anybody asking: overdue holds, promised refunds.
+//! What has to be done without anybody asking: overdue holds, promised refunds, reconcile.
 
 use std::time::Duration;
 
-use shared::{queue::Publisher, retry};
+use shared::{metrics, queue::Publisher, retry};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Context, refund_payment::refund_payments, sweep_holds::sweep_holds};
+use crate::{
+    Context, dead_letters, keep_reconciling::keep_reconciling, refund_payment::refund_payments,
+    sweep_holds::sweep_holds,
+};
 
 /// Between two rounds. Each is two queries over an index that usually find nothing.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -33,9 +36,18 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
             }
         }
     };
+    let dead_letters = async {
+        loop {
+            if let Ok(open) = dead_letters::count_open(&context.db).await {
+                metrics::dead_letters(open);
+            }
+            pause().await;
+        }
+    };
+    let reconcile = keep_reconciling(context, publisher);
     // Apart from each other: a slow Stripe must not keep seats from being freed.
-    let both = Box::pin(async { tokio::join!(holds, refunds) });
-    shutdown.run_until_cancelled(both).await;
+    let all = Box::pin(async { tokio::join!(holds, refunds, reconcile, dead_letters) });
+    shutdown.run_until_cancelled(all).await;
 }
 
 async fn pause() {

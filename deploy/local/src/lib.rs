@@ -124,6 +124,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         mode: stripe_settings.mode,
         on_unfulfillable: worker_config.on_unfulfillable,
         clock: clock::system,
+        breakers: worker::breaker::Breakers::default(),
     };
     let worker = Worker::new(
         context,

@@ -1,0 +1,68 @@
+//! From the queue of dead letters to the table, where operators find them.
+
+use std::time::Duration;
+
+use shared::{
+    db::dead_letter,
+    failpoint,
+    queue::{Consumer, ConsumerSource, Lane},
+    retry,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::Context;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Copies dead letters until `shutdown`, one at a time: there should be few.
+pub async fn keep_sinking(
+    context: &Context,
+    source: &ConsumerSource,
+    shutdown: &CancellationToken,
+) {
+    if !source.lanes().contains(&Lane::Dead) {
+        return;
+    }
+    let mut pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+    while !shutdown.is_cancelled() {
+        shutdown
+            .run_until_cancelled(context.breakers.closed(Lane::Dead))
+            .await;
+        match source.consume(Lane::Dead, 1, shutdown.clone()).await {
+            Ok(consumer) => {
+                if sink(context, consumer).await {
+                    pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "Cannot consume dead letters"),
+        }
+        let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+        shutdown
+            .run_until_cancelled(tokio::time::sleep(pause))
+            .await;
+    }
+}
+
+/// Copies what `consumer` yields. Whatever fails goes back to the queue with its connection.
+/// Returns whether anything was copied.
+async fn sink(context: &Context, mut consumer: Consumer) -> bool {
+    let mut copied = false;
+    while let Some(delivery) = consumer.next().await {
+        let now = (context.clock)();
+        let (lane, message) = (&delivery.lane, &delivery.message);
+        if let Err(error) = dead_letter::put_aside(&context.db, lane, message, now).await {
+            tracing::warn!(%error, "Cannot keep a dead letter yet");
+            break;
+        }
+        failpoint::crash_at("dead_letter_after_commit");
+        let reason = message.last_error.as_deref().unwrap_or("unknown");
+        tracing::error!(reason, message_id = message.message_id, "Message set aside");
+        if let Err(error) = delivery.ack().await {
+            tracing::warn!(%error, "A dead letter will come again");
+            break;
+        }
+        copied = true;
+    }
+    copied
+}

@@ -1,0 +1,141 @@
+//! Is everything in place? Each thing looked at, and what to do if it is not.
+
+mod books;
+mod stripe;
+
+use std::fmt;
+
+use serde::Serialize;
+use shared::{
+    db,
+    queue::{Inspection, inspect},
+};
+
+use crate::config::Config;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// In order.
+    Ok,
+    /// It works, and somebody should look.
+    Warning,
+    /// It does not work, or money is at stake.
+    Failed,
+}
+
+/// What one look found.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How bad it is.
+    pub status: Status,
+    /// What was found.
+    pub detail: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<&'static str>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            check,
+            status: Status::Ok,
+            detail: detail.into(),
+            remedy: None,
+        }
+    }
+
+    fn warning(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self {
+            check,
+            status: Status::Warning,
+            detail: detail.into(),
+            remedy: Some(remedy),
+        }
+    }
+
+    fn failed(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self {
+            status: Status::Failed,
+            ..Self::warning(check, detail, remedy)
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = match self.status {
+            Status::Ok => "ok",
+            Status::Warning => "warning",
+            Status::Failed => "FAILED",
+        };
+        write!(out, "{status:<8} {:<16} {}", self.check, self.detail)?;
+        match self.remedy {
+            Some(remedy) => write!(out, "\n{:<25} → {remedy}", ""),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Looks at everything the services need. Repairs nothing, but makes queues that are missing,
+/// as any start of a service does.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Finding::ok("configuration", "every variable can be used")];
+    match db::connect(&config.database).await {
+        Ok(db) => {
+            let schema = format!("answers; the newest migration is {}", db::SCHEMA);
+            findings.push(Finding::ok("database", schema));
+            findings.extend(books::examine(&db).await);
+        }
+        Err(error) => findings.push(Finding::failed(
+            "database",
+            chain(&error),
+            "see DATABASE_URL; migrations up brings the tables up to date",
+        )),
+    }
+    findings.extend(queues(config).await);
+    findings.extend(stripe::examine(config).await);
+    findings
+}
+
+async fn queues(config: &Config) -> Vec<Finding> {
+    let found = match inspect(&config.queue).await {
+        Ok(Inspection::Embedded) => {
+            return vec![Finding::ok("queue", "embedded, in the database")];
+        }
+        Ok(Inspection::RabbitMq { queues }) => {
+            let mut findings = vec![Finding::ok("broker", "answers")];
+            for queue in queues {
+                let name = queue.name;
+                findings.push(match queue.messages {
+                    Ok(messages) => {
+                        Finding::ok("queue", format!("{name} as it should be, {messages} ready"))
+                    }
+                    Err(problem) => Finding::failed(
+                        "queue",
+                        format!("{name}: {problem}"),
+                        "drain and delete it, so that it is made anew, or choose another QUEUE_PREFIX",
+                    ),
+                });
+            }
+            return findings;
+        }
+        Err(error) => error,
+    };
+    vec![Finding::failed("broker", chain(&found), "see AMQP_URL")]
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,104 @@
+//! Reconcile by itself, every quarter of an hour, in one worker at a time.
+
+use std::time::Duration;
+
+use shared::{db::recurring_job, metrics, queue::Publisher, retry};
+use time::OffsetDateTime;
+
+use crate::{
+    Context,
+    breaker::{self, Dependency},
+    job_error::JobError,
+    reconcile::{Cursor, Part, Reconcile},
+};
+
+/// Its row in `recurring_job`.
+pub const NAME: &str = "reconcile";
+/// Between two runs.
+const INTERVAL: time::Duration = time::Duration::minutes(15);
+/// After which another worker goes on with the run of one that died.
+const LEASE: time::Duration = time::Duration::minutes(3);
+/// After a failure.
+const AGAIN: time::Duration = time::Duration::minutes(1);
+/// A session can be paid until a day after it was made; and some.
+const SESSIONS_BACK: time::Duration = time::Duration::hours(26);
+/// Events in the making while the last run began.
+const EVENTS_BACK: time::Duration = time::Duration::hours(1);
+/// When there was no run before.
+const FIRST_BACK: time::Duration = time::Duration::hours(72);
+/// How often a worker looks whether it is its turn.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// Looks again and again, for ever.
+pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
+    loop {
+        tokio::time::sleep(retry::spread(LOOK)).await;
+        if context.breakers.is_open(Dependency::Stripe) {
+            continue;
+        }
+        if let Err(error) = run_if_due(context, publisher).await {
+            tracing::warn!(
+                error = error.chain(),
+                code = error.code(),
+                "Cannot reconcile"
+            );
+            breaker::is_outage(context, &error).await;
+        }
+    }
+}
+
+async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobError> {
+    let started_at = (context.clock)();
+    let lease_end = started_at.saturating_add(LEASE);
+    let Some(job) = recurring_job::take(&context.db, NAME, started_at, lease_end).await? else {
+        return Ok(());
+    };
+    let cursor = job.cursor.and_then(|json| serde_json::from_str(&json).ok());
+    let cursor = cursor.unwrap_or_else(|| first_cursor(job.last_success_at, started_at));
+    let mut run = Reconcile::new(context, Some(publisher), cursor);
+    loop {
+        let more = match run.next_page().await {
+            Ok(more) => more,
+            Err(error) => {
+                let due_at = (context.clock)().saturating_add(AGAIN);
+                recurring_job::postpone(&context.db, NAME, due_at).await?;
+                return Err(error);
+            }
+        };
+        if !more {
+            break;
+        }
+        let lease_end = (context.clock)().saturating_add(LEASE);
+        let cursor = serde_json::to_string(run.cursor()).unwrap_or_default();
+        recurring_job::keep(&context.db, NAME, lease_end, &cursor).await?;
+    }
+    let due_at = started_at.saturating_add(INTERVAL);
+    recurring_job::finish(&context.db, NAME, started_at, due_at).await?;
+    metrics::reconcile_succeeded(started_at);
+    let report = run.report();
+    tracing::info!(
+        sessions = report.sessions,
+        missing_sessions = report.missing_sessions,
+        missing_events = report.missing_events,
+        "Reconciled"
+    );
+    Ok(())
+}
+
+fn first_cursor(last_success_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Cursor {
+    let (sessions_since, events_since) = match last_success_at {
+        Some(at) => (
+            at.saturating_sub(SESSIONS_BACK),
+            at.saturating_sub(EVENTS_BACK),
+        ),
+        None => (
+            now.saturating_sub(FIRST_BACK),
+            now.saturating_sub(FIRST_BACK),
+        ),
+    };
+    Cursor {
+        sessions_since: sessions_since.unix_timestamp(),
+        events_since: events_since.unix_timestamp(),
+        part: Part::Sessions { after: None },
+    }
+}
