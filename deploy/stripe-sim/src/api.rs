@@ -22,7 +22,7 @@ use crate::{
     lock,
     objects::{example, new_id, now},
     payment, refund,
-    store::text,
+    store::{Store, text},
 };
 
 type Answer = Result<Json<Value>, ApiError>;
@@ -41,6 +41,7 @@ pub fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/v1/refunds/{id}", get(retrieve_refund))
         .route("/v1/events", get(list_events))
         .route("/v1/events/{id}", get(retrieve_event))
+        .route("/v1/webhook_endpoints", get(list_webhook_endpoints))
         .layer(middleware::from_fn_with_state(shared, admit))
 }
 
@@ -178,19 +179,30 @@ async fn retrieve_session(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let mut session = payment::find(&sim, &id)?;
+    let session = payment::find(&sim, &id)?;
     let query = Form::parse(query.unwrap_or_default().as_bytes());
-    if query
-        .texts("expand")
-        .iter()
-        .any(|it| it == "payment_intent")
-    {
-        let store = sim.store();
-        if let Some(intent) = store.payment_intents.get(text(&session, "payment_intent")) {
-            session["payment_intent"] = intent.clone();
+    let expand = query.texts("expand");
+    Ok(Json(expanded(&sim.store(), &session, &expand)))
+}
+
+/// Puts the PaymentIntent, and its charge, in the place of their ids.
+///
+/// - `expand`: paths such as `payment_intent.latest_charge`.
+///
+/// Source: <https://docs.stripe.com/api/expanding_objects>
+fn expanded(store: &Store, session: &Value, expand: &[String]) -> Value {
+    let mut session = session.clone();
+    let asked = |path: &str| expand.iter().any(|it| it.starts_with(path));
+    let intent = store.payment_intents.get(text(&session, "payment_intent"));
+    if let Some(intent) = intent.filter(|_| asked("payment_intent")) {
+        let mut intent = intent.clone();
+        let charge = store.charges.get(text(&intent, "latest_charge"));
+        if let Some(charge) = charge.filter(|_| asked("payment_intent.latest_charge")) {
+            intent["latest_charge"] = charge.clone();
         }
+        session["payment_intent"] = intent;
     }
-    Ok(Json(session))
+    session
 }
 
 async fn expire_session(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
@@ -204,10 +216,40 @@ async fn list_sessions(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery
         status.is_none_or(|wanted| text(session, "status") == wanted)
             && intent.is_none_or(|wanted| text(session, "payment_intent") == wanted)
     };
-    page(
+    let expand = query.texts("expand");
+    let expand = expand.iter().filter_map(|path| path.strip_prefix("data."));
+    let expand: Vec<String> = expand.map(str::to_owned).collect();
+    let store = sim.store();
+    let Json(mut list) = page(
         "/v1/checkout/sessions",
         &query,
-        sim.store().sessions.newest_first().filter(matches),
+        store.sessions.newest_first().filter(matches),
+    )?;
+    if let Some(sessions) = list["data"].as_array_mut() {
+        for session in sessions {
+            *session = expanded(&store, session, &expand);
+        }
+    }
+    Ok(Json(list))
+}
+
+/// The one address events are posted to, if there is one.
+///
+/// Source: <https://docs.stripe.com/api/webhook_endpoints/list>
+async fn list_webhook_endpoints(State(sim): State<Arc<Shared>>) -> Json<Value> {
+    let endpoint = sim.courier.url().map(|url| {
+        json!({
+            "id": "we_stripe_stand_in",
+            "object": "webhook_endpoint",
+            "enabled_events": ["*"],
+            "livemode": false,
+            "status": "enabled",
+            "url": url,
+        })
+    });
+    let endpoints: Vec<Value> = endpoint.into_iter().collect();
+    Json(
+        json!({ "object": "list", "url": "/v1/webhook_endpoints", "has_more": false, "data": endpoints }),
     )
 }
 

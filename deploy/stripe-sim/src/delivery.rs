@@ -52,6 +52,11 @@ impl Courier {
         *lock(&self.url) = url;
     }
 
+    /// Where events are posted.
+    pub fn url(&self) -> Option<String> {
+        lock(&self.url).clone()
+    }
+
     /// `Stripe-Signature` for `payload`, as of now.
     ///
     /// Source: <https://docs.stripe.com/webhooks#verify-manually>
@@ -68,7 +73,7 @@ impl Courier {
     }
 
     async fn post(&self, event: &Value) -> bool {
-        let Some(url) = lock(&self.url).clone() else {
+        let Some(url) = self.url() else {
             return false;
         };
         let Ok(_permit) = self.permits.acquire().await else {

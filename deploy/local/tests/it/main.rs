@@ -21,6 +21,7 @@ mod fulfilment;
 mod lifecycle;
 mod local_shop;
 mod migrations;
+mod operations;
 mod pages;
 mod processes;
 mod queue;

@@ -55,6 +55,7 @@ pub struct Shop {
     pub publisher: Publisher,
     stripe_client: StripeClient,
     worker_config: worker::config::Config,
+    breakers: worker::breaker::Breakers,
     workers: Vec<(CancellationToken, JoinHandle<()>)>,
     shutdown: CancellationToken,
 }
@@ -116,6 +117,7 @@ impl Shop {
             publisher,
             stripe_client,
             worker_config,
+            breakers: worker::breaker::Breakers::default(),
             workers: Vec::new(),
             shutdown,
         }
@@ -128,6 +130,7 @@ impl Shop {
             mode: self.worker_config.stripe.mode,
             on_unfulfillable: self.worker_config.on_unfulfillable,
             clock: clock::system,
+            breakers: self.breakers.clone(),
         }
     }
 

@@ -8,8 +8,10 @@ use shared::db::{
     checkout::{self, State},
     offering, outbox, refund,
 };
+use shared::queue::Lane;
 use stripe_sim::{Faults, Outcome};
-use worker::{Fulfillment, OnUnfulfillable, refund_payments, run_job};
+use tokio_util::sync::CancellationToken;
+use worker::{Fulfillment, OnUnfulfillable, breaker, refund_payments, run_job};
 
 use super::{booking_of, checkout_of, confirm_job, message, play, quiet_shop, status};
 use crate::{
@@ -187,6 +189,12 @@ async fn a_refund_that_stripe_cannot_make_now_is_made_later(stack: Stack) {
     });
     assert_eq!(refund_payments(&context).await.unwrap(), 0);
     shop.stripe.set_faults(faults);
+    let probing = CancellationToken::new();
+    let up_again = async {
+        context.breakers.closed(Lane::Confirm).await;
+        probing.cancel();
+    };
+    tokio::join!(breaker::keep_probing(&context, &probing), up_again);
     let promise = outbox::Entity::find()
         .one(&shop.stack.db)
         .await
@@ -197,6 +205,7 @@ async fn a_refund_that_stripe_cannot_make_now_is_made_later(stack: Stack) {
         0,
         "it is not due yet"
     );
+    assert_eq!(promise.attempts, 0, "an outage is not charged");
     outbox::Entity::update_many()
         .col_expr(outbox::Column::DueAt, Expr::value(promise.created_at))
         .exec(&shop.stack.db)

@@ -1,0 +1,44 @@
+//! What operators do, and what the services do without them when something is down.
+
+mod audit;
+mod dead;
+mod doctor;
+mod metrics;
+mod outages;
+mod reconcile;
+mod shutdown;
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::{
+    processes::clean_command,
+    shop::{Shop, variables},
+};
+
+/// `worker …` as an operator of this shop would type it.
+fn command(shop: &Shop, arguments: &[&str]) -> Command {
+    let mut command = clean_command("worker");
+    command.args(arguments);
+    command.envs(variables(shop.stripe.base_url()));
+    command.envs(shop.stack.variables.clone());
+    command.env("USER", "ada");
+    command
+}
+
+async fn worker(shop: &Shop, arguments: &[&str]) -> Output {
+    let mut command = command(shop, arguments);
+    // The stand-in that it talks to runs on this runtime.
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+/// What it prints for programs, when it ends well.
+async fn json(shop: &Shop, arguments: &[&str]) -> Value {
+    let output = worker(shop, arguments).await;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {complaint}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}

@@ -1,0 +1,118 @@
+//! `worker audit`: a difference between the books is found, whichever it is.
+
+use sea_orm::ConnectionTrait;
+use serde_json::Value;
+use stripe_sim::Outcome;
+
+use super::{json, worker};
+use crate::{
+    shop::{Session, Shop},
+    stack::{Stack, on_each_stack},
+};
+
+on_each_stack![books_that_agree_are_no_difference, each_difference_is_named];
+
+async fn booked(shop: &Shop, count: i32) -> Vec<Session> {
+    let slot = shop.slot(count).await;
+    let mut sessions = Vec::new();
+    for _ in 0..count {
+        let session = shop.create(slot).await;
+        shop.pay(&session, Outcome::Succeed).await;
+        sessions.push(session);
+    }
+    shop.wait_for_bookings(u64::try_from(count).unwrap()).await;
+    sessions
+}
+
+async fn books_that_agree_are_no_difference(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let sessions = booked(&shop, 3).await;
+    shop.stripe.refund(&sessions[0].id, Some(1000)).unwrap();
+    shop.stripe.refund(&sessions[1].id, None).unwrap();
+
+    // What is on its way at the first look has arrived at the second.
+    let audit = json(&shop, &["audit", "--since", "1h", "--json"]).await;
+
+    assert_eq!(audit["differences"], Value::Array(Vec::new()));
+    assert_eq!(audit["paid_sessions"], 3);
+    assert_eq!(audit["payments"], 3);
+    let text = worker(&shop, &["audit"]).await;
+    assert!(text.status.success());
+    let text = String::from_utf8_lossy(&text.stdout);
+    assert!(text.contains("no difference"), "{text}");
+    shop.close().await;
+}
+
+async fn each_difference_is_named(stack: Stack) {
+    let mut shop = Shop::open(stack).await;
+    let sessions = booked(&shop, 7).await;
+    shop.stop_workers().await;
+    let of = |session: &Session| {
+        format!(
+            "(SELECT id FROM checkout WHERE session_id = '{}')",
+            session.id
+        )
+    };
+    let [a, b, c, d, e, f, g] = sessions.as_slice() else {
+        panic!("seven were booked")
+    };
+    for statement in [
+        format!("DELETE FROM booking WHERE checkout_id = {}", of(a)),
+        format!("DELETE FROM payment WHERE checkout_id = {}", of(a)),
+        format!("DELETE FROM booking WHERE checkout_id = {}", of(b)),
+        format!(
+            "UPDATE payment SET amount_minor_units = 1 WHERE checkout_id = {}",
+            of(c)
+        ),
+        format!(
+            "UPDATE payment SET amount_refunded_minor_units = 5 WHERE checkout_id = {}",
+            of(d)
+        ),
+        format!(
+            "UPDATE payment SET session_id = 'cs_test_nobodyKnowsThis' WHERE checkout_id = {}",
+            of(e)
+        ),
+        format!(
+            "UPDATE checkout SET seats_held = false WHERE id = {}",
+            of(f)
+        ),
+        format!("DELETE FROM stripe_event WHERE checkout_id = {}", of(g)),
+        format!("DELETE FROM booking WHERE checkout_id = {}", of(g)),
+        format!("DELETE FROM payment WHERE checkout_id = {}", of(g)),
+        format!("DELETE FROM checkout WHERE session_id = '{}'", g.id),
+    ] {
+        shop.stack.db.execute_unprepared(&statement).await.unwrap();
+    }
+
+    let output = worker(&shop, &["audit", "--json"]).await;
+
+    assert!(!output.status.success(), "a difference is a failure");
+    let audit: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut found: Vec<(String, String)> = audit["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| {
+            let word = |field: &str| it[field].as_str().unwrap().to_owned();
+            (word("what"), word("subject"))
+        })
+        .filter(|(what, _)| !what.starts_with("seats"))
+        .collect();
+    found.sort();
+    let mut expected = vec![
+        ("payment_missing".to_owned(), a.id.clone()),
+        ("booking_missing".to_owned(), b.id.clone()),
+        ("amount_differs".to_owned(), c.id.clone()),
+        ("refunded_differs".to_owned(), d.id.clone()),
+        (
+            "not_paid_at_stripe".to_owned(),
+            "cs_test_nobodyKnowsThis".to_owned(),
+        ),
+        ("hold_missing".to_owned(), g.id.clone()),
+    ];
+    expected.sort();
+    assert_eq!(found, expected);
+    let kinds = audit["differences"].to_string();
+    assert!(kinds.contains("seats_differ"), "{kinds}");
+    assert!(kinds.contains("seats_held_differ"), "{kinds}");
+}

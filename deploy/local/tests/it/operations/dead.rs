@@ -1,0 +1,137 @@
+//! `worker dead`: what is set aside is found, tried again, or left alone.
+
+use bytes::Bytes;
+use serde_json::{Value, json as value};
+use shared::{clock, db::dead_letter, message::Envelope, queue::Lane, traceparent::Traceparent};
+use stripe_sim::{Faults, Outcome};
+
+use super::{json, worker};
+use crate::{
+    queue::dead,
+    shop::{Shop, eventually},
+    stack::{Stack, on_each_stack},
+};
+
+on_each_stack![
+    what_is_set_aside_is_listed_with_advice_and_kept_when_discarded,
+    what_dies_again_is_open_again,
+    replaying_twice_books_once,
+];
+
+fn poison(id: &str) -> Envelope {
+    let body = Bytes::from_static(b"{");
+    Envelope::stripe_event(id, body, clock::system(), &Traceparent::new())
+}
+
+async fn shop_with_poison(stack: Stack) -> Shop {
+    let shop = Shop::open(stack).await;
+    let poison = poison("evt_poison");
+    shop.publisher.publish(Lane::Events, &poison).await.unwrap();
+    eventually("it is set aside", async || {
+        !letters(&shop, &[]).await.is_empty()
+    })
+    .await;
+    shop
+}
+
+async fn letters(shop: &Shop, arguments: &[&str]) -> Vec<Value> {
+    let arguments = [&["dead", "list", "--json"], arguments].concat();
+    json(shop, &arguments).await.as_array().unwrap().clone()
+}
+
+async fn what_is_set_aside_is_listed_with_advice_and_kept_when_discarded(stack: Stack) {
+    let shop = shop_with_poison(stack).await;
+    let found = letters(
+        &shop,
+        &["--reason", "malformed_event", "--kind", "stripe.event"],
+    )
+    .await;
+    assert_eq!(found[0]["message_id"], "evt_poison");
+    assert!(found[0]["advice"].as_str().unwrap().contains("discard"));
+    assert_eq!(
+        letters(&shop, &["--reason", "panicked"]).await,
+        [] as [Value; 0]
+    );
+    let id = found[0]["id"].as_str().unwrap();
+    let shown = json(&shop, &["dead", "show", id, "--body", "--json"]).await;
+    assert_eq!(shown["body"], "{");
+
+    let unsaid = worker(&shop, &["dead", "discard", "--why", "no reason"]).await;
+    let dry = [
+        "dead",
+        "discard",
+        id,
+        "--why",
+        "a test",
+        "--dry-run",
+        "--json",
+    ];
+    let dry = json(&shop, &dry).await;
+    let still_open = letters(&shop, &[]).await.len();
+    let done = worker(&shop, &["dead", "discard", id, "--why", "a test"]).await;
+
+    assert!(!unsaid.status.success(), "it must be said which");
+    assert_eq!(dry["letters"], value!([id]));
+    assert_eq!(still_open, 1);
+    assert!(done.status.success());
+    assert_eq!(letters(&shop, &[]).await, [] as [Value; 0]);
+    let kept = letters(&shop, &["--all"]).await;
+    assert_eq!(kept[0]["resolution"], "discarded");
+    assert_eq!(kept[0]["resolved_by"], "ada");
+    assert_eq!(kept[0]["resolved_why"], "a test");
+    shop.close().await;
+}
+
+async fn what_dies_again_is_open_again(stack: Stack) {
+    let shop = shop_with_poison(stack).await;
+
+    let replay = ["dead", "replay", "--all", "--why", "perhaps now", "--json"];
+    let done = json(&shop, &replay).await;
+
+    assert_eq!(done["letters"].as_array().unwrap().len(), 1);
+    eventually("it died again", async || {
+        let found = letters(&shop, &[]).await;
+        found.len() == 1 && found[0]["times"] == 2
+    })
+    .await;
+    shop.close().await;
+}
+
+/// An event that was set aside although it was good: the fault it met is repaired since.
+async fn replaying_twice_books_once(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    shop.stripe.set_faults(Faults {
+        deliver_webhooks: false,
+        ..Faults::default()
+    });
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+    shop.pay(&session, Outcome::Succeed).await;
+    let event = shop.stripe.events().pop().unwrap();
+    let (_, body) = shop.stripe.sign(&event);
+    let good = Envelope {
+        last_error: Some("panicked".to_owned()),
+        ..Envelope::stripe_event(
+            "evt_good",
+            body.into(),
+            clock::system(),
+            &Traceparent::new(),
+        )
+    };
+    for _ in 0..2 {
+        dead_letter::put_aside(&shop.stack.db, "events", &good, clock::system())
+            .await
+            .unwrap();
+        let replay = ["dead", "replay", "--all", "--why", "repaired", "--json"];
+        json(&shop, &replay).await;
+    }
+
+    shop.wait_for_bookings(1).await;
+    eventually("nothing waits", async || {
+        crate::queue::waiting(&shop.stack, "events").await == 0
+    })
+    .await;
+    assert_eq!(letters(&shop, &[]).await, [] as [Value; 0]);
+    assert_eq!(dead(&shop.stack).await, 1, "the row is kept");
+    shop.close().await;
+}

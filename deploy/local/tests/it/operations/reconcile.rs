@@ -1,0 +1,186 @@
+//! `worker reconcile`: what never arrived is found in Stripe's books.
+
+use futures_util::future::join_all;
+use sea_orm::{EntityTrait, sea_query::Expr};
+use serde_json::Value;
+use shared::{
+    clock,
+    db::{payment, recurring_job},
+};
+use stripe_sim::{Faults, Outcome};
+use worker::reconcile::{Cursor, Part, Reconcile};
+
+use super::json;
+use crate::{
+    shop::{Session, Shop, eventually},
+    stack::{Stack, on_each_stack},
+};
+
+on_each_stack![
+    whatever_never_arrived_is_found_once,
+    a_run_goes_on_where_another_ended,
+    one_worker_at_a_time_reconciles,
+    a_worker_reconciles_by_itself,
+];
+
+const FOREIGN: &str = "mode=payment&success_url=https://other.example&line_items[0][quantity]=1\
+    &line_items[0][price_data][currency]=eur&line_items[0][price_data][unit_amount]=100\
+    &line_items[0][price_data][product_data][name]=Hat";
+
+fn deaf(faults: Faults) -> Faults {
+    Faults {
+        deliver_webhooks: false,
+        ..faults
+    }
+}
+
+async fn paid(shop: &Shop, count: i32) -> Vec<Session> {
+    let slot = shop.slot(count).await;
+    let mut sessions = Vec::new();
+    for _ in 0..count {
+        let session = shop.create(slot).await;
+        shop.pay(&session, Outcome::Succeed).await;
+        sessions.push(session);
+    }
+    sessions
+}
+
+async fn whatever_never_arrived_is_found_once(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(deaf(Faults::default()));
+    let sessions = paid(&shop, 5).await;
+    let slot = shop.slot(1).await;
+    let expired = shop.create(slot).await;
+    shop.stripe.expire(&expired.id).unwrap();
+    let foreign = shop.stripe.create_session(FOREIGN).unwrap();
+    shop.stripe.pay(&foreign, Outcome::Succeed).await.unwrap();
+
+    let dry = json(
+        &shop,
+        &["reconcile", "--since", "1h", "--dry-run", "--json"],
+    )
+    .await;
+    shop.stripe.set_faults(deaf(Faults {
+        api_status: Some(429),
+        api_status_percent: 40,
+        ..Faults::default()
+    }));
+    let found = json(&shop, &["reconcile", "--since", "1h", "--json"]).await;
+    shop.stripe.set_faults(deaf(Faults::default()));
+    shop.start_worker();
+
+    assert_eq!(found, dry);
+    assert_eq!(found["sessions"], 7);
+    assert_eq!(found["foreign_sessions"], 1);
+    assert_eq!(found["missing_sessions"], 6);
+    assert_eq!(found["missing_events"], 7);
+    shop.wait_for_bookings(5).await;
+    eventually("the seat is free", async || {
+        shop.seats_taken(slot).await == 0
+    })
+    .await;
+
+    // A refund that nobody told, not even by an event.
+    shop.stripe.refund(&sessions[0].id, Some(1000)).unwrap();
+    let refunded = async || {
+        let rows = payment::Entity::find().all(&shop.stack.db).await.unwrap();
+        let all: i64 = rows.iter().map(|row| row.amount_refunded_minor_units).sum();
+        all
+    };
+    let context = shop.worker_context();
+    let cursor = Cursor {
+        sessions_since: clock::system().unix_timestamp() - 3600,
+        // As if Stripe had never made one.
+        events_since: clock::system().unix_timestamp() + 3600,
+        part: Part::Sessions { after: None },
+    };
+    let mut run = Reconcile::new(&context, Some(&shop.publisher), cursor);
+    while run.next_page().await.unwrap() {}
+    assert_eq!(run.report().missing_sessions, 1);
+    eventually("the refund is known", async || refunded().await == 1000).await;
+    // The events it brought are seen; the foreign one is asked about again, and left alone.
+    eventually("nothing is missing any more", async || {
+        let again = json(&shop, &["reconcile", "--since", "1h", "--json"]).await;
+        again["missing_sessions"] == 0 && again["missing_events"] == Value::from(1)
+    })
+    .await;
+    shop.stripe.refund(&foreign, None).unwrap();
+    shop.stop_workers().await;
+}
+
+async fn a_run_goes_on_where_another_ended(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    shop.stripe.set_faults(deaf(Faults::default()));
+    paid(&shop, 1).await;
+    for _ in 0..150 {
+        shop.stripe.create_session(FOREIGN).unwrap();
+    }
+    let context = shop.worker_context();
+    let cursor = Cursor {
+        sessions_since: 0,
+        events_since: 0,
+        part: Part::Sessions { after: None },
+    };
+    let mut first = Reconcile::new(&context, Some(&shop.publisher), cursor);
+    assert!(first.next_page().await.unwrap());
+    assert_eq!(
+        first.report().missing_sessions,
+        0,
+        "ours is on the next page"
+    );
+
+    let cursor = serde_json::to_string(first.cursor()).unwrap();
+    let cursor = serde_json::from_str(&cursor).unwrap();
+    let mut second = Reconcile::new(&context, Some(&shop.publisher), cursor);
+    while second.next_page().await.unwrap() {}
+
+    assert_eq!(first.report().sessions + second.report().sessions, 151);
+    assert_eq!(second.report().missing_sessions, 1);
+    shop.wait_for_bookings(1).await;
+    shop.close().await;
+}
+
+async fn one_worker_at_a_time_reconciles(stack: Stack) {
+    let now = clock::system() + time::Duration::HOUR;
+    let lease_end = now + time::Duration::MINUTE;
+    // The first look only makes the row, due a little later.
+    let take = || recurring_job::take(&stack.db, "reconcile", now, lease_end);
+    let early = clock::system();
+    let first = recurring_job::take(&stack.db, "reconcile", early, early).await;
+    assert_eq!(first.unwrap(), None);
+
+    let taken = join_all((0..5).map(|_| take())).await;
+
+    let taken = taken
+        .into_iter()
+        .filter(|it| it.as_ref().unwrap().is_some());
+    assert_eq!(taken.count(), 1);
+    let after_its_death = recurring_job::take(&stack.db, "reconcile", lease_end, lease_end).await;
+    assert!(after_its_death.unwrap().is_some());
+}
+
+async fn a_worker_reconciles_by_itself(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(deaf(Faults::default()));
+    paid(&shop, 1).await;
+    let now = clock::system();
+    recurring_job::take(&shop.stack.db, "reconcile", now, now)
+        .await
+        .unwrap();
+    recurring_job::Entity::update_many()
+        .col_expr(recurring_job::Column::DueAt, Expr::value(now))
+        .exec(&shop.stack.db)
+        .await
+        .unwrap();
+
+    shop.start_worker();
+
+    shop.wait_for_bookings(1).await;
+    eventually("the success is written down", async || {
+        let job = recurring_job::Entity::find_by_id("reconcile");
+        let job = job.one(&shop.stack.db).await.unwrap().unwrap();
+        job.last_success_at.is_some() && job.cursor.is_none() && job.due_at > now
+    })
+    .await;
+    shop.close().await;
+}
