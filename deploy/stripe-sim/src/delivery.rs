@@ -152,7 +152,8 @@ async fn deliver(sim: Arc<Shared>, index: usize, mut answered: Option<oneshot::S
         let faults = sim.faults();
         tokio::time::sleep(faults.delivery_delay()).await;
         let event = sim.store().events[index].object.clone();
-        let accepted = faults.deliver_webhooks && sim.courier.post(&event).await;
+        let lost = Faults::happens(faults.lose_percent);
+        let accepted = faults.deliver_webhooks && !lost && sim.courier.post(&event).await;
         if accepted && Faults::happens(faults.duplicate_percent) {
             sim.courier.post(&event).await;
         }

@@ -27,6 +27,8 @@ pub struct Faults {
     pub deliver_webhooks: bool,
     /// Of 100 events, so many are never posted.
     pub drop_percent: u32,
+    /// Of 100 posts, so many are lost on the way; they are tried again, as Stripe does.
+    pub lose_percent: u32,
     /// Of 100 posts, so many are sent twice.
     pub duplicate_percent: u32,
     /// Each post waits this long, in milliseconds.
@@ -50,6 +52,7 @@ impl Default for Faults {
         Self {
             deliver_webhooks: true,
             drop_percent: 0,
+            lose_percent: 0,
             duplicate_percent: 0,
             delivery_delay_ms: 0,
             reorder_within_ms: 0,

@@ -84,6 +84,12 @@ impl Store {
         let optional = |object: &Value, field: &str| {
             object.get(field).and_then(Value::as_str).map(str::to_owned)
         };
+        let mut refunded: HashMap<&str, i64> = HashMap::new();
+        let succeeded = |refund: &&Value| text(refund, "status") == "succeeded";
+        for refund in self.refunds.newest_first().filter(succeeded) {
+            let sum = refunded.entry(text(refund, "payment_intent")).or_default();
+            *sum = sum.saturating_add(refund["amount"].as_i64().unwrap_or_default());
+        }
         self.sessions
             .newest_first()
             .map(|session| LedgerEntry {
@@ -94,17 +100,12 @@ impl Store {
                 amount_total: session["amount_total"].as_i64().unwrap_or_default(),
                 currency: text(session, "currency").to_owned(),
                 payment_intent: optional(session, "payment_intent"),
-                amount_refunded: self.amount_refunded(text(session, "payment_intent")),
+                amount_refunded: refunded
+                    .get(text(session, "payment_intent"))
+                    .copied()
+                    .unwrap_or_default(),
             })
             .collect()
-    }
-
-    fn amount_refunded(&self, intent_id: &str) -> i64 {
-        let of_intent = |refund: &&Value| {
-            text(refund, "payment_intent") == intent_id && text(refund, "status") == "succeeded"
-        };
-        let refunds = self.refunds.newest_first().filter(of_intent);
-        refunds.filter_map(|refund| refund["amount"].as_i64()).sum()
     }
 
     pub fn intent_metadata(&self, session_id: &str) -> Value {

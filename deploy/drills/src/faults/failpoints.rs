@@ -1,0 +1,110 @@
+//! A crash at each named place in the code, again and again.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::ensure;
+use bytes::Bytes;
+use shared::{clock, failpoint, message::Envelope, queue::Lane, traceparent::Traceparent};
+use stripe_sim::Faults;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    buyer::Plan,
+    drill::{Drill, Scale},
+    load::Load,
+    supervised::Supervised,
+    table::Row,
+    world::{World, everyday_faults},
+};
+
+/// For the crashes at one place.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<Row> {
+    let wanted = scale.of(2, 20);
+    let mut crashes: usize = 0;
+    let mut poisons: usize = 0;
+    for name in failpoint::ALL {
+        let at_ingress = ["hold", "webhook", "confirm", "publish"]
+            .iter()
+            .any(|part| name.starts_with(part));
+        let services: Vec<&Arc<Supervised>> = if at_ingress {
+            vec![&world.ingress]
+        } else {
+            world.workers.iter().collect()
+        };
+        let seen = crash(world, name, &services, wanted, scale, &mut poisons).await?;
+        tracing::info!("{name}: {seen} crashes");
+        crashes = crashes.saturating_add(seen);
+    }
+    drill.settled(world, crashes, poisons).await
+}
+
+/// Has `services` crash at `name` until it was seen so often.
+async fn crash(
+    world: &World,
+    name: &str,
+    services: &[&Arc<Supervised>],
+    wanted: usize,
+    scale: Scale,
+    poisons: &mut usize,
+) -> anyhow::Result<usize> {
+    let rare = ["retry", "refund", "dead"]
+        .iter()
+        .any(|part| name.starts_with(part));
+    // Seldom enough that no message meets it on every try: that would be poison.
+    let percent = if rare { 20 } else { 5 };
+    let plan = format!("{name}={percent}%return");
+    let before: usize = services.iter().map(|service| service.ends()).sum();
+    for service in services {
+        service.set("FAILPOINTS", Some(&plan));
+        service.terminate(false).await?;
+    }
+    if name.starts_with("retry") {
+        world.stripe.set_faults(Faults {
+            api_status: Some(500),
+            api_status_percent: 60,
+            ..everyday_faults()
+        });
+    }
+    let load = Load::new(scale.seed, 0);
+    let load = if name.starts_with("refund") {
+        load.only(Plan::PayTooLate)
+    } else {
+        load
+    };
+    let enough = CancellationToken::new();
+    let publisher = world.publisher().await?;
+    let watch = async {
+        let start = std::time::Instant::now();
+        let seen = loop {
+            let now: usize = services.iter().map(|service| service.ends()).sum();
+            let seen = now.saturating_sub(before);
+            if seen >= wanted || start.elapsed() > PATIENCE {
+                break seen;
+            }
+            if name.starts_with("dead") {
+                *poisons = poisons.saturating_add(1);
+                let id = format!("evt_unreadable_{poisons}");
+                let body = Bytes::from_static(b"{");
+                let poison =
+                    Envelope::stripe_event(&id, body, clock::system(), &Traceparent::new());
+                publisher.publish(Lane::Events, &poison).await?;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        enough.cancel();
+        for service in services {
+            service.set("FAILPOINTS", None);
+            // It may crash at this very moment, which is as good.
+            service.terminate(false).await.ok();
+        }
+        anyhow::Ok(seen)
+    };
+    let (seen, bought) = tokio::join!(watch, load.run(world, &enough));
+    bought?;
+    let seen = seen?;
+    world.stripe.set_faults(everyday_faults());
+    ensure!(seen >= wanted, "{name} was come by {seen} times only");
+    Ok(seen)
+}

@@ -1,0 +1,75 @@
+//! What nobody can deliver: events that Stripe never posts, messages that somebody deletes.
+//! One reconcile has to find them all.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use shared::queue::{ConsumerSource, Lane};
+use stripe_sim::Faults;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    drill::{Drill, Scale},
+    load::Load,
+    table::Row,
+    verdict,
+    world::{World, everyday_faults},
+};
+
+pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<Row> {
+    let (buyers, deleted) = scale.of((150, 20), (5_000, 100));
+    world.stripe.set_faults(Faults {
+        drop_percent: 5,
+        ..everyday_faults()
+    });
+    let enough = CancellationToken::new();
+    enough.cancel();
+    Load::new(scale.seed, buyers).run(world, &enough).await?;
+
+    // More of them while nobody works, so that there is something to delete.
+    for worker in &world.workers {
+        worker.terminate(true).await?;
+    }
+    let more = Load::new(scale.seed.wrapping_add(1), deleted);
+    let more = more.only(crate::buyer::Plan::Pay);
+    more.run(world, &enough).await?;
+    delete(world, deleted).await?;
+    for worker in &world.workers {
+        worker.want_again();
+    }
+    let (missing, _) = verdict::settle(world, Duration::from_secs(15), 0).await?;
+    ensure!(
+        !missing.is_clean(),
+        "nothing was lost, so nothing can be found"
+    );
+
+    let (_, report) = world
+        .operator(&["reconcile", "--since", "24h", "--json"])
+        .await?;
+    let dropped = world
+        .stripe
+        .events()
+        .iter()
+        .filter(|it| it["pending_webhooks"] != 0)
+        .count();
+    let row = drill
+        .settled(world, deleted.saturating_add(dropped), 0)
+        .await?;
+    let found = report["missing_sessions"].as_u64().unwrap_or_default();
+    Ok(row.noting(format!("{found} sessions found by one reconcile")))
+}
+
+/// Takes messages off the queue and does nothing with them.
+async fn delete(world: &World, count: usize) -> anyhow::Result<()> {
+    let publisher = world.publisher().await?;
+    let source = ConsumerSource::new(&world.queue()?, &publisher, "thief");
+    let stop = CancellationToken::new();
+    let mut consumer = source.consume(Lane::Events, 1, stop).await?;
+    for _ in 0..count {
+        let next = tokio::time::timeout(Duration::from_secs(10), consumer.next());
+        let delivery = next.await?.context("the queue ended")?;
+        delivery.ack().await?;
+    }
+    consumer.close().await;
+    Ok(())
+}

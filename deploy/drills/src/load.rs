@@ -1,0 +1,77 @@
+//! Many buyers at once, the same ones for the same seed.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures_util::future::try_join_all;
+use rand::{SeedableRng, rngs::StdRng};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use crate::{buyer::Buyer, world::World};
+
+/// Buyers who come for as long as a drill needs them.
+pub struct Load {
+    seed: u64,
+    at_least: usize,
+    at_once: usize,
+    only: Option<crate::buyer::Plan>,
+    paid_at: Mutex<HashMap<String, OffsetDateTime>>,
+}
+
+impl Load {
+    /// - `at_least`: buyers who come in any case.
+    pub fn new(seed: u64, at_least: usize) -> Self {
+        Self {
+            seed,
+            at_least,
+            at_once: 16,
+            only: None,
+            paid_at: Mutex::default(),
+        }
+    }
+
+    /// All of them do the same.
+    pub fn only(self, plan: crate::buyer::Plan) -> Self {
+        Self {
+            only: Some(plan),
+            ..self
+        }
+    }
+
+    /// When each session was paid.
+    pub fn paid_at(&self) -> HashMap<String, OffsetDateTime> {
+        let paid_at = self.paid_at.lock().unwrap_or_else(PoisonError::into_inner);
+        paid_at.clone()
+    }
+
+    /// Lets them buy until there were enough and `enough` is cancelled.
+    pub async fn run(&self, world: &World, enough: &CancellationToken) -> anyhow::Result<()> {
+        let next = AtomicUsize::new(0);
+        let buyers = (0..self.at_once).map(|_| async {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= self.at_least && enough.is_cancelled() {
+                    return anyhow::Ok(());
+                }
+                let number = u64::try_from(number)?;
+                let mut random = StdRng::seed_from_u64(self.seed ^ (number << 20));
+                let mut buyer = Buyer::random(&mut random, &world.slots);
+                buyer.plan = self.only.unwrap_or(buyer.plan);
+                let (session, paid_at) = buyer.buy(world).await?;
+                if let Some(at) = paid_at {
+                    let paid = self.paid_at.lock();
+                    paid.unwrap_or_else(PoisonError::into_inner)
+                        .insert(session, at);
+                }
+            }
+        });
+        try_join_all(buyers).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! `deploy/chaos`: drills that show that no payment is lost and none doubled, whatever breaks.
+
+mod buyer;
+mod drill;
+mod faults;
+mod load;
+mod proxy;
+mod servers;
+mod supervised;
+mod table;
+mod verdict;
+mod world;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::{
+    drill::{Drill, Scale},
+    servers::Servers,
+    table::Row,
+};
+
+/// Plays a shop's day on private servers while something breaks, lets it settle, and compares
+/// what was paid at Stripe with the database. Fails on any loss.
+#[derive(Parser)]
+#[command(name = "chaos", version)]
+struct Cli {
+    /// `all`, `list`, or the drills to play.
+    #[arg(required = true)]
+    drills: Vec<String>,
+    /// The full number of faults: for an hour or two, in release.
+    #[arg(long)]
+    long: bool,
+    /// What the buyers and faults are drawn from; the same one plays the same again, as far as
+    /// processes can.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Keep the folder with logs and data.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter("error,drills=info")
+        .init();
+    match play(Cli::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play(cli: Cli) -> anyhow::Result<bool> {
+    let drills = match cli.drills.as_slice() {
+        [word] if word == "list" => {
+            table::list();
+            return Ok(true);
+        }
+        [word] if word == "all" => Drill::ALL.to_vec(),
+        names => names
+            .iter()
+            .map(|name| Drill::named(name))
+            .collect::<anyhow::Result<_>>()?,
+    };
+    let folder = tempfile::Builder::new()
+        .prefix("bookonce-chaos")
+        .tempdir()?;
+    // PostgreSQL runs as somebody else, who has to get in.
+    #[cfg(unix)]
+    std::fs::set_permissions(
+        folder.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )?;
+    let servers = Arc::new(Servers::start(folder.path()).context("private servers")?);
+    let scale = Scale {
+        long: cli.long,
+        seed: cli.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+    };
+    tracing::info!(seed = scale.seed, folder = %folder.path().display(), "Playing");
+    let mut rows = Vec::new();
+    for drill in drills {
+        tracing::info!("{}: {}", drill.name(), drill.about());
+        let row = drill
+            .play(servers.clone(), folder.path(), scale)
+            .await
+            .with_context(|| format!("{} (seed {})", drill.name(), scale.seed))?;
+        tracing::info!("{row}");
+        rows.push(row);
+    }
+    drop(servers);
+    table::print(&rows, cli.json)?;
+    let clean = rows.iter().all(Row::is_clean);
+    if cli.keep || !clean {
+        let kept: PathBuf = folder.keep();
+        tracing::info!("Logs and data are in {}", kept.display());
+    }
+    Ok(clean)
+}

@@ -1,0 +1,302 @@
+//! A shop with everything around it, for one drill.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database,
+    DatabaseConnection, EntityTrait,
+};
+use serde_json::Value;
+use shared::{
+    clock,
+    db::{offering, slot},
+    queue::Publisher,
+    settings::{DatabaseSettings, QueueSettings},
+};
+use stripe_sim::{Faults, StripeSim};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{proxy::Proxy, servers::Servers, supervised::Supervised};
+
+const SECRET: &str = "whsec_of_the_drill";
+/// Slots that buyers choose from; one alone would have them wait for each other.
+const SLOTS: usize = 50;
+/// A queue must not be killed in the second it is made: old brokers lose it then.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// How a drill's world is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Worker processes; none if the shop is one process with an embedded queue.
+    pub workers: usize,
+    /// Whether everything goes through a network that can fail.
+    pub proxied: bool,
+}
+
+/// The processes, the stand-in and the database of one drill.
+pub struct World {
+    pub servers: Arc<Servers>,
+    pub stripe: StripeSim,
+    pub ingress: Arc<Supervised>,
+    pub workers: Vec<Arc<Supervised>>,
+    pub proxies: Vec<Proxy>,
+    /// What the services were started with.
+    pub variables: BTreeMap<String, String>,
+    /// Straight to the database, past any proxy.
+    pub db: DatabaseConnection,
+    pub url: String,
+    pub http: reqwest::Client,
+    pub slots: Vec<Uuid>,
+    shutdown: CancellationToken,
+}
+
+impl World {
+    /// Starts everything and waits until it serves.
+    ///
+    /// - `name`: of the drill; its logs go to a folder of that name.
+    pub async fn start(
+        servers: Arc<Servers>,
+        folder: &Path,
+        name: &str,
+        plan: Plan,
+    ) -> anyhow::Result<Self> {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder)?;
+        let shutdown = CancellationToken::new();
+        let stripe = StripeSim::start(
+            stripe_sim::Config {
+                listen_addr: ([127, 0, 0, 1], 0).into(),
+                webhook_url: None,
+                webhook_secret: SECRET.to_owned(),
+                snapshot: None,
+            },
+            shutdown.clone(),
+        )
+        .await?;
+        stripe.set_faults(everyday_faults());
+
+        let port = free_port()?;
+        let mut variables = BTreeMap::from(
+            [
+                ("STRIPE_SECRET_KEY", "sk_test_of_the_drill".to_owned()),
+                ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
+                ("STRIPE_API_BASE", stripe.base_url().to_owned()),
+                ("LISTEN_ADDR", format!("127.0.0.1:{port}")),
+                ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
+                ("RUST_LOG", "info".to_owned()),
+            ]
+            .map(|(variable, value)| (variable.to_owned(), value)),
+        );
+        let database_url = if plan.workers == 0 {
+            format!("sqlite://{}", folder.join("shop.sqlite").display())
+        } else {
+            create_database(&servers, name).await?
+        };
+        variables.insert("DATABASE_URL".to_owned(), database_url.clone());
+        let db = open(&database_url).await?;
+        let url = format!("http://127.0.0.1:{port}");
+        let mut webhook_url = format!("{url}/api/payment/webhook");
+        if plan.workers > 0 {
+            variables.insert("AMQP_URL".to_owned(), servers.amqp_url.clone());
+            variables.insert("QUEUE_PREFIX".to_owned(), format!("drill.{}", unique(name)));
+        }
+        let mut proxies = Vec::new();
+        if plan.proxied {
+            for variable in ["DATABASE_URL", "AMQP_URL", "STRIPE_API_BASE"] {
+                let direct = variables.get(variable).cloned().unwrap_or_default();
+                let (proxy, through) = Proxy::before(&direct).await?;
+                variables.insert(variable.to_owned(), through);
+                proxies.push(proxy);
+            }
+            let (proxy, through) = Proxy::before(&webhook_url).await?;
+            webhook_url = through;
+            proxies.push(proxy);
+        }
+        stripe.set_webhook_url(Some(webhook_url));
+
+        let log = |service: &str| folder.join(format!("{service}.log"));
+        let service = if plan.workers == 0 {
+            "local"
+        } else {
+            "ingress"
+        };
+        let ingress = Supervised::start(binary(service)?, &[], &variables, log(service))?;
+        let workers = (0..plan.workers)
+            .map(|number| {
+                let log = log(&format!("worker-{number}"));
+                Supervised::start(binary("worker")?, &["run"], &variables, log)
+            })
+            .collect::<anyhow::Result<_>>()?;
+        let world = Self {
+            servers,
+            stripe,
+            ingress,
+            workers,
+            proxies,
+            variables,
+            slots: slots(&db).await?,
+            db,
+            url,
+            http: reqwest::Client::builder()
+                .timeout(Duration::from_secs(15))
+                .build()?,
+            shutdown,
+        };
+        world.wait_until_it_serves().await?;
+        tokio::time::sleep(SETTLED).await;
+        Ok(world)
+    }
+
+    /// Waits until ingress answers.
+    pub async fn wait_until_it_serves(&self) -> anyhow::Result<()> {
+        for _ in 0..600 {
+            let request = self.http.get(format!("{}/api/offerings", self.url));
+            if request
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!("ingress does not serve; see its log")
+    }
+
+    /// A publisher beside ingress, for what no ingress would publish.
+    pub async fn publisher(&self) -> anyhow::Result<Publisher> {
+        let env = self.variables.clone().into_iter().collect();
+        let database = DatabaseSettings::from_env(&env)?;
+        let queue = QueueSettings::from_env(&env, &database)?;
+        Ok(Publisher::open(&queue, &self.db, "drill").await?)
+    }
+
+    /// How this shop's messages travel.
+    pub fn queue(&self) -> anyhow::Result<QueueSettings> {
+        let env = self.variables.clone().into_iter().collect();
+        let database = DatabaseSettings::from_env(&env)?;
+        Ok(QueueSettings::from_env(&env, &database)?)
+    }
+
+    /// `worker …`, as an operator types it.
+    pub async fn operator(&self, arguments: &[&str]) -> anyhow::Result<(bool, Value)> {
+        let mut command = tokio::process::Command::new(binary("worker")?);
+        command.args(arguments).env_clear().envs(&self.variables);
+        let output = command.output().await?;
+        let answer = serde_json::from_slice(&output.stdout)
+            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+        Ok((output.status.success(), answer))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// What happens every day: posts that are lost on the way and come again, or come twice, or in
+/// another order.
+pub fn everyday_faults() -> Faults {
+    Faults {
+        lose_percent: 5,
+        duplicate_percent: 10,
+        reorder_within_ms: 50,
+        ..Faults::default()
+    }
+}
+
+async fn create_database(servers: &Servers, name: &str) -> anyhow::Result<String> {
+    let database = format!("drill_{}", unique(name)).replace('-', "_");
+    let admin = Database::connect(ConnectOptions::new(&servers.postgres_url)).await?;
+    admin
+        .execute_unprepared(&format!("CREATE DATABASE {database}"))
+        .await?;
+    admin.close().await?;
+    let (server, _) = servers
+        .postgres_url
+        .rsplit_once('/')
+        .context("a URL with a path")?;
+    Ok(format!("{server}/{database}"))
+}
+
+/// Migrated and reachable.
+async fn open(url: &str) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(4)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| sqlite.create_if_missing(true));
+    let db = Database::connect(options).await?;
+    migrations::up(&db).await?;
+    Ok(db)
+}
+
+async fn slots(db: &DatabaseConnection) -> anyhow::Result<Vec<Uuid>> {
+    let offering_id = Uuid::now_v7();
+    let offering = offering::ActiveModel {
+        id: Set(offering_id),
+        name: Set("Harbour kayak tour".to_owned()),
+        description: Set(String::new()),
+        unit_amount_minor_units: Set(4900),
+        currency: Set("eur".to_owned()),
+    };
+    offering::Entity::insert(offering)
+        .exec_without_returning(db)
+        .await?;
+    let mut slots = Vec::new();
+    for _ in 0..SLOTS {
+        slots.push(new_slot(db, offering_id, 100_000).await?);
+    }
+    Ok(slots)
+}
+
+/// A slot for tomorrow.
+pub async fn new_slot(
+    db: &impl ConnectionTrait,
+    offering_id: Uuid,
+    capacity: i32,
+) -> anyhow::Result<Uuid> {
+    let starts_at = clock::system().saturating_add(time::Duration::DAY);
+    let id = Uuid::now_v7();
+    let row = slot::Model {
+        id,
+        offering_id,
+        starts_at,
+        ends_at: starts_at.saturating_add(time::Duration::HOUR),
+        capacity,
+        seats_taken: 0,
+    };
+    slot::Entity::insert(slot::ActiveModel::from(row).reset_all())
+        .exec_without_returning(db)
+        .await?;
+    Ok(id)
+}
+
+/// A service's binary, beside this one.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    ensure!(
+        path.exists(),
+        "{} is missing; start the drills with deploy/chaos",
+        path.display()
+    );
+    Ok(path)
+}
+
+fn unique(name: &str) -> String {
+    format!("{name}_{}", std::process::id())
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port())
+}
