@@ -186,7 +186,7 @@ async fn order(world: &World, slot: Uuid, key: Uuid) -> anyhow::Result<String> {
 
 /// The buyer's page asks a few times. Returns the last word.
 async fn ask(world: &World, session: &str) -> Option<String> {
-    let mut word = None;
+    let mut status = None;
     for _ in 0..3 {
         let request = world
             .http
@@ -196,14 +196,14 @@ async fn ask(world: &World, session: &str) -> Option<String> {
         if let Ok(answer) = request.send().await
             && let Ok(answer) = answer.json::<Value>().await
         {
-            word = answer["status"].as_str().map(str::to_owned);
+            status = answer["status"].as_str().map(str::to_owned);
             if answer["retry_after_ms"].is_null() {
                 break;
             }
         }
         tokio::time::sleep(PAUSE).await;
     }
-    word
+    status
 }
 
 /// Of the drill's own steps in the database, which may be down as well.

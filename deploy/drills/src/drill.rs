@@ -14,8 +14,9 @@ use crate::{
     world::{Plan, World},
 };
 
-/// After the last fault; longer than two short retries.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// After the last fault: longer than the lease of a refund, and than the retries that as many
+/// faults may have led to.
+const PATIENCE: (Duration, Duration) = (Duration::from_mins(3), Duration::from_mins(25));
 
 /// How much of it.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +109,9 @@ impl Drill {
         let plan = Plan {
             workers: match self {
                 Self::Embedded => 0,
-                Self::KillWorkers | Self::Poison => 4,
+                Self::KillWorkers => 4,
+                // More than one message can kill.
+                Self::Poison => 6,
                 _ => 2,
             },
             proxied: self == Self::Network,
@@ -178,7 +181,7 @@ impl Drill {
         };
         let (faults, bought) = tokio::join!(breaking, load.run(world, &enough));
         bought?;
-        self.settled(world, faults?, 0).await
+        self.settled(world, scale, faults?, 0).await
     }
 
     /// Waits until the books agree, and lets the product's own audit look as well.
@@ -187,10 +190,12 @@ impl Drill {
     pub async fn settled(
         self,
         world: &World,
+        scale: Scale,
         faults: usize,
         dead_letters: usize,
     ) -> anyhow::Result<Row> {
-        let (verdict, took) = verdict::settle(world, PATIENCE, dead_letters).await?;
+        let patience = scale.of(PATIENCE.0, PATIENCE.1);
+        let (verdict, took) = verdict::settle(world, patience, dead_letters).await?;
         let row = Row::new(self, faults, &verdict, took);
         let (agrees, audit) = world
             .operator(&["audit", "--since", "24h", "--json"])

@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_env_filter("error,drills=info")
         .init();
-    match play(Cli::parse()).await {
+    match until_interrupted(Box::pin(play(Cli::parse()))).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -59,6 +59,15 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ctrl-C ends the drill, and with it every process that it started.
+async fn until_interrupted(
+    play: impl Future<Output = anyhow::Result<bool>>,
+) -> anyhow::Result<bool> {
+    let interrupted = shared::shutdown::on_signal()?;
+    let played = interrupted.run_until_cancelled(play).await;
+    played.unwrap_or_else(|| Err(anyhow::anyhow!("interrupted")))
 }
 
 async fn play(cli: Cli) -> anyhow::Result<bool> {

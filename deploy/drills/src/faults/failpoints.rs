@@ -24,7 +24,8 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
     let wanted = scale.of(2, 20);
     let mut crashes: usize = 0;
     let mut poisons: usize = 0;
-    for name in failpoint::ALL {
+    // Other buyers each time: an order with a key that was used stands for the old one.
+    for (name, buyers) in failpoint::ALL.into_iter().zip(scale.seed..) {
         let at_ingress = ["hold", "webhook", "confirm", "publish"]
             .iter()
             .any(|part| name.starts_with(part));
@@ -33,11 +34,11 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         } else {
             world.workers.iter().collect()
         };
-        let seen = crash(world, name, &services, wanted, scale, &mut poisons).await?;
+        let seen = crash(world, name, &services, wanted, buyers, &mut poisons).await?;
         tracing::info!("{name}: {seen} crashes");
         crashes = crashes.saturating_add(seen);
     }
-    drill.settled(world, crashes, poisons).await
+    drill.settled(world, scale, crashes, poisons).await
 }
 
 /// Has `services` crash at `name` until it was seen so often.
@@ -46,7 +47,7 @@ async fn crash(
     name: &str,
     services: &[&Arc<Supervised>],
     wanted: usize,
-    scale: Scale,
+    buyers: u64,
     poisons: &mut usize,
 ) -> anyhow::Result<usize> {
     let rare = ["retry", "refund", "dead"]
@@ -67,7 +68,7 @@ async fn crash(
             ..everyday_faults()
         });
     }
-    let load = Load::new(scale.seed, 0);
+    let load = Load::new(buyers, 0);
     let load = if name.starts_with("refund") {
         load.only(Plan::PayTooLate)
     } else {
@@ -77,11 +78,11 @@ async fn crash(
     let publisher = world.publisher().await?;
     let watch = async {
         let start = std::time::Instant::now();
-        let seen = loop {
+        let crashes = loop {
             let now: usize = services.iter().map(|service| service.ends()).sum();
-            let seen = now.saturating_sub(before);
-            if seen >= wanted || start.elapsed() > PATIENCE {
-                break seen;
+            let crashes = now.saturating_sub(before);
+            if crashes >= wanted || start.elapsed() > PATIENCE {
+                break crashes;
             }
             if name.starts_with("dead") {
                 *poisons = poisons.saturating_add(1);
@@ -99,12 +100,12 @@ async fn crash(
             // It may crash at this very moment, which is as good.
             service.terminate(false).await.ok();
         }
-        anyhow::Ok(seen)
+        anyhow::Ok(crashes)
     };
-    let (seen, bought) = tokio::join!(watch, load.run(world, &enough));
+    let (crashes, bought) = tokio::join!(watch, load.run(world, &enough));
     bought?;
-    let seen = seen?;
+    let crashes = crashes?;
     world.stripe.set_faults(everyday_faults());
-    ensure!(seen >= wanted, "{name} was come by {seen} times only");
-    Ok(seen)
+    ensure!(crashes >= wanted, "{name} was come by {crashes} times only");
+    Ok(crashes)
 }

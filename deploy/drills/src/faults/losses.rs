@@ -53,7 +53,7 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         .filter(|it| it["pending_webhooks"] != 0)
         .count();
     let row = drill
-        .settled(world, deleted.saturating_add(dropped), 0)
+        .settled(world, scale, deleted.saturating_add(dropped), 0)
         .await?;
     let found = report["missing_sessions"].as_u64().unwrap_or_default();
     Ok(row.noting(format!("{found} sessions found by one reconcile")))

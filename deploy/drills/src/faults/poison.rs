@@ -50,7 +50,7 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
     let (poisoned, bought) = tokio::join!(poisoning, load.run(world, &enough));
     poisoned?;
     bought?;
-    let mut row = drill.settled(world, poisons, poisons).await?;
+    let mut row = drill.settled(world, scale, poisons, poisons).await?;
 
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for letter in dead_letter::Entity::find().all(&world.db).await? {
@@ -67,11 +67,17 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
     }
     let paid_at = load.paid_at();
     let rows = payment::Entity::find().all(&world.db).await?;
-    let late = rows
-        .iter()
-        .filter_map(|row| Some(row.created_at - *paid_at.get(&row.session_id)?));
-    let latest = late.max().unwrap_or_default();
-    if latest > TOLERATED {
+    let late = rows.iter().filter_map(|row| {
+        let paid_at = paid_at.get(&row.session_id)?.unix_timestamp_nanos();
+        let late = row
+            .created_at
+            .unix_timestamp_nanos()
+            .saturating_sub(paid_at);
+        i64::try_from(late).ok()
+    });
+    let latest = time::Duration::nanoseconds(late.max().unwrap_or_default());
+    // A short run is for any machine, with a build that nobody made fast.
+    if scale.long && latest > TOLERATED {
         row = row.failing(format!("a healthy message was {latest} late"));
     }
     Ok(row.noting(format!(
