@@ -1,5 +1,5 @@
 //! Logs: what is written, in which form, and never a body, a name, an e-mail or a secret.
-//! Metrics are in [`metrics`](crate::metrics).
+//! Metrics are in `crate::metrics`.
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 

@@ -106,11 +106,10 @@ async fn keep(
                 link.send_replace(Some(new));
             }
             Err(error) => {
-                match error {
-                    OpenError::OtherArguments(_) => {
-                        tracing::error!(%error, "Cannot use the broker")
-                    }
-                    _ => tracing::debug!(%error, "Cannot connect to the broker yet"),
+                if matches!(error, OpenError::OtherArguments(_)) {
+                    tracing::error!(%error, "Cannot use the broker");
+                } else {
+                    tracing::debug!(%error, "Cannot connect to the broker yet");
                 }
                 tokio::time::sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
             }

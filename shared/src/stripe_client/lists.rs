@@ -111,11 +111,11 @@ impl StripeClient {
             expand: &["data.payment_intent.latest_charge"],
             ..Query::new(since, after)
         };
-        let list: List<CheckoutSession> = self.list("/checkout/sessions", &query).await?;
-        let last = list.data.last().map(|session| session.id.to_string());
+        let page: List<CheckoutSession> = self.list("/checkout/sessions", &query).await?;
+        let last = page.data.last().map(|session| session.id.to_string());
         Ok(Page {
-            next: last.filter(|_| list.has_more),
-            items: list.data,
+            next: last.filter(|_| page.has_more),
+            items: page.data,
         })
     }
 
@@ -139,15 +139,15 @@ impl StripeClient {
             types: &HANDLED,
             ..Query::new(since, after)
         };
-        let list: List<Box<RawValue>> = self.list("/events", &query).await?;
+        let page: List<Box<RawValue>> = self.list("/events", &query).await?;
         let event = |body: Box<RawValue>| {
             let Id { id } = serde_json::from_str(body.get()).ok()?;
             Some(Event { id, body })
         };
-        let items: Vec<Event> = list.data.into_iter().filter_map(event).collect();
+        let items: Vec<Event> = page.data.into_iter().filter_map(event).collect();
         let last = items.last().map(|event| event.id.clone());
         Ok(Page {
-            next: last.filter(|_| list.has_more),
+            next: last.filter(|_| page.has_more),
             items,
         })
     }

@@ -4,6 +4,7 @@ mod disputes;
 mod histories;
 mod holds;
 mod not_ours;
+mod pairs;
 mod refunds;
 mod show;
 mod story;

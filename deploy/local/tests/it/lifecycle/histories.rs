@@ -34,7 +34,7 @@ const AT_ONCE: usize = 4;
 const PER_STRIPE: u64 = 500;
 const LONGEST: usize = 12;
 
-async fn a_stripe_and_its_worker(shop: &Shop) -> (StripeSim, worker::Context) {
+pub async fn a_stripe_and_its_worker(shop: &Shop) -> (StripeSim, worker::Context) {
     let stripe = start_stripe(CancellationToken::new()).await;
     stripe.set_faults(shop.stripe.faults());
     let settings = StripeSettings {
@@ -49,11 +49,19 @@ async fn a_stripe_and_its_worker(shop: &Shop) -> (StripeSim, worker::Context) {
     (stripe, context)
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let random = rand::random::<u32>().into();
     Env::from_process()
         .parse_or("TEST_SEED", random, "a number")
         .unwrap()
+}
+
+/// A failure of `history` says how to play it again.
+pub async fn replayable(seed: u64, history: impl Future<Output = ()>) {
+    if let Err(panic) = AssertUnwindSafe(history).catch_unwind().await {
+        let what = panic.downcast_ref::<String>();
+        panic!("TEST_SEED={seed} TEST_HISTORIES=1 plays it again: {what:?}");
+    }
 }
 
 /// All events at least once, and more of them and confirm jobs among them, in any order.
@@ -79,11 +87,7 @@ async fn random_histories_end_like_their_story(stack: Stack) {
         for seeds in seeds.chunks(usize::try_from(PER_STRIPE).unwrap()) {
             let (stripe, context) = a_stripe_and_its_worker(&shop).await;
             for seed in seeds {
-                let history = play_one(&shop, &stripe, &context, *seed);
-                if let Err(panic) = AssertUnwindSafe(history).catch_unwind().await {
-                    let what = panic.downcast_ref::<String>();
-                    panic!("TEST_SEED={seed} TEST_HISTORIES=1 plays it again: {what:?}");
-                }
+                replayable(*seed, play_one(&shop, &stripe, &context, *seed)).await;
             }
         }
     };

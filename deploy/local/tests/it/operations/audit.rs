@@ -53,33 +53,45 @@ async fn each_difference_is_named(stack: Stack) {
             session.id
         )
     };
-    let [a, b, c, d, e, f, g] = sessions.as_slice() else {
+    let [
+        unpaid,
+        unbooked,
+        cheap,
+        given_back,
+        unknown,
+        seatless,
+        forgotten,
+    ] = sessions.as_slice()
+    else {
         panic!("seven were booked")
     };
     for statement in [
-        format!("DELETE FROM booking WHERE checkout_id = {}", of(a)),
-        format!("DELETE FROM payment WHERE checkout_id = {}", of(a)),
-        format!("DELETE FROM booking WHERE checkout_id = {}", of(b)),
+        format!("DELETE FROM booking WHERE checkout_id = {}", of(unpaid)),
+        format!("DELETE FROM payment WHERE checkout_id = {}", of(unpaid)),
+        format!("DELETE FROM booking WHERE checkout_id = {}", of(unbooked)),
         format!(
             "UPDATE payment SET amount_minor_units = 1 WHERE checkout_id = {}",
-            of(c)
+            of(cheap)
         ),
         format!(
             "UPDATE payment SET amount_refunded_minor_units = 5 WHERE checkout_id = {}",
-            of(d)
+            of(given_back)
         ),
         format!(
             "UPDATE payment SET session_id = 'cs_test_nobodyKnowsThis' WHERE checkout_id = {}",
-            of(e)
+            of(unknown)
         ),
         format!(
             "UPDATE checkout SET seats_held = false WHERE id = {}",
-            of(f)
+            of(seatless)
         ),
-        format!("DELETE FROM stripe_event WHERE checkout_id = {}", of(g)),
-        format!("DELETE FROM booking WHERE checkout_id = {}", of(g)),
-        format!("DELETE FROM payment WHERE checkout_id = {}", of(g)),
-        format!("DELETE FROM checkout WHERE session_id = '{}'", g.id),
+        format!(
+            "DELETE FROM stripe_event WHERE checkout_id = {}",
+            of(forgotten)
+        ),
+        format!("DELETE FROM booking WHERE checkout_id = {}", of(forgotten)),
+        format!("DELETE FROM payment WHERE checkout_id = {}", of(forgotten)),
+        format!("DELETE FROM checkout WHERE session_id = '{}'", forgotten.id),
     ] {
         shop.stack.db.execute_unprepared(&statement).await.unwrap();
     }
@@ -100,15 +112,15 @@ async fn each_difference_is_named(stack: Stack) {
         .collect();
     found.sort();
     let mut expected = vec![
-        ("payment_missing".to_owned(), a.id.clone()),
-        ("booking_missing".to_owned(), b.id.clone()),
-        ("amount_differs".to_owned(), c.id.clone()),
-        ("refunded_differs".to_owned(), d.id.clone()),
+        ("payment_missing".to_owned(), unpaid.id.clone()),
+        ("booking_missing".to_owned(), unbooked.id.clone()),
+        ("amount_differs".to_owned(), cheap.id.clone()),
+        ("refunded_differs".to_owned(), given_back.id.clone()),
         (
             "not_paid_at_stripe".to_owned(),
             "cs_test_nobodyKnowsThis".to_owned(),
         ),
-        ("hold_missing".to_owned(), g.id.clone()),
+        ("hold_missing".to_owned(), forgotten.id.clone()),
     ];
     expected.sort();
     assert_eq!(found, expected);

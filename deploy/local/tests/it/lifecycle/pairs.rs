@@ -1,0 +1,198 @@
+//! Two sessions that cannot both become a booking: of one wish, or for the last seat.
+//!
+//! Which of them wins depends on the order in which they are told, so the end is not compared
+//! with another order's but with what has to hold in any: one has the seat, and the money of
+//! the other is back. `TEST_SEED=… TEST_HISTORIES=1` plays one pair again.
+
+use rand::{
+    RngExt, SeedableRng,
+    rngs::StdRng,
+    seq::{IndexedRandom, SliceRandom},
+};
+use sea_orm::{ActiveModelTrait, EntityTrait};
+use shared::{
+    clock,
+    db::{
+        self,
+        booking::Status,
+        checkout::{self, State},
+    },
+    message::Envelope,
+};
+use stripe_sim::{Outcome, StripeSim};
+use uuid::Uuid;
+use worker::{refund_payments, run_job};
+
+use super::{
+    booking_of, checkout_of, confirm_job,
+    histories::{a_stripe_and_its_worker, replayable, seed},
+    message, quiet_shop,
+};
+use crate::{
+    books,
+    shop::{Session, Shop},
+    stack::{Stack, on_each_stack, scale},
+};
+
+on_each_stack![of_two_that_exclude_each_other_one_is_booked_and_one_refunded];
+
+/// What happens at Stripe to one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Paid,
+    PaidAndRefunded,
+    Expired,
+}
+
+async fn of_two_that_exclude_each_other_one_is_booked_and_one_refunded(stack: Stack) {
+    let shop = quiet_shop(stack).await;
+    let (stripe, context) = a_stripe_and_its_worker(&shop).await;
+    let first = seed();
+    for seed in first..first + u64::from(scale("TEST_HISTORIES", 600).div_ceil(6)) {
+        replayable(seed, play(&shop, &stripe, &context, seed)).await;
+    }
+    books::assert_seats(&shop.stack.db).await;
+}
+
+async fn play(shop: &Shop, stripe: &StripeSim, context: &worker::Context, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let wish = random.random_bool(0.5).then(|| Uuid::now_v7().to_string());
+    let slot = shop.slot(if wish.is_some() { 2 } else { 1 }).await;
+    let mut heard = stripe.events().len();
+    // The first hold ended on our side only; that is how there can be two.
+    let released = hold(shop, stripe, slot, wish.clone(), true).await;
+    let held = hold(shop, stripe, slot, wish, false).await;
+    let both = [released, held];
+    let ends = [
+        End::Paid,
+        End::Paid,
+        End::Paid,
+        End::PaidAndRefunded,
+        End::Expired,
+    ];
+    let ends = both
+        .each_ref()
+        .map(|_| ends[random.random_range(0..ends.len())]);
+    for (session, end) in both.iter().zip(ends) {
+        match end {
+            End::Expired => stripe.expire(&session.id).unwrap(),
+            End::Paid | End::PaidAndRefunded => {
+                stripe.pay(&session.id, Outcome::Succeed).await.unwrap();
+            }
+        }
+        if end == End::PaidAndRefunded {
+            stripe.refund(&session.id, None).unwrap();
+        }
+    }
+
+    // Told until nothing is new: what we give back is news again.
+    loop {
+        let news: Vec<Envelope> = stripe
+            .events_after(heard)
+            .iter()
+            .map(|it| message(shop, it))
+            .collect();
+        heard += news.len();
+        if news.is_empty() && refund_payments(context).await.unwrap() == 0 {
+            break;
+        }
+        let mut told = news.clone();
+        told.extend(both.iter().map(confirm_job));
+        told.extend(news.sample(&mut random, 3).cloned());
+        told.shuffle(&mut random);
+        for message in &told {
+            run_job(context, message).await.unwrap();
+            if random.random_bool(0.2) {
+                refund_payments(context).await.unwrap();
+            }
+        }
+    }
+
+    let ledger = stripe.ledger();
+    let mut confirmed = 0;
+    for (session, end) in both.iter().zip(ends) {
+        let entry = ledger
+            .iter()
+            .find(|it| it.session_id == session.id)
+            .unwrap();
+        if end == End::Expired {
+            assert!(!checkout_of(shop, session).await.seats_held);
+            continue;
+        }
+        let booking = booking_of(shop, session).await;
+        let given_back = entry.amount_refunded == entry.amount_total;
+        let expected = if given_back {
+            Status::Cancelled
+        } else {
+            Status::Confirmed
+        };
+        assert_eq!(booking.status, expected, "{ends:?}");
+        assert!(
+            entry.amount_refunded == 0 || given_back,
+            "all of it, and once"
+        );
+        confirmed += i32::from(!given_back);
+    }
+    assert!(confirmed <= 1, "{ends:?}");
+    // Who comes while the other still may pay does without, and who is paid has a claim.
+    if ends[1] == End::Paid && ends[0] != End::PaidAndRefunded {
+        assert_eq!(confirmed, 1, "{ends:?}");
+    }
+    assert_eq!(shop.seats_taken(slot).await, confirmed);
+}
+
+/// A session with its hold, which may have ended.
+async fn hold(
+    shop: &Shop,
+    stripe: &StripeSim,
+    slot_id: Uuid,
+    intent: Option<String>,
+    released: bool,
+) -> Session {
+    let id = Uuid::now_v7();
+    let form = format!(
+        "mode=payment&success_url=https://shop.example&metadata[checkout_id]={id}\
+         &payment_intent_data[metadata][checkout_id]={id}&line_items[0][quantity]=1\
+         &line_items[0][price_data][currency]=eur&line_items[0][price_data][unit_amount]=4900\
+         &line_items[0][price_data][product_data][name]=Seat"
+    );
+    let session = Session {
+        id: stripe.create_session(&form).unwrap(),
+    };
+    let now = clock::system();
+    let checkout = checkout::Model {
+        id,
+        slot_id,
+        quantity: 1,
+        amount_minor_units: 4900,
+        currency: "eur".to_owned(),
+        customer_name: "Ada Lovelace".to_owned(),
+        customer_email: "ada@example.com".to_owned(),
+        state: if released {
+            State::Expired
+        } else {
+            State::Open
+        },
+        seats_held: false,
+        session_id: Some(session.id.clone()),
+        checkout_url: None,
+        idempotency_key: None,
+        request_hash: None,
+        intent,
+        created_at: now,
+        expires_at: now.saturating_add(time::Duration::HOUR),
+        confirm_enqueued_at: None,
+        stripe_checked_at: None,
+    };
+    let row = checkout::ActiveModel::from(checkout.clone()).reset_all();
+    let tx = db::begin(&shop.stack.db).await.unwrap();
+    checkout::Entity::insert(row)
+        .exec_without_returning(&tx)
+        .await
+        .unwrap();
+    if !released {
+        assert!(checkout::take_seats(&tx, &checkout).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    session
+}
