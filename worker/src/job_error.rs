@@ -73,9 +73,8 @@ impl JobError {
     #[must_use]
     pub fn dependency(&self) -> Option<Dependency> {
         match self.code() {
-            DATABASE_UNAVAILABLE => Some(Dependency::Database),
-            // Whatever did not answer: the database is what every job waits for.
-            TIMED_OUT => Some(Dependency::Database),
+            // Whatever did not answer in time: the database is what every job waits for.
+            DATABASE_UNAVAILABLE | TIMED_OUT => Some(Dependency::Database),
             STRIPE_UNAVAILABLE | "stripe_rate_limited" | "stripe_unauthorized" => {
                 Some(Dependency::Stripe)
             }

@@ -218,7 +218,8 @@ async fn act(
             None => dead_letters::discard(db, letter, &signature, now).await,
         };
         if let Err(error) = done {
-            tracing::error!(error = &error as &dyn std::error::Error, letter = %letter.id, "Failed");
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, letter = %letter.id, "Failed");
             failed = failed.saturating_add(1);
         }
     }

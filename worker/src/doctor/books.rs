@@ -128,7 +128,8 @@ async fn reconcile(db: &DatabaseConnection, now: OffsetDateTime) -> Result<Optio
     Ok(Some(match job.and_then(|job| job.last_success_at) {
         None => Finding::warning("reconcile", "has not run yet", REMEDY),
         Some(at) => {
-            let minutes = (now - at).whole_minutes();
+            let ago = Duration::seconds(now.unix_timestamp().saturating_sub(at.unix_timestamp()));
+            let minutes = ago.whole_minutes();
             let detail = format!("last came to its end {minutes} min ago");
             if at < now.saturating_sub(RECONCILE_LATE) {
                 Finding::warning("reconcile", detail, REMEDY)
