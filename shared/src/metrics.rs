@@ -13,6 +13,9 @@ const SECONDS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 600.0, 86_400.0,
 ];
 
+/// What histograms collected is added up so often: otherwise it piles up until somebody asks.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
 /// A webhook request: `queued`, or why not.
 const WEBHOOKS: &str = "bookonce_webhook_events_total";
 /// A confirm request, by the status word it was answered with.
@@ -33,15 +36,19 @@ const RECONCILE_SUCCESS: &str = "bookonce_reconcile_last_success_timestamp_secon
 /// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 #[must_use]
 pub fn render() -> String {
-    recorder().map_or_else(String::new, |recorder| {
-        recorder.run_upkeep();
-        recorder.render()
-    })
+    recorder().map_or_else(String::new, PrometheusHandle::render)
 }
 
-/// Starts counting, once per process; what was counted before is lost.
+/// Starts counting, once per process; what was counted before is lost. Inside a tokio runtime.
 pub fn start() {
-    recorder();
+    if let Some(recorder) = recorder() {
+        tokio::spawn(async {
+            loop {
+                tokio::time::sleep(UPKEEP_INTERVAL).await;
+                recorder.run_upkeep();
+            }
+        });
+    }
 }
 
 fn recorder() -> Option<&'static PrometheusHandle> {
@@ -135,8 +142,8 @@ pub fn dead_letters(open: u64) {
 }
 
 /// Reconcile found something missing and put it on the queue.
-pub fn reconcile_enqueued(what: &'static str, count: u64) {
-    counter!(RECONCILE_ENQUEUED, "what" => what).increment(count);
+pub fn reconcile_enqueued(what: &'static str) {
+    counter!(RECONCILE_ENQUEUED, "what" => what).increment(1);
 }
 
 /// Reconcile came to its end.

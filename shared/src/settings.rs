@@ -42,7 +42,7 @@ impl DatabaseSettings {
         }
         Ok(Self {
             url: url.into(),
-            max_connections: env.number_in("DATABASE_MAX_CONNECTIONS", 10, 2..=1000)?,
+            max_connections: env.number_in("DATABASE_MAX_CONNECTIONS", 20, 2..=1000)?,
         })
     }
 

@@ -9,6 +9,9 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
+/// Longer than an attempt and the start of a worker, many times.
+const FORGOTTEN: time::Duration = time::Duration::minutes(10);
+
 /// One row of `suspect`, for as long as the message runs.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "suspect")]
@@ -40,6 +43,12 @@ pub async fn note_start(
         starts: Set(1),
         started_at: Set(now),
     };
+    // Of a start that was so long ago, the message has come to an end since.
+    Entity::delete_many()
+        .filter(Column::Fingerprint.eq(fingerprint))
+        .filter(Column::StartedAt.lt(now.saturating_sub(FORGOTTEN)))
+        .exec(conn)
+        .await?;
     let again = OnConflict::column(Column::Fingerprint)
         .update_column(Column::StartedAt)
         .value(Column::Starts, Expr::col((Entity, Column::Starts)).add(1))

@@ -72,8 +72,8 @@ pub(super) fn envelope(delivery: &Delivery) -> Envelope {
     let killed_its_worker =
         value(header::DEATHS).and_then(last_death) == Some(DELIVERY_LIMIT.into());
     Envelope {
-        message_id: properties.message_id().as_ref().map(ToString::to_string),
-        kind: properties.kind().as_ref().map(ToString::to_string),
+        message_id: properties.message_id().as_ref().map(storable),
+        kind: properties.kind().as_ref().map(storable),
         schema: number(header::SCHEMA),
         attempt: number(header::ATTEMPT).unwrap_or_default(),
         received_at_ms: number(header::RECEIVED_AT_MS),
@@ -117,8 +117,13 @@ fn integer(value: &AMQPValue) -> Option<i64> {
 
 fn string(value: &AMQPValue) -> Option<String> {
     match value {
-        AMQPValue::LongString(text) => Some(text.to_string()),
-        AMQPValue::ShortString(text) => Some(text.to_string()),
+        AMQPValue::LongString(text) => Some(storable(text)),
+        AMQPValue::ShortString(text) => Some(storable(text)),
         _ => None,
     }
+}
+
+/// PostgreSQL's texts hold no NUL, and ours need none.
+fn storable(text: &impl ToString) -> String {
+    text.to_string().replace('\0', "")
 }

@@ -33,10 +33,12 @@ impl Consumer {
         }
     }
 
-    /// Asks the queue for no more. What it has handed out still comes out.
-    pub async fn stop(&mut self) {
-        if let Self::RabbitMq(consumer) = self {
-            consumer.stop().await;
+    /// Asks the queue for no more. What it has handed out still comes out, if it agrees;
+    /// returns whether it did.
+    pub async fn stop(&mut self) -> bool {
+        match self {
+            Self::RabbitMq(consumer) => consumer.stop().await,
+            Self::Embedded(_) => true,
         }
     }
 
@@ -134,6 +136,19 @@ pub(super) enum Answer {
 }
 
 impl Delivery {
+    /// Tells the queue that work on it begins only now. Returns whether it is still ours: what
+    /// waited too long is handed to somebody else.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn renew(&self) -> Result<bool, PublishError> {
+        match &self.answer {
+            Answer::RabbitMq(_) => Ok(true),
+            Answer::Embedded(answer) => answer.renew().await,
+        }
+    }
+
     /// The message is done: forget it. Call it after the commit, never before.
     ///
     /// # Errors

@@ -203,6 +203,17 @@ impl Answer {
         Ok(())
     }
 
+    /// The lease counts from now. Returns whether the message was still ours.
+    pub(super) async fn renew(&self) -> Result<bool, PublishError> {
+        let lease_end = now_ms().saturating_add(millis(LEASE));
+        let renewed = job::Entity::update_many()
+            .col_expr(job::Column::AvailableAtMs, Expr::value(lease_end))
+            .filter(self.still_ours())
+            .exec(&self.db)
+            .await?;
+        Ok(renewed.rows_affected == 1)
+    }
+
     /// Moves the row to the table of dead letters in one transaction.
     pub(super) async fn dead_letter(self, message: &Envelope) -> Result<(), PublishError> {
         let tx = crate::db::begin(&self.db).await?;

@@ -18,6 +18,8 @@ pub enum Inspection {
     Embedded,
     /// There is one.
     RabbitMq {
+        /// Whether our exchanges and bindings are there, or why not.
+        topology: Result<(), OpenError>,
         /// Its queues of ours.
         queues: Vec<InspectedQueue>,
     },
@@ -43,12 +45,15 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
     };
     let connection = rabbitmq::connect(uri, "doctor").await?;
     let topology = Topology::new(prefix);
-    // First what they depend on; what cannot be declared shows up below.
-    if let Ok(channel) = connection.create_channel().await {
-        tokio::time::timeout(TIMEOUT, topology.declare(&channel))
+    let declare = async {
+        let channel = connection.create_channel().await?;
+        topology
+            .declare(&channel)
             .await
-            .ok();
-    }
+            .map_err(OpenError::from_declare)
+    };
+    let declared = tokio::time::timeout(TIMEOUT, declare).await;
+    let declared = declared.unwrap_or(Err(OpenError::TimedOut(TIMEOUT)));
     let mut queues = Vec::new();
     for (name, arguments) in topology.queues() {
         // On a channel of its own: a refusal closes it.
@@ -61,5 +66,8 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
         let messages = messages.unwrap_or(Err(OpenError::TimedOut(TIMEOUT)));
         queues.push(InspectedQueue { name, messages });
     }
-    Ok(Inspection::RabbitMq { queues })
+    Ok(Inspection::RabbitMq {
+        topology: declared,
+        queues,
+    })
 }

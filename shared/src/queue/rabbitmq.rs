@@ -196,10 +196,8 @@ impl Publisher {
 
     pub(super) fn is_ready(&self) -> bool {
         let link = self.link.borrow();
-        !self.stall.is_on()
-            && link
-                .as_ref()
-                .is_some_and(|link| link.is_up() && !link.connection.status().blocked())
+        link.as_ref()
+            .is_some_and(|link| link.is_up() && !link.connection.status().blocked())
     }
 }
 

@@ -44,15 +44,6 @@ impl Stall {
             _ => None,
         };
     }
-
-    /// Whether the last confirm did not come.
-    pub fn is_on(&self) -> bool {
-        let last_trial = self
-            .last_trial
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        last_trial.is_some()
-    }
 }
 
 #[cfg(test)]
@@ -66,10 +57,8 @@ mod tests {
 
         stall.note(true);
 
-        assert!(stall.is_on());
         assert!(!stall.lets_pass());
         stall.note(false);
-        assert!(!stall.is_on());
         assert!(stall.lets_pass() && stall.lets_pass());
     }
 }
