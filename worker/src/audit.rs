@@ -15,6 +15,7 @@ use crate::{
     checkout_session_fact::refuse,
     job_error::JobError,
     our_books::{self, Entry},
+    reconcile::patiently,
 };
 
 /// What an audit has compared, and found.
@@ -68,6 +69,8 @@ pub enum What {
     PaymentMissing,
     /// A payment here, no booking.
     BookingMissing,
+    /// A booking here, no payment.
+    BookingUnpaid,
     /// Another amount or currency.
     AmountDiffers,
     /// Another amount went back.
@@ -98,10 +101,12 @@ pub async fn audit(
     let mut paid_at_stripe = HashSet::new();
     let mut after: Option<String> = None;
     loop {
-        let listed = context
-            .stripe
-            .list_checkout_sessions(since, after.as_deref());
-        let page = listed.await?;
+        let list = || {
+            context
+                .stripe
+                .list_checkout_sessions(since, after.as_deref())
+        };
+        let page = patiently(list).await?;
         let ours = our_books::look_up(&context.db, &page.items).await?;
         for session in &page.items {
             count(&mut audit.sessions);
@@ -128,6 +133,7 @@ pub async fn audit(
         }
     }
     here::payments(context, since, &paid_at_stripe, &mut audit).await?;
+    here::bookings(context, &mut audit).await?;
     here::seats(context, &mut audit).await?;
     audit.waiting = here::waiting(&context.db).await?;
     Ok(audit)

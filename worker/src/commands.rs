@@ -6,7 +6,10 @@ pub mod dead;
 pub mod doctor;
 pub mod reconcile;
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{IsTerminal, Write},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use sea_orm::DatabaseConnection;
@@ -40,6 +43,7 @@ async fn context(config: &Config) -> anyhow::Result<Context> {
         on_unfulfillable: config.on_unfulfillable,
         clock: clock::system,
         breakers: Breakers::default(),
+        suspects: Arc::default(),
     })
 }
 

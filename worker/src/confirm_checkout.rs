@@ -55,40 +55,29 @@ pub async fn confirm_checkout(
         _ => Fact::Open,
     };
     let outcome = fulfill_checkout(context, Subject::Session(&session), &fact, None).await?;
-    match (session.amount_refunded(), session.payment_intent_id()) {
-        (Some(refunded), Some(intent)) => {
-            follow_refunds(context, &session.id, intent, refunded).await
-        }
-        _ => Ok(outcome),
-    }
-    .map(|news| {
-        if news == Fulfillment::Recorded {
-            outcome
-        } else {
-            news
-        }
-    })
+    Ok(follow_refunds(context, &session).await?.unwrap_or(outcome))
 }
 
-/// Catches up with refunds whose events never came.
-///
-/// - `refunded`: what went back in all, by Stripe's books.
+/// Catches up with refunds whose events never came, if Stripe's books have others than ours.
 async fn follow_refunds(
     context: &Context,
-    session_id: &CheckoutSessionId,
-    payment_intent: &str,
-    refunded: i64,
-) -> Result<Fulfillment, JobError> {
+    session: &CheckoutSession,
+) -> Result<Option<Fulfillment>, JobError> {
+    let (Some(refunded), Some(intent)) = (session.amount_refunded(), session.payment_intent_id())
+    else {
+        return Ok(None);
+    };
     let payment = payment::Entity::find()
-        .filter(payment::Column::SessionId.eq(session_id.as_str()))
+        .filter(payment::Column::SessionId.eq(session.id.as_str()))
         .one(&context.db)
         .await?;
     let Some(payment) = payment.filter(|it| it.amount_refunded_minor_units != refunded) else {
-        return Ok(Fulfillment::Recorded);
+        return Ok(None);
     };
-    let refunds = context.stripe()?.refunds_of(payment_intent).await?;
+    let refunds = context.stripe()?.refunds_of(intent).await?;
     let subject = Subject::Checkout(payment.checkout_id);
-    fulfill_checkout(context, subject, &Fact::Refunds(refunds), None).await
+    let outcome = fulfill_checkout(context, subject, &Fact::Refunds(refunds), None).await?;
+    Ok(Some(outcome))
 }
 
 /// The checkout of a session whose hold has ended by our clock.

@@ -27,6 +27,8 @@ use crate::{
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
 /// For what is in hand at shutdown, after which the queue hands it to another worker.
 const GRACE: Duration = Duration::from_secs(25);
+/// For one attempt that is written down before and after, and waits for its turn.
+const SUSPECT_TIMEOUT: Duration = Duration::from_secs(50);
 /// Deaths of a worker during one message, after the first, before it is set aside.
 const SUSPECT_STARTS: i32 = 3;
 /// Before consuming starts again.
@@ -49,6 +51,9 @@ pub async fn consume(
             shutdown
                 .run_until_cancelled(context.breakers.closed(lane))
                 .await;
+            if shutdown.is_cancelled() {
+                break;
+            }
             let stop = shutdown.child_token();
             match source.consume(lane, concurrency, stop.clone()).await {
                 Ok(consumer) => {
@@ -89,8 +94,10 @@ async fn take_all(context: &Arc<Context>, lane: Lane, concurrency: u16, mut cons
         // First the permit, then the message: what we cannot run yet stays on the queue.
         let mut permit = tokio::select! {
             () = consumer.asked_to_stop() => {
-                consumer.stop().await;
-                continue;
+                if consumer.stop().await {
+                    continue;
+                }
+                break;
             }
             Ok(permit) = permits.clone().acquire_owned() => permit,
         };
@@ -128,8 +135,16 @@ async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
     );
     async {
         let start = Instant::now();
+        // It may have waited for its turn.
+        if delivery.redelivered && !matches!(delivery.renew().await, Ok(true)) {
+            return;
+        }
         let outcome = match context.breakers.check_lane(lane) {
-            Ok(()) if delivery.redelivered => run_suspect(&context, &delivery).await,
+            Ok(()) if delivery.redelivered => {
+                let run = tokio::time::timeout(SUSPECT_TIMEOUT, run_suspect(&context, &delivery));
+                run.await
+                    .unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed)))
+            }
             Ok(()) => run(&context, &delivery).await,
             Err(down) => Err(down.into()),
         };
@@ -144,14 +159,23 @@ async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
 /// Runs a message that was handed out before without an answer. That it is begun is written
 /// down first: one that was begun too often kills its workers.
 async fn run_suspect(context: &Arc<Context>, delivery: &Delivery) -> Result<Fulfillment, JobError> {
-    let name = delivery.message.fingerprint(&[&delivery.lane]);
+    // One in all lanes: a start must not be held against a message that another one killed.
+    let _alone = context.suspects.lock().await;
+    let received = delivery
+        .message
+        .received_at_ms
+        .unwrap_or_default()
+        .to_string();
+    let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
     let starts = suspect::note_start(&context.db, &name, (context.clock)()).await?;
     let outcome = if starts > SUSPECT_STARTS {
         Err(JobError::reject("delivery_limit", KillsItsWorker(starts)))
     } else {
         run(context, delivery).await
     };
-    suspect::clear(&context.db, &name).await?;
+    if let Err(error) = suspect::clear(&context.db, &name).await {
+        tracing::warn!(%error, "A suspect is not cleared; it will be forgotten");
+    }
     outcome
 }
 

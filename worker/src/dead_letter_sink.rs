@@ -14,6 +14,8 @@ use crate::Context;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// For the database to take one.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Copies dead letters until `shutdown`, one at a time: there should be few.
 pub async fn keep_sinking(
@@ -29,6 +31,9 @@ pub async fn keep_sinking(
         shutdown
             .run_until_cancelled(context.breakers.closed(Lane::Dead))
             .await;
+        if shutdown.is_cancelled() {
+            return;
+        }
         match source.consume(Lane::Dead, 1, shutdown.clone()).await {
             Ok(consumer) => {
                 if sink(context, consumer).await {
@@ -51,8 +56,9 @@ async fn sink(context: &Context, mut consumer: Consumer) -> bool {
     while let Some(delivery) = consumer.next().await {
         let now = (context.clock)();
         let (lane, message) = (&delivery.lane, &delivery.message);
-        if let Err(error) = dead_letter::put_aside(&context.db, lane, message, now).await {
-            tracing::warn!(%error, "Cannot keep a dead letter yet");
+        let kept = dead_letter::put_aside(&context.db, lane, message, now);
+        if !matches!(tokio::time::timeout(LIMIT, kept).await, Ok(Ok(()))) {
+            tracing::warn!("Cannot keep a dead letter yet");
             break;
         }
         failpoint::crash_at("dead_letter_after_commit");
@@ -64,5 +70,6 @@ async fn sink(context: &Context, mut consumer: Consumer) -> bool {
         }
         copied = true;
     }
+    consumer.close().await;
     copied
 }

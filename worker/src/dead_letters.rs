@@ -140,7 +140,7 @@ pub fn advice(reason: &str) -> &'static str {
         "newer_schema" => "a newer release published it: update the workers, then replay",
         "unhandled_event_type" => "a newer ingress let it through: update the workers, then replay",
         "delivery_limit" => {
-            "it killed its worker twenty times: look for a crash in the log, update, then replay"
+            "its workers died one after the other: look for a crash in the log, update, then replay"
         }
         "panicked" | "constraint_violated" => "a fault of ours: report it, update, then replay",
         "database_unavailable" | "database_busy" | "database_error" | "timed_out" => {

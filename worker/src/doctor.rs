@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 use shared::{
     db,
-    queue::{Inspection, inspect},
+    queue::{Inspection, OpenError, inspect},
 };
 
 use crate::config::Config;
@@ -107,19 +107,18 @@ async fn queues(config: &Config) -> Vec<Finding> {
         Ok(Inspection::Embedded) => {
             return vec![Finding::ok("queue", "embedded, in the database")];
         }
-        Ok(Inspection::RabbitMq { queues }) => {
-            let mut findings = vec![Finding::ok("broker", "answers")];
+        Ok(Inspection::RabbitMq { topology, queues }) => {
+            let mut findings = vec![match topology {
+                Ok(()) => Finding::ok("broker", "answers, and has our exchanges and bindings"),
+                Err(problem) => queue_problem("exchanges", &problem),
+            }];
             for queue in queues {
                 let name = queue.name;
                 findings.push(match queue.messages {
                     Ok(messages) => {
                         Finding::ok("queue", format!("{name} as it should be, {messages} ready"))
                     }
-                    Err(problem) => Finding::failed(
-                        "queue",
-                        format!("{name}: {problem}"),
-                        "drain and delete it, so that it is made anew, or choose another QUEUE_PREFIX",
-                    ),
+                    Err(problem) => queue_problem(&name, &problem),
                 });
             }
             return findings;
@@ -127,6 +126,16 @@ async fn queues(config: &Config) -> Vec<Finding> {
         Err(error) => error,
     };
     vec![Finding::failed("broker", chain(&found), "see AMQP_URL")]
+}
+
+fn queue_problem(name: &str, problem: &OpenError) -> Finding {
+    let remedy = match problem {
+        OpenError::OtherArguments(_) => {
+            "drain and delete it, so that it is made anew, or choose another QUEUE_PREFIX"
+        }
+        OpenError::TimedOut(_) | OpenError::Broker(_) => "is the broker healthy? Try again",
+    };
+    Finding::failed("queue", format!("{name}: {}", chain(problem)), remedy)
 }
 
 /// An error with its causes.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shared::{db::recurring_job, metrics, queue::Publisher, retry};
+use shared::{db::recurring_job, queue::Publisher, retry};
 use time::OffsetDateTime;
 
 use crate::{
     Context,
     breaker::{self, Dependency},
-    job_error::JobError,
+    job_error::{JobError, TIMED_OUT},
     reconcile::{Cursor, Part, Reconcile},
 };
 
@@ -17,7 +17,9 @@ pub const NAME: &str = "reconcile";
 /// Between two runs.
 const INTERVAL: time::Duration = time::Duration::minutes(15);
 /// After which another worker goes on with the run of one that died.
-const LEASE: time::Duration = time::Duration::minutes(3);
+const LEASE: time::Duration = time::Duration::minutes(10);
+/// A run that was begun so long ago is begun anew.
+const TOO_OLD: time::Duration = time::Duration::HOUR;
 /// After a failure.
 const AGAIN: time::Duration = time::Duration::minutes(1);
 /// A session can be paid until a day after it was made; and some.
@@ -26,6 +28,8 @@ const SESSIONS_BACK: time::Duration = time::Duration::hours(26);
 const EVENTS_BACK: time::Duration = time::Duration::hours(1);
 /// When there was no run before.
 const FIRST_BACK: time::Duration = time::Duration::hours(72);
+/// For one run; the next goes on from its cursor.
+const LIMIT: Duration = Duration::from_mins(30);
 /// How often a worker looks whether it is its turn.
 const LOOK: Duration = Duration::from_secs(20);
 
@@ -36,7 +40,8 @@ pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
         if context.breakers.is_open(Dependency::Stripe) {
             continue;
         }
-        if let Err(error) = run_if_due(context, publisher).await {
+        let run = tokio::time::timeout(LIMIT, run_if_due(context, publisher)).await;
+        if let Err(error) = run.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))) {
             tracing::warn!(
                 error = error.chain(),
                 code = error.code(),
@@ -53,8 +58,12 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
     let Some(job) = recurring_job::take(&context.db, NAME, started_at, lease_end).await? else {
         return Ok(());
     };
-    let cursor = job.cursor.and_then(|json| serde_json::from_str(&json).ok());
-    let cursor = cursor.unwrap_or_else(|| first_cursor(job.last_success_at, started_at));
+    let begun: Option<Cursor> = job.cursor.and_then(|json| serde_json::from_str(&json).ok());
+    let fresh = |cursor: &Cursor| cursor.started_at > started_at.saturating_sub(TOO_OLD);
+    let cursor = begun
+        .filter(fresh)
+        .unwrap_or_else(|| first_cursor(job.last_success_at, started_at));
+    let started_at = cursor.started_at;
     let mut run = Reconcile::new(context, Some(publisher), cursor);
     loop {
         let more = match run.next_page().await {
@@ -74,7 +83,6 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
     }
     let due_at = started_at.saturating_add(INTERVAL);
     recurring_job::finish(&context.db, NAME, started_at, due_at).await?;
-    metrics::reconcile_succeeded(started_at);
     let report = run.report();
     tracing::info!(
         sessions = report.sessions,
@@ -97,6 +105,7 @@ fn first_cursor(last_success_at: Option<OffsetDateTime>, now: OffsetDateTime) ->
         ),
     };
     Cursor {
+        started_at: now,
         sessions_since: sessions_since.unix_timestamp(),
         events_since: events_since.unix_timestamp(),
         part: Part::Sessions { after: None },

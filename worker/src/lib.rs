@@ -41,6 +41,7 @@ use shared::{
     stripe_client::StripeClient,
     stripe_id::Mode,
 };
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::{Breakers, Dependency, Down};
@@ -68,6 +69,8 @@ pub struct Context {
     pub clock: Clock,
     /// What is down.
     pub breakers: Breakers,
+    /// Held by whoever runs a message that may have killed a worker.
+    pub suspects: Arc<Mutex<()>>,
 }
 
 impl Context {

@@ -2,7 +2,7 @@
 
 mod commands;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -85,6 +85,7 @@ async fn run() -> anyhow::Result<()> {
         on_unfulfillable: config.on_unfulfillable,
         clock: clock::system,
         breakers: Breakers::default(),
+        suspects: Arc::default(),
     };
     let worker = Worker::new(context, publisher, source, config.concurrency);
     tracing::info!(admin_addr = %admin_listener.local_addr()?, "Working");

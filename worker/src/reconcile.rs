@@ -36,6 +36,9 @@ const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
 /// How far a run has come; what another worker needs to go on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cursor {
+    /// When the run began: what is newer, it has not seen.
+    #[serde(with = "time::serde::timestamp")]
+    pub started_at: OffsetDateTime,
     /// Sessions made since then, in Unix seconds.
     pub sessions_since: i64,
     /// Events made since then, in Unix seconds.
@@ -144,7 +147,7 @@ impl<'a> Reconcile<'a> {
                     add(&mut self.report.missing_sessions, 1);
                     let now = (self.context.clock)();
                     let ask = Envelope::checkout_confirm(&session.id, now, &Traceparent::new());
-                    self.enqueue(Lane::Confirm, ask, "session").await?;
+                    self.enqueue(ask, "session").await?;
                 }
                 Some(_) => {}
             }
@@ -172,29 +175,27 @@ impl<'a> Reconcile<'a> {
             let body = String::from(Box::<str>::from(event.body)).into();
             let now = (self.context.clock)();
             let message = Envelope::stripe_event(&event.id, body, now, &Traceparent::new());
-            self.enqueue(Lane::Events, message, "event").await?;
+            self.enqueue(message, "event").await?;
         }
         Ok(page.next)
     }
 
-    async fn enqueue(
-        &self,
-        lane: Lane,
-        message: Envelope,
-        what: &'static str,
-    ) -> Result<(), JobError> {
+    async fn enqueue(&self, message: Envelope, what: &'static str) -> Result<(), JobError> {
         let Some(publisher) = self.publisher else {
             return Ok(());
         };
+        let message = message.from_source(Source::Reconcile);
+        // Not into the lane of buyers who wait: there may be thousands.
+        publisher
+            .publish(Lane::Events, &message)
+            .await
+            .map_err(|error| JobError::retry("queue_unavailable", error))?;
         tracing::info!(
             message_id = message.message_id,
             "Missing here: put on the queue"
         );
-        metrics::reconcile_enqueued(what, 1);
-        publisher
-            .publish(lane, &message.from_source(Source::Reconcile))
-            .await
-            .map_err(|error| JobError::retry("queue_unavailable", error))
+        metrics::reconcile_enqueued(what);
+        Ok(())
     }
 }
 
@@ -214,7 +215,7 @@ fn is_behind(session: &CheckoutSession, entry: &Entry) -> bool {
 }
 
 /// Waits as long as Stripe asks us to slow down.
-async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, StripeError>
+pub(crate) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, StripeError>
 where
     F: Future<Output = Result<T, StripeError>>,
 {

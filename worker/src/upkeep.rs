@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use shared::{metrics, queue::Publisher, retry};
+use sea_orm::{DbErr, EntityTrait};
+use shared::{db::recurring_job, metrics, queue::Publisher, retry};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Context, dead_letters, keep_reconciling::keep_reconciling, refund_payment::refund_payments,
+    Context, dead_letters,
+    job_error::{JobError, TIMED_OUT},
+    keep_reconciling::{self, keep_reconciling},
+    refund_payment::refund_payments,
     sweep_holds::sweep_holds,
 };
 
 /// Between two rounds. Each is two queries over an index that usually find nothing.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// For one round; longer than all that is due at once should take.
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// Does rounds until `shutdown`, which may come in the middle of one: what is promised is
 /// written down, and another worker goes on. Any number of workers may: they share the work.
@@ -19,7 +25,8 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
     let holds = async {
         loop {
             pause().await;
-            match sweep_holds(context, publisher).await {
+            let swept = tokio::time::timeout(LIMIT, sweep_holds(context, publisher)).await;
+            match swept.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))) {
                 Ok(0) => {}
                 Ok(holds) => tracing::info!(holds, "Looking into overdue holds"),
                 Err(error) => tracing::warn!(error = error.chain(), "Cannot sweep holds"),
@@ -29,25 +36,38 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
     let refunds = async {
         loop {
             pause().await;
-            match refund_payments(context).await {
+            let refunded = tokio::time::timeout(LIMIT, refund_payments(context)).await;
+            match refunded.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))) {
                 Ok(0) => {}
                 Ok(refunds) => tracing::info!(refunds, "Gave payments back"),
                 Err(error) => tracing::warn!(error = error.chain(), "Cannot give payments back"),
             }
         }
     };
-    let dead_letters = async {
+    let gauges = async {
         loop {
-            if let Ok(open) = dead_letters::count_open(&context.db).await {
-                metrics::dead_letters(open);
+            let read = tokio::time::timeout(LIMIT, read_gauges(context)).await;
+            if !matches!(read, Ok(Ok(()))) {
+                tracing::debug!("Cannot read the gauges");
             }
             pause().await;
         }
     };
     let reconcile = keep_reconciling(context, publisher);
     // Apart from each other: a slow Stripe must not keep seats from being freed.
-    let all = Box::pin(async { tokio::join!(holds, refunds, reconcile, dead_letters) });
+    let all = Box::pin(async { tokio::join!(holds, refunds, reconcile, gauges) });
     shutdown.run_until_cancelled(all).await;
+}
+
+/// What only the database knows.
+async fn read_gauges(context: &Context) -> Result<(), DbErr> {
+    metrics::dead_letters(dead_letters::count_open(&context.db).await?);
+    let job = recurring_job::Entity::find_by_id(keep_reconciling::NAME);
+    let job = job.one(&context.db).await?;
+    if let Some(at) = job.and_then(|job| job.last_success_at) {
+        metrics::reconcile_succeeded(at);
+    }
+    Ok(())
 }
 
 async fn pause() {

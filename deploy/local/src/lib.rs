@@ -4,6 +4,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -125,6 +126,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         on_unfulfillable: worker_config.on_unfulfillable,
         clock: clock::system,
         breakers: worker::breaker::Breakers::default(),
+        suspects: Arc::default(),
     };
     let worker = Worker::new(
         context,

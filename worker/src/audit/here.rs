@@ -57,6 +57,30 @@ pub async fn payments(
     }
 }
 
+#[derive(FromQueryResult)]
+struct UnpaidBooking {
+    reference: String,
+}
+
+/// Bookings that nobody has paid for.
+pub async fn bookings(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
+    const UNPAID: &str = "SELECT booking.reference FROM booking \
+         LEFT JOIN payment ON payment.checkout_id = booking.checkout_id WHERE payment.id IS NULL";
+    let backend = context.db.get_database_backend();
+    let rows = UnpaidBooking::find_by_statement(Statement::from_string(backend, UNPAID))
+        .all(&context.db)
+        .await?;
+    for row in rows {
+        audit.differences.push(Difference {
+            what: What::BookingUnpaid,
+            subject: format!("booking {}", row.reference),
+            expected: "a payment".to_owned(),
+            found: "nothing".to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// A paid session that names a slot of ours and has no hold: the database lost it, as after a
 /// restore.
 pub async fn lost_hold(

@@ -10,6 +10,7 @@ impl What {
         match self {
             Self::PaymentMissing => "payment_missing",
             Self::BookingMissing => "booking_missing",
+            Self::BookingUnpaid => "booking_unpaid",
             Self::AmountDiffers => "amount_differs",
             Self::RefundedDiffers => "refunded_differs",
             Self::NotPaidAtStripe => "not_paid_at_stripe",
@@ -23,9 +24,10 @@ impl What {
     fn advice(self) -> &'static str {
         match self {
             Self::PaymentMissing | Self::RefundedDiffers => "run worker reconcile",
-            Self::BookingMissing | Self::AmountDiffers | Self::SeatsHeldDiffer => {
-                "look with worker booking show; report it"
-            }
+            Self::BookingMissing
+            | Self::BookingUnpaid
+            | Self::AmountDiffers
+            | Self::SeatsHeldDiffer => "look with worker booking show; report it",
             Self::NotPaidAtStripe => "is STRIPE_SECRET_KEY of the account that sells?",
             Self::HoldMissing => "restore the checkout from a backup, or refund it at Stripe",
             Self::SeatsDiffer => "were seats changed by hand? Correct slot.seats_taken",

@@ -96,7 +96,7 @@ impl Which {
         }
     }
 
-    fn is_anything(&self) -> bool {
+    fn is_unrestricted(&self) -> bool {
         self.ids.is_empty() && self.reason.is_none() && self.kind.is_none() && self.since.is_none()
     }
 }
@@ -193,10 +193,16 @@ async fn act(
     publisher: Option<&Publisher>,
 ) -> anyhow::Result<()> {
     ensure!(
-        action.all || !action.which.is_anything(),
+        action.all || !action.which.is_unrestricted(),
         "say which: ids, --reason, --kind, --since or --all"
     );
     let letters = dead_letters::list(db, &action.which.filter(false)).await?;
+    for id in &action.which.ids {
+        ensure!(
+            letters.iter().any(|letter| letter.id == *id),
+            "{id} is not open, or not what the other filters say"
+        );
+    }
     let by = action
         .by
         .as_deref()

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use shared::queue::Publisher;
+use shared::{clock, queue::Publisher};
 use time::OffsetDateTime;
 use worker::{
     config::Config,
@@ -35,6 +35,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let since = arguments.since.unix_timestamp();
     let cursor = Cursor {
+        started_at: clock::system(),
         sessions_since: since,
         events_since: since,
         part: Part::Sessions { after: None },

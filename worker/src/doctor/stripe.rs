@@ -72,7 +72,13 @@ fn endpoint(endpoints: Result<Vec<WebhookEndpoint>, StripeError>) -> Finding {
             return Finding::warning(CHECK, chain(&error), remedy);
         }
     };
-    let Some(ours) = endpoints.iter().find(|it| it.url.ends_with(PATH)) else {
+    // Of several, such as an old one or another deployment's, one that works will do.
+    let mut ours: Vec<_> = endpoints
+        .iter()
+        .filter(|it| it.url.ends_with(PATH))
+        .collect();
+    ours.sort_by_key(|it| it.status != "enabled");
+    let Some(ours) = ours.first() else {
         let detail = format!("none of {} posts to …{PATH}", endpoints.len());
         let remedy = "create it at Stripe; until then confirm and reconcile do all the work";
         return Finding::failed(CHECK, detail, remedy);

@@ -131,6 +131,7 @@ impl Shop {
             on_unfulfillable: self.worker_config.on_unfulfillable,
             clock: clock::system,
             breakers: self.breakers.clone(),
+            suspects: std::sync::Arc::default(),
         }
     }
 

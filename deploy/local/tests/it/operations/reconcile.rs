@@ -88,6 +88,7 @@ async fn whatever_never_arrived_is_found_once(stack: Stack) {
     };
     let context = shop.worker_context();
     let cursor = Cursor {
+        started_at: clock::system(),
         sessions_since: clock::system().unix_timestamp() - 3600,
         // As if Stripe had never made one.
         events_since: clock::system().unix_timestamp() + 3600,
@@ -116,6 +117,7 @@ async fn a_run_goes_on_where_another_ended(stack: Stack) {
     }
     let context = shop.worker_context();
     let cursor = Cursor {
+        started_at: clock::system(),
         sessions_since: 0,
         events_since: 0,
         part: Part::Sessions { after: None },
