@@ -137,7 +137,7 @@ impl Drill {
                     Self::Embedded => scale.of(10, 200),
                     _ => scale.of(8, 100),
                 };
-                let faults = faults::processes::kill_ingress(&world, kills);
+                let faults = faults::processes::kill_ingress(&world, kills, scale);
                 self.under_load(&world, scale.of(200, 10_000), scale, faults)
                     .await
             }

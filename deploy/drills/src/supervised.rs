@@ -113,10 +113,11 @@ impl Supervised {
         };
     }
 
-    /// SIGKILL.
-    pub fn kill(&self) {
-        if let Some(child) = &mut *lock(&self.child) {
-            child.kill().ok();
+    /// SIGKILL. Returns whether there was somebody to kill.
+    pub fn kill(&self) -> bool {
+        match &mut *lock(&self.child) {
+            Some(child) => matches!(child.try_wait(), Ok(None)) && child.kill().is_ok(),
+            None => false,
         }
     }
 

@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use shared::queue::{ConsumerSource, Lane};
+use shared::{
+    clock,
+    db::recurring_job,
+    queue::{ConsumerSource, Lane},
+};
 use stripe_sim::Faults;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +26,13 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         drop_percent: 5,
         ..everyday_faults()
     });
+    // Not by themselves: what one reconcile finds shall be counted.
+    let (now, later) = (
+        clock::system(),
+        clock::system().saturating_add(time::Duration::WEEK),
+    );
+    recurring_job::take(&world.db, "reconcile", now, now).await?;
+    recurring_job::postpone(&world.db, "reconcile", later).await?;
     let enough = CancellationToken::new();
     enough.cancel();
     Load::new(scale.seed, buyers).run(world, &enough).await?;

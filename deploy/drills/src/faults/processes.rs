@@ -1,35 +1,42 @@
 //! Processes that are killed, and processes that are stopped in good order.
 
-use std::time::Duration;
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use anyhow::ensure;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use crate::{drill::Scale, world::World};
+use crate::{drill::Scale, supervised::Supervised, world::World};
 
 /// Kills a worker at random moments; it is started again at once.
 pub async fn kill_workers(world: &World, scale: Scale) -> anyhow::Result<usize> {
-    let kills = scale.of(15, 200);
-    let mut random = StdRng::seed_from_u64(scale.seed);
-    for _ in 0..kills {
-        tokio::time::sleep(Duration::from_millis(random.random_range(100..900))).await;
-        let victim = random.random_range(0..world.workers.len());
-        if let Some(worker) = world.workers.get(victim) {
-            worker.kill();
-        }
-    }
-    Ok(kills)
+    kill(&world.workers, scale.of(15, 200), 100..900, scale).await
 }
 
 /// Kills ingress, or the shop that is one process, at random moments.
-pub async fn kill_ingress(world: &World, kills: usize) -> anyhow::Result<usize> {
-    for _ in 0..kills {
-        let moment = rand::rng().random_range(300..1200);
-        tokio::time::sleep(Duration::from_millis(moment)).await;
-        world.ingress.kill();
-    }
+pub async fn kill_ingress(world: &World, kills: usize, scale: Scale) -> anyhow::Result<usize> {
+    let victims = std::slice::from_ref(&world.ingress);
+    let killed = kill(victims, kills, 300..1200, scale).await?;
     world.wait_until_it_serves().await?;
-    Ok(kills)
+    Ok(killed)
+}
+
+/// - `every`: milliseconds between two.
+async fn kill(
+    victims: &[Arc<Supervised>],
+    kills: usize,
+    every: Range<u64>,
+    scale: Scale,
+) -> anyhow::Result<usize> {
+    let mut random = StdRng::seed_from_u64(scale.seed);
+    let mut killed: usize = 0;
+    while killed < kills {
+        tokio::time::sleep(Duration::from_millis(random.random_range(every.clone()))).await;
+        let victim = victims.choose(&mut random);
+        if victim.is_some_and(|victim| victim.kill()) {
+            killed = killed.saturating_add(1);
+        }
+    }
+    Ok(killed)
 }
 
 /// Asks each worker to stop, one after the other, and starts it again.
