@@ -124,7 +124,7 @@ impl Drill {
             Self::Network => {
                 let mut proxies = std::mem::take(&mut world.proxies);
                 let faults = faults::network::break_it(&mut proxies, scale);
-                self.under_load(&world, scale.of(200, 5_000), scale, faults)
+                self.under_load(&world, scale.of(200, 2_000), scale, faults)
                     .await
             }
             Self::KillWorkers => {
@@ -138,27 +138,27 @@ impl Drill {
                     _ => scale.of(8, 100),
                 };
                 let faults = faults::processes::kill_ingress(&world, kills, scale);
-                self.under_load(&world, scale.of(200, 10_000), scale, faults)
+                self.under_load(&world, scale.of(200, 3_000), scale, faults)
                     .await
             }
             Self::RollingRestart => {
                 let faults = faults::processes::restart_workers(&world, scale);
-                self.under_load(&world, scale.of(200, 10_000), scale, faults)
+                self.under_load(&world, scale.of(200, 3_000), scale, faults)
                     .await
             }
             Self::KillBroker => {
                 let faults = faults::servers::kill_broker(&world, scale);
-                self.under_load(&world, scale.of(200, 5_000), scale, faults)
+                self.under_load(&world, scale.of(200, 2_000), scale, faults)
                     .await
             }
             Self::KillDatabase => {
                 let faults = faults::servers::kill_database(&world, scale);
-                self.under_load(&world, scale.of(200, 5_000), scale, faults)
+                self.under_load(&world, scale.of(200, 2_000), scale, faults)
                     .await
             }
             Self::FrozenBroker => {
                 let faults = faults::servers::freeze_broker(&world, scale);
-                self.under_load(&world, scale.of(200, 5_000), scale, faults)
+                self.under_load(&world, scale.of(200, 2_000), scale, faults)
                     .await
             }
         }

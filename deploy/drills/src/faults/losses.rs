@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<Row> {
-    let (buyers, deleted) = scale.of((150, 20), (5_000, 100));
+    let (buyers, deleted) = scale.of((150, 20), (3_000, 100));
     world.stripe.set_faults(Faults {
         drop_percent: 5,
         ..everyday_faults()
