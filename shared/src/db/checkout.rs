@@ -74,6 +74,19 @@ impl State {
         matches!(self, Self::Open | Self::PaymentPending)
     }
 
+    /// The word in the column.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::PaymentPending => "payment_pending",
+            Self::Paid => "paid",
+            Self::Expired => "expired",
+            Self::PaymentFailed => "payment_failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
     /// Whether a checkout in this state can go on to `next`.
     #[must_use]
     pub fn leads_to(self, next: Self) -> bool {

@@ -1,6 +1,6 @@
 //! `outbox`: what a transaction has promised and somebody has to do after it, outside.
 
-use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::entity::prelude::*;
 
 /// One row of `outbox`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -33,33 +33,19 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Promises `kind` for a checkout. Promising it again changes nothing.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
-pub async fn promise(
-    tx: &impl ConnectionTrait,
-    kind: Kind,
-    checkout_id: Uuid,
-    now: TimeDateTimeWithTimeZone,
-) -> Result<(), DbErr> {
-    let row = ActiveModel {
-        id: Set(Uuid::now_v7()),
-        kind: Set(kind),
-        checkout_id: Set(checkout_id),
-        created_at: Set(now),
-        due_at: Set(now),
-        attempts: Set(0),
-        last_error: Set(None),
-        done_at: Set(None),
-    };
-    let on_conflict = OnConflict::columns([Column::Kind, Column::CheckoutId])
-        .do_nothing()
-        .to_owned();
-    Entity::insert(row)
-        .on_conflict(on_conflict)
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
+impl Model {
+    /// The promise to give the whole payment of a checkout back, due at once.
+    #[must_use]
+    pub fn refund(checkout_id: Uuid, now: TimeDateTimeWithTimeZone) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            kind: Kind::Refund,
+            checkout_id,
+            created_at: now,
+            due_at: now,
+            attempts: 0,
+            last_error: None,
+            done_at: None,
+        }
+    }
 }

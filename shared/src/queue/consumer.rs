@@ -19,7 +19,25 @@ impl Consumer {
     pub async fn next(&mut self) -> Option<Delivery> {
         match self {
             Self::RabbitMq(consumer) => consumer.next().await,
-            Self::Embedded(consumer) => consumer.next().await,
+            Self::Embedded(consumer) => consumer.next_batch(1).await.pop(),
+        }
+    }
+
+    /// The next message, and what else is there already, up to `most`: nobody waits for a batch
+    /// to fill. Empty where [`Self::next`] would be `None`.
+    pub async fn next_batch(&mut self, most: usize) -> Vec<Delivery> {
+        match self {
+            Self::RabbitMq(consumer) => {
+                let mut batch: Vec<Delivery> = consumer.next().await.into_iter().collect();
+                while !batch.is_empty()
+                    && batch.len() < most
+                    && let Some(delivery) = consumer.ready()
+                {
+                    batch.push(delivery);
+                }
+                batch
+            }
+            Self::Embedded(consumer) => consumer.next_batch(most).await,
         }
     }
 

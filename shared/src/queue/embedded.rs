@@ -82,25 +82,26 @@ impl Queue {
         self.db.ping().await.is_ok()
     }
 
-    /// Hands out the message that has waited longest, if any is due.
-    async fn claim(&self, lane: Lane) -> Result<Option<job::Model>, DbErr> {
+    /// Hands out the messages that have waited longest, up to `most` of those that are due.
+    async fn claim(&self, lane: Lane, most: usize) -> Result<Vec<job::Model>, DbErr> {
         let now_ms = now_ms();
         let statement = Statement::from_sql_and_values(
             self.db.get_database_backend(),
             "UPDATE job SET available_at_ms = $1, lease = $2, deliveries = deliveries + 1 \
-             WHERE id = (SELECT id FROM job WHERE lane = $3 AND available_at_ms <= $4 \
-                         ORDER BY available_at_ms, id LIMIT 1) \
+             WHERE id IN (SELECT id FROM job WHERE lane = $3 AND available_at_ms <= $4 \
+                          ORDER BY available_at_ms, id LIMIT $5) \
              RETURNING *",
             [
                 now_ms.saturating_add(millis(LEASE)).into(),
                 Uuid::now_v7().into(),
                 lane.routing_key().into(),
                 now_ms.into(),
+                i64::try_from(most).unwrap_or(1).into(),
             ],
         );
         job::Entity::find()
             .from_raw_sql(statement)
-            .one(&self.db)
+            .all(&self.db)
             .await
     }
 }
@@ -113,20 +114,19 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(super) async fn next(&mut self) -> Option<Delivery> {
+    pub(super) async fn next_batch(&mut self, most: usize) -> Vec<Delivery> {
         let mut failures = retry::endless(POLL, Duration::from_secs(5));
         while !self.stop.is_cancelled() {
             let published = self.queue.published.notified();
-            let wait = match self.queue.claim(self.lane).await {
-                Ok(Some(job)) if job.deliveries > DELIVERY_LIMIT => {
-                    let delivery = delivery(&self.queue, job);
-                    if let Err(error) = delivery.dead_letter("delivery_limit").await {
-                        tracing::warn!(%error, "Could not set a poisonous message aside");
+            let wait = match self.queue.claim(self.lane, most).await {
+                Ok(jobs) if jobs.is_empty() => POLL,
+                Ok(jobs) => {
+                    let batch = self.sort_out(jobs).await;
+                    if batch.is_empty() {
+                        continue;
                     }
-                    continue;
+                    return batch;
                 }
-                Ok(Some(job)) => return Some(delivery(&self.queue, job)),
-                Ok(None) => POLL,
                 Err(error) => {
                     tracing::warn!(%error, "Cannot read the embedded queue");
                     failures.next().unwrap_or(POLL)
@@ -138,7 +138,22 @@ impl Consumer {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        None
+        Vec::new()
+    }
+
+    /// Sets aside what was handed out too often.
+    async fn sort_out(&self, jobs: Vec<job::Model>) -> Vec<Delivery> {
+        let mut batch = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let too_often = job.deliveries > DELIVERY_LIMIT;
+            let delivery = delivery(&self.queue, job);
+            if !too_often {
+                batch.push(delivery);
+            } else if let Err(error) = delivery.dead_letter("delivery_limit").await {
+                tracing::warn!(%error, "Could not set a poisonous message aside");
+            }
+        }
+        batch
     }
 }
 

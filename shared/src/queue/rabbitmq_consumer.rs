@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt, stream::Fuse};
 use lapin::{
     Acker, Channel, Connection,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
@@ -82,7 +82,7 @@ impl ConsumerSource {
             .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))?
             .map_err(OpenError::Broker)?;
         Ok(Consumer {
-            deliveries,
+            deliveries: deliveries.fuse(),
             channel,
             connection,
             publisher: self.publisher.clone(),
@@ -116,7 +116,8 @@ impl Drop for Live {
 
 /// The deliveries of one queue. Answers go over its connection: it must outlive them.
 pub struct Consumer {
-    deliveries: lapin::Consumer,
+    /// Fused: whoever looks ahead may be the one who sees the end.
+    deliveries: Fuse<lapin::Consumer>,
     channel: Channel,
     connection: Connection,
     publisher: Publisher,
@@ -144,6 +145,17 @@ impl Consumer {
         }
     }
 
+    /// The next message, if it has arrived already.
+    pub(super) fn ready(&mut self) -> Option<Delivery> {
+        match self.deliveries.next().now_or_never()?? {
+            Ok(delivery) => Some(self.delivery(delivery)),
+            Err(error) => {
+                tracing::warn!(%error, "Consuming was interrupted");
+                None
+            }
+        }
+    }
+
     /// Waits until somebody wants no more, and has not been heard yet.
     pub(super) async fn asked_to_stop(&self) {
         if self.stopped {
@@ -163,7 +175,9 @@ impl Consumer {
     pub(super) async fn stop(&mut self) -> bool {
         self.stopped = true;
         let options = BasicCancelOptions::default();
-        let cancel = self.channel.basic_cancel(self.deliveries.tag(), options);
+        let cancel = self
+            .channel
+            .basic_cancel(self.deliveries.get_ref().tag(), options);
         matches!(
             tokio::time::timeout(SUBSCRIBE_TIMEOUT, cancel).await,
             Ok(Ok(()))
