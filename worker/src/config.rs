@@ -7,13 +7,15 @@ use shared::{
     settings::{DatabaseSettings, QueueSettings, StripeSettings},
 };
 
+use crate::Hands;
+
 /// Everything the worker reads from the environment.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where the probes listen.
     pub admin_addr: SocketAddr,
-    /// Messages of one lane in hand at once.
-    pub concurrency: u16,
+    /// How much of one lane is taken at once.
+    pub hands: Hands,
     /// What becomes of a payment without seats.
     pub on_unfulfillable: OnUnfulfillable,
     /// See [`DatabaseSettings`].
@@ -53,7 +55,10 @@ impl Config {
         let database = DatabaseSettings::from_env(env)?;
         Ok(Self {
             admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8082).into())?,
-            concurrency: env.number_in("WORKER_CONCURRENCY", 8, 1..=64)?,
+            hands: Hands {
+                concurrency: env.number_in("WORKER_CONCURRENCY", 8, 1..=64)?,
+                batch: env.number_in("WORKER_BATCH", 50, 1..=500)?,
+            },
             on_unfulfillable: env.parse_or(
                 "ON_UNFULFILLABLE",
                 OnUnfulfillable::Refund,
@@ -81,6 +86,7 @@ mod tests {
             ("STRIPE_SECRET_KEY", "whsec_1"),
             ("WORKER_CONCURRENCY", "0"),
             ("WORKER_CONCURRENCY", "65"),
+            ("WORKER_BATCH", "501"),
             ("ADMIN_ADDR", "8082"),
             ("ON_UNFULFILLABLE", "shrug"),
             ("QUEUE_PREFIX", "a b"),

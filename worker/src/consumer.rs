@@ -1,36 +1,21 @@
-//! From the queue to a job and back: takes deliveries, runs each, and answers the queue.
+//! Taking deliveries off the queue: how many at once, and when not.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use shared::{
-    db::suspect,
-    failpoint, metrics,
-    queue::{Consumer, ConsumerSource, Delivery, Lane, PublishError, RetryTier},
+    queue::{Consumer, ConsumerSource, Lane},
     retry,
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::{
-    Context, Fulfillment, breaker, job,
-    job_error::{JobError, TIMED_OUT},
-    retry_policy,
+    Context,
+    attend::{attend, attend_all},
 };
 
-/// For one attempt. Shorter than the lease of the embedded queue and than the broker's
-/// patience, and longer than all tries of one call to Stripe.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
 /// For what is in hand at shutdown, after which the queue hands it to another worker.
 const GRACE: Duration = Duration::from_secs(25);
-/// For one attempt that is written down before and after, and waits for its turn.
-const SUSPECT_TIMEOUT: Duration = Duration::from_secs(50);
-/// Deaths of a worker during one message, after the first, before it is set aside.
-const SUSPECT_STARTS: i32 = 3;
 /// Before consuming starts again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -42,7 +27,7 @@ pub async fn consume(
     context: Arc<Context>,
     source: ConsumerSource,
     lane: Lane,
-    concurrency: u16,
+    hands: Hands,
     shutdown: CancellationToken,
 ) {
     let work = async {
@@ -55,10 +40,13 @@ pub async fn consume(
                 break;
             }
             let stop = shutdown.child_token();
-            match source.consume(lane, concurrency, stop.clone()).await {
+            match source
+                .consume(lane, hands.prefetch(lane), stop.clone())
+                .await
+            {
                 Ok(consumer) => {
                     delays = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
-                    let mut taking = pin!(take_all(&context, lane, concurrency, consumer));
+                    let mut taking = pin!(take_all(&context, lane, hands, consumer));
                     tokio::select! {
                         () = &mut taking => {}
                         () = context.breakers.opened(lane) => {
@@ -85,14 +73,36 @@ pub async fn consume(
     }
 }
 
+/// How much of one lane a worker takes at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Hands {
+    /// Jobs, or batches of them, that run at once.
+    pub concurrency: u16,
+    /// Events that share one transaction, at most.
+    pub batch: u16,
+}
+
+impl Hands {
+    /// Of what waits for Stripe, as much as is worked on: the rest is for others to take.
+    fn batch(self, lane: Lane) -> u16 {
+        if lane == Lane::Events { self.batch } else { 1 }
+    }
+
+    /// Enough that the next batch is there when one is done.
+    fn prefetch(self, lane: Lane) -> u16 {
+        let two = self.batch(lane).saturating_mul(2);
+        two.max(self.concurrency)
+    }
+}
+
 /// Runs what `consumer` yields until it ends, and what is in hand then: answers go over its
 /// connection.
-async fn take_all(context: &Arc<Context>, lane: Lane, concurrency: u16, mut consumer: Consumer) {
-    let permits = Arc::new(Semaphore::new(concurrency.into()));
+async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer: Consumer) {
+    let permits = Arc::new(Semaphore::new(hands.concurrency.into()));
     let mut jobs = JoinSet::new();
     loop {
         // First the permit, then the message: what we cannot run yet stays on the queue.
-        let mut permit = tokio::select! {
+        let permit = tokio::select! {
             () = consumer.asked_to_stop() => {
                 if consumer.stop().await {
                     continue;
@@ -101,148 +111,30 @@ async fn take_all(context: &Arc<Context>, lane: Lane, concurrency: u16, mut cons
             }
             Ok(permit) = permits.clone().acquire_owned() => permit,
         };
-        let Some(delivery) = consumer.next().await else {
+        let batch = consumer.next_batch(hands.batch(lane).into()).await;
+        if batch.is_empty() {
             break;
-        };
-        while jobs.try_join_next().is_some() {}
-        if delivery.redelivered {
-            // Its worker may have died of it: then nothing else shall.
-            let others = u32::from(concurrency).saturating_sub(1);
-            if let Ok(others) = permits.clone().acquire_many_owned(others).await {
-                permit.merge(others);
-            }
         }
-        let context = context.clone();
+        while jobs.try_join_next().is_some() {}
+        let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|it| it.redelivered);
+        let shared = context.clone();
         jobs.spawn(async move {
-            attend(context, lane, delivery).await;
+            attend_all(shared, lane, fresh).await;
             drop(permit);
         });
+        for suspect in suspects {
+            // Its worker may have died of it: then nothing else shall.
+            let all = u32::from(hands.concurrency);
+            let Ok(all) = permits.clone().acquire_many_owned(all).await else {
+                break;
+            };
+            let shared = context.clone();
+            jobs.spawn(async move {
+                attend(shared, lane, suspect).await;
+                drop(all);
+            });
+        }
     }
     while jobs.join_next().await.is_some() {}
     consumer.close().await;
-}
-
-/// One delivery from its first line in the log to its last.
-async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
-    let message = &delivery.message;
-    let span = tracing::info_span!(
-        "job",
-        message_id = message.message_id,
-        kind = message.kind,
-        attempt = message.attempt,
-        traceparent = message.traceparent,
-        checkout_session.id = tracing::field::Empty,
-    );
-    async {
-        let start = Instant::now();
-        // It may have waited for its turn.
-        if delivery.redelivered && !matches!(delivery.renew().await, Ok(true)) {
-            return;
-        }
-        let outcome = match context.breakers.check_lane(lane) {
-            Ok(()) if delivery.redelivered => {
-                let run = tokio::time::timeout(SUSPECT_TIMEOUT, run_suspect(&context, &delivery));
-                run.await
-                    .unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed)))
-            }
-            Ok(()) => run(&context, &delivery).await,
-            Err(down) => Err(down.into()),
-        };
-        if let Err(error) = answer(&context, delivery, outcome, start.elapsed()).await {
-            tracing::warn!(%error, "The queue did not take the answer; it will hand the message out again");
-        }
-    }
-    .instrument(span)
-    .await;
-}
-
-/// Runs a message that was handed out before without an answer. That it is begun is written
-/// down first: one that was begun too often kills its workers.
-async fn run_suspect(context: &Arc<Context>, delivery: &Delivery) -> Result<Fulfillment, JobError> {
-    // One in all lanes: a start must not be held against a message that another one killed.
-    let _alone = context.suspects.lock().await;
-    let received = delivery
-        .message
-        .received_at_ms
-        .unwrap_or_default()
-        .to_string();
-    let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
-    let starts = suspect::note_start(&context.db, &name, (context.clock)()).await?;
-    let outcome = if starts > SUSPECT_STARTS {
-        Err(JobError::reject("delivery_limit", KillsItsWorker(starts)))
-    } else {
-        run(context, delivery).await
-    };
-    if let Err(error) = suspect::clear(&context.db, &name).await {
-        tracing::warn!(%error, "A suspect is not cleared; it will be forgotten");
-    }
-    outcome
-}
-
-/// A message during which workers died.
-#[derive(Debug, thiserror::Error)]
-#[error("begun {0} times, and its worker died each time")]
-struct KillsItsWorker(i32);
-
-/// Runs the job as a task of its own: a panic ends the job, not the worker.
-async fn run(context: &Arc<Context>, delivery: &Delivery) -> Result<Fulfillment, JobError> {
-    let (context, message) = (context.clone(), delivery.message.clone());
-    let job = async move { job::run(&context, &message).await };
-    let mut task = tokio::spawn(job.in_current_span());
-    match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(JobError::reject("panicked", panic)),
-        Err(elapsed) => {
-            task.abort();
-            Err(JobError::retry(TIMED_OUT, elapsed))
-        }
-    }
-}
-
-/// Tells the queue what becomes of the message.
-async fn answer(
-    context: &Context,
-    delivery: Delivery,
-    outcome: Result<Fulfillment, JobError>,
-    took: Duration,
-) -> Result<(), PublishError> {
-    let error = match outcome {
-        Ok(fulfillment) => {
-            tracing::info!(outcome = fulfillment.as_str(), "Job done");
-            let age = delivery.message.age((context.clock)());
-            metrics::job_done(
-                delivery.message.kind_word(),
-                fulfillment.as_str(),
-                took,
-                age,
-            );
-            let acked = delivery.ack().await;
-            failpoint::crash_at("job_after_ack");
-            return acked;
-        }
-        Err(error) => error,
-    };
-    if breaker::is_outage(context, &error).await {
-        let code = error.code();
-        tracing::warn!(error = error.chain(), code, "Not done for an outage");
-        metrics::job_failed(code, "outage");
-        return delivery.postpone(RetryTier::TenSeconds, code).await;
-    }
-    match (&error, retry_policy::tier(delivery.message.attempt)) {
-        (JobError::Retry { code, .. }, Some(tier)) => {
-            tracing::warn!(
-                error = error.chain(),
-                code,
-                retry_in = tier.as_str(),
-                "Job failed"
-            );
-            metrics::job_failed(code, "retry");
-            delivery.retry(tier, code).await
-        }
-        (JobError::Retry { code, .. } | JobError::Reject { code, .. }, _) => {
-            tracing::error!(error = error.chain(), code, "Job failed for good");
-            metrics::job_failed(code, "dead_letter");
-            delivery.dead_letter(code).await
-        }
-    }
 }

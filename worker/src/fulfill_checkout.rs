@@ -1,9 +1,12 @@
 //! The transaction: what Stripe said becomes rows, and what follows from all that is known
-//! follows at once.
+//! follows at once. One for one fact or for a hundred.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
     db::{self, stripe_event},
     failpoint,
@@ -14,11 +17,12 @@ use uuid::Uuid;
 
 use crate::{
     Context,
+    dossier::{self, Dossier},
     fact::{EventRef, Fact, Fulfillment, NotOurs},
     job_error::JobError,
     lock_checkout::{self, Subject},
     record_fact::record,
-    settle_checkout::settle,
+    settle_checkout::{is_booked, settle},
 };
 
 /// Tries of the whole transaction within one attempt, for deadlocks and the like.
@@ -27,70 +31,172 @@ const PATIENCE: Patience = Patience {
     first_delay: Duration::from_millis(50),
 };
 
+/// Something to act on.
+#[derive(Debug, Clone, Copy)]
+pub struct News<'a> {
+    /// What it is about.
+    pub subject: Subject<'a>,
+    /// What is known now.
+    pub fact: &'a Fact,
+    /// What to write into the inbox, in the same transaction.
+    pub event: Option<&'a EventRef>,
+}
+
 /// Brings the database in line with `fact` about `subject`.
-///
-/// Safe to run any number of times, also at once, for the same checkout: the lock on its row
-/// puts runs one after the other, and unique indexes stand behind it.
-///
-/// - `event`: what to write into the inbox, in the same transaction.
 ///
 /// # Errors
 ///
 /// [`JobError::Retry`] if the database is in trouble.
-///
-/// Source: <https://docs.stripe.com/checkout/fulfillment>
 pub async fn fulfill_checkout(
     context: &Context,
     subject: Subject<'_>,
     fact: &Fact,
     event: Option<&EventRef>,
 ) -> Result<Fulfillment, JobError> {
+    let news = News {
+        subject,
+        fact,
+        event,
+    };
+    let outcomes = fulfill_checkouts(context, &[news]).await?;
+    let first = outcomes.into_iter().next();
+    Ok(first.unwrap_or(Fulfillment::NotOurs(NotOurs::Foreign)))
+}
+
+/// Brings the database in line with all of `news`, or with none.
+///
+/// Safe to run any number of times, also at once, for the same checkouts: the locks on their
+/// rows put runs one after the other, and unique indexes stand behind them.
+///
+/// Returns what came of each, in the same order.
+///
+/// # Errors
+///
+/// [`JobError`] if the database is in trouble, or one of them cannot be written.
+///
+/// Source: <https://docs.stripe.com/checkout/fulfillment>
+pub async fn fulfill_checkouts(
+    context: &Context,
+    news: &[News<'_>],
+) -> Result<Vec<Fulfillment>, JobError> {
     retry::retry(PATIENCE, JobError::is_database_trouble, || async {
         let now = (context.clock)();
         let tx = db::begin(&context.db).await?;
         failpoint::crash_at("job_after_begin");
-        let Some(mut locked) = lock_checkout::lock(&tx, subject).await? else {
-            return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
-        };
-        failpoint::crash_at("job_after_lock");
-        record(&tx, &mut locked.checkout, fact, now).await?;
-        failpoint::crash_at("job_after_record");
-        let outcome = settle(&tx, &locked, context.on_unfulfillable, now).await?;
-        failpoint::crash_at("job_after_settle");
-        if let Some(event) = event
-            && !note_event(&tx, event, locked.checkout.id, outcome, now).await?
-        {
-            return Ok(Fulfillment::AlreadyProcessed); // `tx` is dropped: rolled back
+        let locked = lock_checkout::lock(&tx, news.iter().map(|it| it.subject)).await?;
+        if locked.is_empty() {
+            return Ok(vec![Fulfillment::NotOurs(NotOurs::Foreign); news.len()]);
         }
+        failpoint::crash_at("job_after_lock");
+        let mut dossiers = dossier::open(&tx, locked).await?;
+        let mut inbox = Inbox::open(&tx, news).await?;
+        let mut outcomes = Vec::with_capacity(news.len());
+        for it in news {
+            outcomes.push(act(&tx, context, &mut dossiers, &mut inbox, it, now).await?);
+        }
+        failpoint::crash_at("job_after_settle");
+        dossier::store(&tx, dossiers.values()).await?;
+        inbox.store(&tx).await?;
         failpoint::crash_at("job_before_commit");
         tx.commit().await?;
         failpoint::crash_at("job_after_commit");
-        Ok(outcome)
+        Ok(outcomes)
     })
     .await
 }
 
-/// Writes the inbox row. Returns `false` if the event has one, from an earlier run.
-async fn note_event(
+/// One piece of news, in memory but for the seats.
+async fn act(
     tx: &impl ConnectionTrait,
-    event: &EventRef,
-    checkout_id: Uuid,
-    outcome: Fulfillment,
+    context: &Context,
+    dossiers: &mut HashMap<Uuid, Dossier>,
+    inbox: &mut Inbox,
+    news: &News<'_>,
     now: OffsetDateTime,
-) -> Result<bool, DbErr> {
-    let row = stripe_event::Model {
-        id: event.id.clone(),
-        kind: event.kind.clone(),
-        checkout_id,
-        outcome: outcome.as_str().to_owned(),
-        processed_at: now,
+) -> Result<Fulfillment, DbErr> {
+    let checkouts = || dossiers.values().map(|dossier| &dossier.known.checkout);
+    let candidates = checkouts().filter(|checkout| news.subject.is(checkout));
+    // That it is written down counts more than what the session says.
+    let mine = candidates.max_by_key(|checkout| checkout.session_id.is_some());
+    let Some(mine) = mine else {
+        return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
     };
-    let on_conflict = OnConflict::column(stripe_event::Column::Id)
-        .do_nothing()
-        .to_owned();
-    let inserted = stripe_event::Entity::insert(stripe_event::ActiveModel::from(row).reset_all())
-        .on_conflict(on_conflict)
-        .exec_without_returning(tx)
-        .await?;
-    Ok(inserted == 1)
+    if news.event.is_some_and(|event| inbox.has(event)) {
+        return Ok(Fulfillment::AlreadyProcessed);
+    }
+    let (id, intent) = (mine.id, mine.intent.as_ref());
+    let duplicate = intent.is_some()
+        && checkouts()
+            .any(|other| other.id != id && other.intent.as_ref() == intent && is_booked(other));
+    let Some(Dossier { known, .. }) = dossiers.get_mut(&id) else {
+        return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
+    };
+    if let Subject::Session(session) = news.subject {
+        let claimed = &mut known.checkout.session_id;
+        claimed.get_or_insert_with(|| session.id.to_string());
+    }
+    record(known, news.fact, now);
+    failpoint::crash_at("job_after_record");
+    let outcome = settle(tx, known, duplicate, context.on_unfulfillable, now).await?;
+    if let Some(event) = news.event {
+        inbox.note(event, id, outcome, now);
+    }
+    Ok(outcome)
+}
+
+/// The events that were acted on: one row each, written with what they led to.
+struct Inbox {
+    seen: HashSet<String>,
+    new: Vec<stripe_event::ActiveModel>,
+}
+
+impl Inbox {
+    async fn open(tx: &impl ConnectionTrait, news: &[News<'_>]) -> Result<Self, DbErr> {
+        let ids: Vec<&str> = news
+            .iter()
+            .filter_map(|it| Some(it.event?.id.as_str()))
+            .collect();
+        let mut seen = HashSet::new();
+        if !ids.is_empty() {
+            let rows = stripe_event::Entity::find().filter(stripe_event::Column::Id.is_in(ids));
+            seen.extend(rows.all(tx).await?.into_iter().map(|row| row.id));
+        }
+        Ok(Self {
+            seen,
+            new: Vec::new(),
+        })
+    }
+
+    fn has(&self, event: &EventRef) -> bool {
+        self.seen.contains(&event.id)
+    }
+
+    fn note(
+        &mut self,
+        event: &EventRef,
+        checkout_id: Uuid,
+        outcome: Fulfillment,
+        now: OffsetDateTime,
+    ) {
+        let row = stripe_event::Model {
+            id: event.id.clone(),
+            kind: event.kind.clone(),
+            checkout_id,
+            outcome: outcome.as_str().to_owned(),
+            processed_at: now,
+        };
+        self.seen.insert(event.id.clone());
+        self.new
+            .push(stripe_event::ActiveModel::from(row).reset_all());
+    }
+
+    async fn store(self, tx: &impl ConnectionTrait) -> Result<(), DbErr> {
+        if self.new.is_empty() {
+            return Ok(());
+        }
+        stripe_event::Entity::insert_many(self.new)
+            .exec_without_returning(tx)
+            .await?;
+        Ok(())
+    }
 }

@@ -4,6 +4,7 @@
 //! A message is a hint; the row is the truth. Everything may arrive twice, late or in
 //! another order, and two workers may hold the same session at once.
 
+mod attend;
 pub mod audit;
 mod booking_reference;
 pub mod booking_show;
@@ -15,6 +16,7 @@ mod consumer;
 mod dead_letter_sink;
 pub mod dead_letters;
 pub mod doctor;
+mod dossier;
 mod fact;
 mod fulfill_checkout;
 mod job;
@@ -47,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use crate::breaker::{Breakers, Dependency, Down};
 pub use crate::{
     config::OnUnfulfillable,
+    consumer::Hands,
     fact::{Fulfillment, NotOurs},
     job::run as run_job,
     job_error::JobError,
@@ -91,23 +94,23 @@ pub struct Worker {
     context: Arc<Context>,
     publisher: Publisher,
     source: ConsumerSource,
-    concurrency: u16,
+    hands: Hands,
 }
 
 impl Worker {
-    /// - `concurrency`: events in hand at once; confirm jobs have as many for themselves.
+    /// - `hands`: events are taken so many at once; buyers who wait have hands of their own.
     #[must_use]
     pub fn new(
         context: Context,
         publisher: Publisher,
         source: ConsumerSource,
-        concurrency: u16,
+        hands: Hands,
     ) -> Self {
         Self {
             context: Arc::new(context),
             publisher,
             source,
-            concurrency,
+            hands,
         }
     }
 
@@ -123,7 +126,7 @@ impl Worker {
                 self.context.clone(),
                 self.source.clone(),
                 *lane,
-                self.concurrency,
+                self.hands,
                 shutdown.clone(),
             )
         });

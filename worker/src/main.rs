@@ -87,7 +87,7 @@ async fn run() -> anyhow::Result<()> {
         breakers: Breakers::default(),
         suspects: Arc::default(),
     };
-    let worker = Worker::new(context, publisher, source, config.concurrency);
+    let worker = Worker::new(context, publisher, source, config.hands);
     tracing::info!(admin_addr = %admin_listener.local_addr()?, "Working");
     let probes = admin::router(worker.readiness().until(&shutdown));
     // Probes are answered until the last job is done.

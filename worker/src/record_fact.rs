@@ -1,78 +1,53 @@
 //! Writing down what Stripe said. Every row only moves forward, so that it ends the same in
 //! whatever order the facts arrive, and however often.
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    sea_query::{Expr, OnConflict},
-};
 use shared::{
-    db::{
-        checkout::{self, State},
-        dispute, outbox, payment, refund,
-    },
+    db::{checkout::State, dispute, payment, refund},
     refund::Refund,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::fact::{Dispute, Fact, Paid};
+use crate::{
+    dossier::Known,
+    fact::{Dispute, Fact, Paid},
+};
 
-/// Writes `fact` down. The caller has locked the checkout's row.
-pub async fn record(
-    tx: &impl ConnectionTrait,
-    checkout: &mut checkout::Model,
-    fact: &Fact,
-    now: OffsetDateTime,
-) -> Result<(), DbErr> {
+/// Writes `fact` down.
+pub fn record(known: &mut Known, fact: &Fact, now: OffsetDateTime) {
     match fact {
-        Fact::Open => note_checked(tx, checkout, now).await,
+        // Lets confirm tell the buyer what Stripe said, while it is fresh.
+        Fact::Open => known.checkout.stripe_checked_at = Some(now),
         Fact::PaymentPending => {
-            note_checked(tx, checkout, now).await?;
-            checkout::advance(tx, checkout, State::PaymentPending).await
+            known.checkout.stripe_checked_at = Some(now);
+            advance(known, State::PaymentPending);
         }
-        Fact::Expired => checkout::advance(tx, checkout, State::Expired).await,
-        Fact::PaymentFailed => checkout::advance(tx, checkout, State::PaymentFailed).await,
+        Fact::Expired => advance(known, State::Expired),
+        Fact::PaymentFailed => advance(known, State::PaymentFailed),
         Fact::Paid(paid) => {
-            record_payment(tx, checkout.id, paid, now).await?;
-            checkout::advance(tx, checkout, State::Paid).await
+            record_payment(known, paid, now);
+            advance(known, State::Paid);
         }
-        Fact::Refunds(refunds) => record_refunds(tx, checkout.id, refunds, now).await,
+        Fact::Refunds(refunds) => record_refunds(known, refunds, now),
         Fact::PromiseKept(refunds) => {
-            record_refunds(tx, checkout.id, refunds, now).await?;
-            outbox::Entity::update_many()
-                .col_expr(outbox::Column::DoneAt, Expr::value(now))
-                .filter(outbox::Column::CheckoutId.eq(checkout.id))
-                .filter(outbox::Column::Kind.eq(outbox::Kind::Refund))
-                .filter(outbox::Column::DoneAt.is_null())
-                .exec(tx)
-                .await?;
-            Ok(())
+            record_refunds(known, refunds, now);
+            if let Some(promise) = &mut known.promise {
+                promise.done_at.get_or_insert(now);
+            }
         }
-        Fact::Dispute(dispute) => record_dispute(tx, checkout.id, dispute, now).await,
+        Fact::Dispute(dispute) => record_dispute(known, dispute, now),
     }
 }
 
-/// Lets confirm tell the buyer what Stripe said, while it is fresh.
-async fn note_checked(
-    tx: &impl ConnectionTrait,
-    checkout: &checkout::Model,
-    now: OffsetDateTime,
-) -> Result<(), DbErr> {
-    checkout::Entity::update_many()
-        .col_expr(checkout::Column::StripeCheckedAt, Expr::value(now))
-        .filter(checkout::Column::Id.eq(checkout.id))
-        .exec(tx)
-        .await?;
-    Ok(())
+fn advance(known: &mut Known, next: State) {
+    if known.checkout.state.leads_to(next) {
+        known.checkout.state = next;
+    }
 }
 
-async fn record_payment(
-    tx: &impl ConnectionTrait,
-    checkout_id: Uuid,
-    paid: &Paid,
-    now: OffsetDateTime,
-) -> Result<(), DbErr> {
-    let row = payment::Model {
+fn record_payment(known: &mut Known, paid: &Paid, now: OffsetDateTime) {
+    let checkout_id = known.checkout.id;
+    known.payment.get_or_insert_with(|| payment::Model {
         id: Uuid::now_v7(),
         checkout_id,
         session_id: paid.session_id.clone(),
@@ -83,72 +58,36 @@ async fn record_payment(
         status: payment::Status::Paid,
         dispute_status: None,
         created_at: now,
-    };
-    let on_conflict = OnConflict::column(payment::Column::SessionId)
-        .do_nothing()
-        .to_owned();
-    payment::Entity::insert(payment::ActiveModel::from(row).reset_all())
-        .on_conflict(on_conflict)
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
+    });
 }
 
-async fn record_refunds(
-    tx: &impl ConnectionTrait,
-    checkout_id: Uuid,
-    refunds: &[Refund],
-    now: OffsetDateTime,
-) -> Result<(), DbErr> {
+fn record_refunds(known: &mut Known, refunds: &[Refund], now: OffsetDateTime) {
     for refund in refunds {
-        record_refund(tx, checkout_id, refund, now).await?;
+        let status = refund.status.unwrap_or(refund::Status::Pending);
+        let row = refund::Model {
+            id: refund.id.clone(),
+            checkout_id: known.checkout.id,
+            amount_minor_units: refund.amount,
+            currency: refund.currency.clone(),
+            status,
+            created_at: now,
+            updated_at: now,
+        };
+        match known.refunds.iter_mut().find(|it| it.id == refund.id) {
+            None => known.refunds.push(row),
+            Some(before) if before.status < status => {
+                let created_at = before.created_at;
+                *before = refund::Model { created_at, ..row };
+            }
+            Some(_) => {}
+        }
     }
-    Ok(())
 }
 
-async fn record_refund(
-    tx: &impl ConnectionTrait,
-    checkout_id: Uuid,
-    refund: &Refund,
-    now: OffsetDateTime,
-) -> Result<(), DbErr> {
-    let known = refund::Entity::find_by_id(&refund.id).one(tx).await?;
-    let status = refund.status.unwrap_or(refund::Status::Pending);
-    let mut row = refund::Model {
-        id: refund.id.clone(),
-        checkout_id,
-        amount_minor_units: refund.amount,
-        currency: refund.currency.clone(),
-        status,
-        created_at: now,
-        updated_at: now,
-    };
-    let Some(known) = known else {
-        let new = refund::ActiveModel::from(row).reset_all();
-        return refund::Entity::insert(new)
-            .exec_without_returning(tx)
-            .await
-            .map(drop);
-    };
-    if known.status < status {
-        row.created_at = known.created_at;
-        refund::ActiveModel::from(row)
-            .reset_all()
-            .update(tx)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn record_dispute(
-    tx: &impl ConnectionTrait,
-    checkout_id: Uuid,
-    dispute: &Dispute,
-    now: OffsetDateTime,
-) -> Result<(), DbErr> {
+fn record_dispute(known: &mut Known, dispute: &Dispute, now: OffsetDateTime) {
     let mut row = dispute::Model {
         id: dispute.id.clone(),
-        checkout_id,
+        checkout_id: known.checkout.id,
         amount_minor_units: dispute.amount,
         currency: dispute.currency.clone(),
         reason: dispute.reason.clone(),
@@ -158,23 +97,18 @@ async fn record_dispute(
         created_at: now,
         updated_at: now,
     };
-    let Some(known) = dispute::Entity::find_by_id(&dispute.id).one(tx).await? else {
-        let new = dispute::ActiveModel::from(row).reset_all();
-        return dispute::Entity::insert(new)
-            .exec_without_returning(tx)
-            .await
-            .map(drop);
+    let Some(before) = known.disputes.iter_mut().find(|it| it.id == row.id) else {
+        known.disputes.push(row);
+        return;
     };
-    row.funds_withdrawn |= known.funds_withdrawn;
-    row.funds_reinstated |= known.funds_reinstated;
-    if known.status >= row.status {
-        row.amount_minor_units = known.amount_minor_units;
-        row.currency = known.currency;
-        row.reason = known.reason;
-        row.status = known.status;
+    row.funds_withdrawn |= before.funds_withdrawn;
+    row.funds_reinstated |= before.funds_reinstated;
+    if before.status >= row.status {
+        row.amount_minor_units = before.amount_minor_units;
+        row.currency.clone_from(&before.currency);
+        row.reason.clone_from(&before.reason);
+        row.status = before.status;
     }
-    row.created_at = known.created_at;
-    let row = dispute::ActiveModel::from(row).reset_all();
-    row.update(tx).await?;
-    Ok(())
+    row.created_at = before.created_at;
+    *before = row;
 }

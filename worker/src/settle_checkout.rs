@@ -1,17 +1,17 @@
 //! What follows from everything that is known about a checkout: its booking, its seats, and
 //! whether money has to go back.
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DbErr};
 use shared::db::{
     booking::{self, Status},
-    checkout, dispute, outbox,
+    checkout, outbox,
     payment::{self, Status as PaymentStatus},
     refund,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{OnUnfulfillable, booking_reference, fact::Fulfillment, lock_checkout::Locked};
+use crate::{OnUnfulfillable, booking_reference, dossier::Known, fact::Fulfillment};
 
 /// Reasons of a booking that is not what the buyer wanted; part of the contract.
 pub mod reason {
@@ -27,43 +27,30 @@ pub mod reason {
     pub const REFUND_FAILED: &str = "refund_failed";
 }
 
-/// Brings booking, payment, seats and outbox in line with what is recorded. Running it again
+/// Brings booking, payment, seats and promise in line with what is recorded. Running it again
 /// changes nothing.
+///
+/// - `duplicate`: whether another checkout of the same wish is booked.
 pub async fn settle(
     tx: &impl ConnectionTrait,
-    locked: &Locked,
+    known: &mut Known,
+    duplicate: bool,
     policy: OnUnfulfillable,
     now: OffsetDateTime,
 ) -> Result<Fulfillment, DbErr> {
-    let checkout = &locked.checkout;
-    let payment = payment::Entity::find()
-        .filter(payment::Column::CheckoutId.eq(checkout.id))
-        .one(tx)
-        .await?;
-    let Some(payment) = payment else {
-        return unpaid(tx, checkout).await;
+    if known.payment.is_none() {
+        return unpaid(tx, known).await;
+    }
+    update_payment(known);
+    let Some(payment) = known.payment.clone() else {
+        return Ok(Fulfillment::Recorded);
     };
-    let refunds = refund::Entity::find()
-        .filter(refund::Column::CheckoutId.eq(checkout.id))
-        .all(tx)
-        .await?;
-    let refunded = update_payment(tx, checkout.id, payment.clone(), &refunds).await?;
-    let booking = booking::Entity::find()
-        .filter(booking::Column::CheckoutId.eq(checkout.id))
-        .one(tx)
-        .await?;
-    let before = booking.as_ref().map(|booking| booking.status);
-
-    let promise = outbox::Entity::find()
-        .filter(outbox::Column::Kind.eq(outbox::Kind::Refund))
-        .filter(outbox::Column::CheckoutId.eq(checkout.id))
-        .one(tx)
-        .await?;
-
-    let (status, reason) = match (before, promise) {
+    let refunded = payment.amount_refunded_minor_units;
+    let before = known.booking.as_ref().map(|booking| booking.status);
+    let (status, reason) = match (before, &known.promise) {
         _ if refunded >= payment.amount_minor_units && refunded > 0 => (Status::Cancelled, None),
         // Once a refund is owed there is no way back to a booking, whatever came of it.
-        (_, Some(promise)) if promise.done_at.is_some() && !is_any_on_its_way(&refunds) => {
+        (_, Some(promise)) if promise.done_at.is_some() && !is_any_on_its_way(&known.refunds) => {
             (Status::NeedsAttention, Some(reason::REFUND_FAILED))
         }
         (Some(Status::Cancelled), Some(_)) => (Status::RefundPending, None),
@@ -71,20 +58,25 @@ pub async fn settle(
             return Ok(Fulfillment::Recorded);
         }
         // Nothing to go by yet; or a refund that was taken back.
-        (None | Some(Status::Cancelled), _) => decide(tx, locked, &payment, before, policy).await?,
+        (None | Some(Status::Cancelled), _) => {
+            decide(tx, known, &payment, duplicate, before, policy).await?
+        }
     };
     if before == Some(status) {
         return Ok(Fulfillment::Recorded);
     }
     match status {
         Status::RefundPending => {
-            outbox::promise(tx, outbox::Kind::Refund, checkout.id, now).await?;
-            checkout::free_seats(tx, checkout).await?;
+            let checkout_id = known.checkout.id;
+            known
+                .promise
+                .get_or_insert_with(|| outbox::Model::refund(checkout_id, now));
+            free_seats(tx, &mut known.checkout).await?;
         }
-        Status::Cancelled => checkout::free_seats(tx, checkout).await?,
+        Status::Cancelled => free_seats(tx, &mut known.checkout).await?,
         Status::Confirmed | Status::NeedsAttention => {}
     }
-    write_booking(tx, checkout, booking, status, reason, now).await?;
+    write_booking(known, status, reason, now);
     Ok(match status {
         Status::Confirmed => Fulfillment::Booked,
         Status::RefundPending => Fulfillment::RefundPending,
@@ -94,16 +86,13 @@ pub async fn settle(
 }
 
 /// Nobody has paid: the seats stay held for as long as somebody still may.
-async fn unpaid(
-    tx: &impl ConnectionTrait,
-    checkout: &checkout::Model,
-) -> Result<Fulfillment, DbErr> {
+async fn unpaid(tx: &impl ConnectionTrait, known: &mut Known) -> Result<Fulfillment, DbErr> {
     use checkout::State;
-    match checkout.state {
+    match known.checkout.state {
         State::Open => Ok(Fulfillment::StillOpen),
         State::PaymentPending => Ok(Fulfillment::PaymentPending),
-        _ if checkout.seats_held => {
-            checkout::free_seats(tx, checkout).await?;
+        _ if known.checkout.seats_held => {
+            free_seats(tx, &mut known.checkout).await?;
             Ok(Fulfillment::Released)
         }
         _ => Ok(Fulfillment::Recorded),
@@ -114,12 +103,13 @@ async fn unpaid(
 /// session says about itself.
 async fn decide(
     tx: &impl ConnectionTrait,
-    locked: &Locked,
+    known: &mut Known,
     payment: &payment::Model,
+    duplicate: bool,
     before: Option<Status>,
     policy: OnUnfulfillable,
 ) -> Result<(Status, Option<&'static str>), DbErr> {
-    let checkout = &locked.checkout;
+    let checkout = &mut known.checkout;
     let mismatch = if payment.currency != checkout.currency {
         Some(reason::CURRENCY_MISMATCH)
     } else if payment.amount_minor_units != checkout.amount_minor_units {
@@ -127,13 +117,11 @@ async fn decide(
     } else {
         None
     };
-    let duplicate = locked.siblings.iter().any(is_booked);
     // With a mismatch the seats wait with the money, if there are any.
-    let seated = if duplicate {
-        false
-    } else {
-        checkout.seats_held || checkout::take_seats(tx, checkout).await?
-    };
+    if !duplicate && !checkout.seats_held {
+        checkout.seats_held = checkout::take_seats(tx, checkout).await?;
+    }
+    let seated = !duplicate && checkout.seats_held;
     let why = match (mismatch, duplicate, seated) {
         (Some(_), _, _) => return Ok((Status::NeedsAttention, mismatch)),
         (None, false, true) => return Ok((Status::Confirmed, None)),
@@ -150,9 +138,20 @@ async fn decide(
     })
 }
 
-/// Whether a checkout of the same wish is paid and has its seats.
-fn is_booked(sibling: &checkout::Model) -> bool {
-    sibling.state == checkout::State::Paid && sibling.seats_held
+async fn free_seats(
+    tx: &impl ConnectionTrait,
+    checkout: &mut checkout::Model,
+) -> Result<(), DbErr> {
+    if checkout.seats_held {
+        checkout::free_seats(tx, checkout).await?;
+        checkout.seats_held = false;
+    }
+    Ok(())
+}
+
+/// Whether a checkout is paid and has its seats.
+pub fn is_booked(checkout: &checkout::Model) -> bool {
+    checkout.state == checkout::State::Paid && checkout.seats_held
 }
 
 fn is_any_on_its_way(refunds: &[refund::Model]) -> bool {
@@ -165,75 +164,43 @@ fn is_any_on_its_way(refunds: &[refund::Model]) -> bool {
     refunds.iter().any(on_its_way)
 }
 
-/// Adds up refunds and disputes. Returns what went back.
-async fn update_payment(
-    tx: &impl ConnectionTrait,
-    checkout_id: Uuid,
-    payment: payment::Model,
-    refunds: &[refund::Model],
-) -> Result<i64, DbErr> {
-    let refunded = refunds
+/// Adds up refunds and disputes.
+fn update_payment(known: &mut Known) {
+    let Some(payment) = &mut known.payment else {
+        return;
+    };
+    let refunded = known
+        .refunds
         .iter()
         .filter(|refund| refund.status == refund::Status::Succeeded)
         .map(|refund| refund.amount_minor_units)
         .fold(0_i64, i64::saturating_add);
-    let disputes = dispute::Entity::find()
-        .filter(dispute::Column::CheckoutId.eq(checkout_id))
-        .all(tx)
-        .await?;
-    let now = payment::Model {
-        amount_refunded_minor_units: refunded,
-        status: match refunded {
-            0 => PaymentStatus::Paid,
-            all if all >= payment.amount_minor_units => PaymentStatus::Refunded,
-            _ => PaymentStatus::PartiallyRefunded,
-        },
-        // One that is still open says more than one that is over.
-        dispute_status: disputes
-            .iter()
-            .map(|dispute| dispute.status)
-            .max_by_key(|status| (status.is_open(), *status)),
-        ..payment.clone()
+    payment.amount_refunded_minor_units = refunded;
+    payment.status = match refunded {
+        0 => PaymentStatus::Paid,
+        all if all >= payment.amount_minor_units => PaymentStatus::Refunded,
+        _ => PaymentStatus::PartiallyRefunded,
     };
-    if now != payment {
-        payment::ActiveModel::from(now)
-            .reset_all()
-            .update(tx)
-            .await?;
-    }
-    Ok(refunded)
+    // One that is still open says more than one that is over.
+    payment.dispute_status = known
+        .disputes
+        .iter()
+        .map(|dispute| dispute.status)
+        .max_by_key(|status| (status.is_open(), *status));
 }
 
-async fn write_booking(
-    tx: &impl ConnectionTrait,
-    checkout: &checkout::Model,
-    booking: Option<booking::Model>,
-    status: Status,
-    reason: Option<&str>,
-    now: OffsetDateTime,
-) -> Result<(), DbErr> {
-    let reason = reason.map(str::to_owned);
-    if let Some(booking) = booking {
-        let changed = booking::Model {
-            status,
-            reason,
-            ..booking
-        };
-        let changed = booking::ActiveModel::from(changed).reset_all();
-        return changed.update(tx).await.map(drop);
-    }
-    let new = booking::Model {
+fn write_booking(known: &mut Known, status: Status, reason: Option<&str>, now: OffsetDateTime) {
+    let checkout = &known.checkout;
+    let booking = known.booking.get_or_insert_with(|| booking::Model {
         id: Uuid::now_v7(),
         checkout_id: checkout.id,
         slot_id: checkout.slot_id,
         quantity: checkout.quantity,
         reference: booking_reference::new(),
         status,
-        reason,
+        reason: None,
         created_at: now,
-    };
-    booking::Entity::insert(booking::ActiveModel::from(new).reset_all())
-        .exec_without_returning(tx)
-        .await
-        .map(drop)
+    });
+    booking.status = status;
+    booking.reason = reason.map(str::to_owned);
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use shared::{
     checkout_session::{CheckoutSession, Expandable, METADATA_CHECKOUT_ID},
     db::{dispute, payment},
+    message::{Envelope, Work},
     refund::Refund,
     stripe_error::StripeError,
 };
@@ -72,6 +73,33 @@ struct DisputeObject {
     payment_intent: Option<Expandable>,
 }
 
+/// What an event says about a Checkout Session. Nobody has to be asked to act on it, so that
+/// many can be acted on at once.
+#[derive(Debug)]
+pub struct SessionSaid {
+    pub session: CheckoutSession,
+    pub fact: Fact,
+    pub event: EventRef,
+}
+
+/// Reads `message`, if it is an event about a session of ours and in order. Everything else is
+/// for [`handle`] to find out about.
+pub fn session_said(context: &Context, message: &Envelope) -> Option<SessionSaid> {
+    let Ok(Work::StripeEvent(body)) = message.work() else {
+        return None;
+    };
+    let event: Event<'_> = serde_json::from_slice(&body).ok()?;
+    if event.livemode != context.mode.livemode() || !event.kind.starts_with("checkout.session.") {
+        return None;
+    }
+    let reference = EventRef {
+        id: event.id,
+        kind: event.kind,
+    };
+    let object = event.data.object.get().as_bytes();
+    read_session(context, object, reference).ok()?.ok()
+}
+
 /// Acts on the event in `body`.
 pub async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobError> {
     let event: Event<'_> = parse(body)?;
@@ -84,14 +112,14 @@ pub async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobE
         kind: event.kind,
     };
     match reference.kind.as_str() {
-        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
-            about_session(context, object, Fact::PaymentPending, &reference).await
-        }
-        "checkout.session.async_payment_failed" => {
-            about_session(context, object, Fact::PaymentFailed, &reference).await
-        }
-        "checkout.session.expired" => {
-            about_session(context, object, Fact::Expired, &reference).await
+        kind if kind.starts_with("checkout.session.") => {
+            match read_session(context, object, reference)? {
+                Ok(said) => {
+                    let (subject, fact) = (Subject::Session(&said.session), &said.fact);
+                    fulfill_checkout(context, subject, fact, Some(&said.event)).await
+                }
+                Err(not_ours) => Ok(Fulfillment::NotOurs(not_ours)),
+            }
         }
         "charge.refunded" => {
             let charge: Charge = parse(object)?;
@@ -139,20 +167,33 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
     serde_json::from_slice(json).map_err(|error| JobError::reject("malformed_event", error))
 }
 
-/// - `unpaid`: what the event means if the session in it is not paid.
-async fn about_session(
+/// What the event says about the session in it, or why that is none of ours.
+fn read_session(
     context: &Context,
     object: &[u8],
-    unpaid: Fact,
-    event: &EventRef,
-) -> Result<Fulfillment, JobError> {
+    event: EventRef,
+) -> Result<Result<SessionSaid, NotOurs>, JobError> {
+    // What the event means if the session is not paid.
+    let unpaid = match event.kind.as_str() {
+        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
+            Fact::PaymentPending
+        }
+        "checkout.session.async_payment_failed" => Fact::PaymentFailed,
+        "checkout.session.expired" => Fact::Expired,
+        // Ingress of a later release lets more types through.
+        _ => return Err(JobError::reject("unhandled_event_type", event.kind)),
+    };
     let session: CheckoutSession = parse(object)?;
     tracing::Span::current().record("checkout_session.id", session.id.as_str());
     if let Some(not_ours) = refuse(context, &session) {
-        return Ok(Fulfillment::NotOurs(not_ours));
+        return Ok(Err(not_ours));
     }
     let fact = fact(&session, unpaid)?;
-    fulfill_checkout(context, Subject::Session(&session), &fact, Some(event)).await
+    Ok(Ok(SessionSaid {
+        session,
+        fact,
+        event,
+    }))
 }
 
 /// - `fact`: made once it is known that the payment is ours, because it may cost a call.

@@ -128,12 +128,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         breakers: worker::breaker::Breakers::default(),
         suspects: Arc::default(),
     };
-    let worker = Worker::new(
-        context,
-        publisher.clone(),
-        source,
-        worker_config.concurrency,
-    );
+    let worker = Worker::new(context, publisher.clone(), source, worker_config.hands);
     let ingress = Ingress::new(ingress_config, db, publisher, stripe, clock::system);
     let probes = admin::router(ingress.readiness().and(worker.readiness()));
 

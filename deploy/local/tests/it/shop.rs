@@ -149,7 +149,7 @@ impl Shop {
             },
             self.publisher.clone(),
             source,
-            self.worker_config.concurrency,
+            self.worker_config.hands,
         );
         let stop = CancellationToken::new();
         let running = tokio::spawn({

@@ -1,0 +1,243 @@
+//! A delivery from the first line in the log to the last: run it, and answer the queue.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::StreamExt;
+use shared::{
+    db::suspect,
+    failpoint, metrics,
+    queue::{Delivery, Lane, PublishError, RetryTier},
+};
+use tracing::Instrument;
+
+use crate::{
+    Context, Fulfillment, breaker,
+    fulfill_checkout::{News, fulfill_checkouts},
+    job,
+    job_error::{JobError, TIMED_OUT},
+    lock_checkout::Subject,
+    retry_policy, stripe_event,
+};
+
+/// For one attempt. Shorter than the lease of the embedded queue and than the broker's
+/// patience, and longer than all tries of one call to Stripe.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
+/// For one attempt that is written down before and after, and waits for its turn.
+const SUSPECT_TIMEOUT: Duration = Duration::from_secs(50);
+/// Deaths of a worker during one message, after the first, before it is set aside.
+const SUSPECT_STARTS: i32 = 3;
+/// Of a batch, those that cannot share a transaction.
+const ALONE_AT_ONCE: usize = 4;
+
+/// Deliveries that nobody has had in hand before: those that can share one transaction do. If
+/// that fails, each is tried alone, so that one of them cannot hold up the others.
+pub async fn attend_all(context: Arc<Context>, lane: Lane, deliveries: Vec<Delivery>) {
+    let mut alone = Vec::new();
+    let mut together = Vec::new();
+    let many = deliveries.len() > 1 && context.breakers.check_lane(lane).is_ok();
+    for delivery in deliveries {
+        match many.then(|| stripe_event::session_said(&context, &delivery.message)) {
+            Some(Some(said)) => together.push((delivery, said)),
+            _ => alone.push(delivery),
+        }
+    }
+    let start = Instant::now();
+    let (deliveries, said): (Vec<_>, Vec<_>) = together.into_iter().unzip();
+    match run_together(&context, said).await {
+        Some(outcomes) => {
+            let answers = deliveries
+                .into_iter()
+                .zip(outcomes)
+                .map(|(delivery, outcome)| {
+                    let (context, took) = (context.clone(), start.elapsed());
+                    let span = span(&delivery);
+                    async move { answer_or_warn(&context, delivery, Ok(outcome), took).await }
+                        .instrument(span)
+                });
+            futures_util::future::join_all(answers).await;
+        }
+        None => alone.extend(deliveries),
+    }
+    futures_util::stream::iter(alone)
+        .for_each_concurrent(ALONE_AT_ONCE, |delivery| {
+            attend(context.clone(), lane, delivery)
+        })
+        .await;
+}
+
+/// What came of each, or `None` if nothing came of any.
+async fn run_together(
+    context: &Arc<Context>,
+    said: Vec<stripe_event::SessionSaid>,
+) -> Option<Vec<Fulfillment>> {
+    if said.is_empty() {
+        return Some(Vec::new());
+    }
+    let shared = context.clone();
+    let mut task = tokio::spawn(async move {
+        let news: Vec<News<'_>> = said
+            .iter()
+            .map(|said| News {
+                subject: Subject::Session(&said.session),
+                fact: &said.fact,
+                event: Some(&said.event),
+            })
+            .collect();
+        fulfill_checkouts(&shared, &news).await
+    });
+    match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
+        Ok(Ok(Ok(outcomes))) => Some(outcomes),
+        Ok(Ok(Err(error))) => {
+            tracing::warn!(error = error.chain(), "A batch failed; each is tried alone");
+            // In an outage none of them is tried in vain.
+            breaker::is_outage(context, &error).await;
+            None
+        }
+        Ok(Err(_panicked)) => None,
+        Err(_elapsed) => {
+            task.abort();
+            None
+        }
+    }
+}
+
+/// One delivery from its first line in the log to its last.
+pub async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
+    let span = span(&delivery);
+    async {
+        let start = Instant::now();
+        // It may have waited for its turn.
+        if delivery.redelivered && !matches!(delivery.renew().await, Ok(true)) {
+            return;
+        }
+        let outcome = match context.breakers.check_lane(lane) {
+            Ok(()) if delivery.redelivered => {
+                let run = tokio::time::timeout(SUSPECT_TIMEOUT, run_suspect(&context, &delivery));
+                run.await
+                    .unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed)))
+            }
+            Ok(()) => run(&context, &delivery).await,
+            Err(down) => Err(down.into()),
+        };
+        answer_or_warn(&context, delivery, outcome, start.elapsed()).await;
+    }
+    .instrument(span)
+    .await;
+}
+
+fn span(delivery: &Delivery) -> tracing::Span {
+    let message = &delivery.message;
+    tracing::info_span!(
+        "job",
+        message_id = message.message_id,
+        kind = message.kind,
+        attempt = message.attempt,
+        traceparent = message.traceparent,
+        checkout_session.id = tracing::field::Empty,
+    )
+}
+
+async fn answer_or_warn(
+    context: &Context,
+    delivery: Delivery,
+    outcome: Result<Fulfillment, JobError>,
+    took: Duration,
+) {
+    if let Err(error) = answer(context, delivery, outcome, took).await {
+        tracing::warn!(%error, "The queue did not take the answer; it will hand the message out again");
+    }
+}
+
+/// Runs a message that was handed out before without an answer. That it is begun is written
+/// down first: one that was begun too often kills its workers.
+async fn run_suspect(context: &Arc<Context>, delivery: &Delivery) -> Result<Fulfillment, JobError> {
+    // One in all lanes: a start must not be held against a message that another one killed.
+    let _alone = context.suspects.lock().await;
+    let received = delivery
+        .message
+        .received_at_ms
+        .unwrap_or_default()
+        .to_string();
+    let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
+    let starts = suspect::note_start(&context.db, &name, (context.clock)()).await?;
+    let outcome = if starts > SUSPECT_STARTS {
+        Err(JobError::reject("delivery_limit", KillsItsWorker(starts)))
+    } else {
+        run(context, delivery).await
+    };
+    if let Err(error) = suspect::clear(&context.db, &name).await {
+        tracing::warn!(%error, "A suspect is not cleared; it will be forgotten");
+    }
+    outcome
+}
+
+/// A message during which workers died.
+#[derive(Debug, thiserror::Error)]
+#[error("begun {0} times, and its worker died each time")]
+struct KillsItsWorker(i32);
+
+/// Runs the job as a task of its own: a panic ends the job, not the worker.
+async fn run(context: &Arc<Context>, delivery: &Delivery) -> Result<Fulfillment, JobError> {
+    let (context, message) = (context.clone(), delivery.message.clone());
+    let job = async move { job::run(&context, &message).await };
+    let mut task = tokio::spawn(job.in_current_span());
+    match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(JobError::reject("panicked", panic)),
+        Err(elapsed) => {
+            task.abort();
+            Err(JobError::retry(TIMED_OUT, elapsed))
+        }
+    }
+}
+
+/// Tells the queue what becomes of the message.
+async fn answer(
+    context: &Context,
+    delivery: Delivery,
+    outcome: Result<Fulfillment, JobError>,
+    took: Duration,
+) -> Result<(), PublishError> {
+    let error = match outcome {
+        Ok(fulfillment) => {
+            tracing::info!(outcome = fulfillment.as_str(), "Job done");
+            let age = delivery.message.age((context.clock)());
+            metrics::job_done(
+                delivery.message.kind_word(),
+                fulfillment.as_str(),
+                took,
+                age,
+            );
+            let acked = delivery.ack().await;
+            failpoint::crash_at("job_after_ack");
+            return acked;
+        }
+        Err(error) => error,
+    };
+    if breaker::is_outage(context, &error).await {
+        let code = error.code();
+        tracing::warn!(error = error.chain(), code, "Not done for an outage");
+        metrics::job_failed(code, "outage");
+        return delivery.postpone(RetryTier::TenSeconds, code).await;
+    }
+    match (&error, retry_policy::tier(delivery.message.attempt)) {
+        (JobError::Retry { code, .. }, Some(tier)) => {
+            tracing::warn!(
+                error = error.chain(),
+                code,
+                retry_in = tier.as_str(),
+                "Job failed"
+            );
+            metrics::job_failed(code, "retry");
+            delivery.retry(tier, code).await
+        }
+        (JobError::Retry { code, .. } | JobError::Reject { code, .. }, _) => {
+            tracing::error!(error = error.chain(), code, "Job failed for good");
+            metrics::job_failed(code, "dead_letter");
+            delivery.dead_letter(code).await
+        }
+    }
+}
