@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected has to fail"
 )]
 
+mod batches;
 mod books;
 mod browser;
 mod buyer;
