@@ -25,6 +25,8 @@ use crate::{failpoint, message::Envelope, retry, settings::AmqpUri};
 
 /// For the broker's answer when consuming starts or stops.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// For an answer to leave this process.
+const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// AMQP's code for a close without a fault.
 const REPLY_SUCCESS: u16 = 200;
 /// Between two tries to move a message, while the broker takes none.
@@ -209,7 +211,10 @@ pub struct Answer {
 
 impl Answer {
     pub(super) async fn ack(self) -> Result<(), PublishError> {
-        self.acker.ack(BasicAckOptions::default()).await?;
+        // A connection that dies in this moment may never tell what became of it.
+        let acked = self.acker.ack(BasicAckOptions::default());
+        let acked = tokio::time::timeout(ACK_TIMEOUT, acked).await;
+        acked.map_err(|_| PublishError::TimedOut)??;
         Ok(())
     }
 
