@@ -206,9 +206,17 @@ impl Publisher {
 async fn first_link(uri: &AmqpUri, topology: &Topology, name: &str) -> Result<Link, OpenError> {
     for delay in retry::endless(FIRST_DELAY, LONGEST_DELAY).take(FIRST_CONNECT_TRIES) {
         match Link::open(uri, topology, name).await {
-            Err(OpenError::Broker(error)) if error.is_io_error() => tokio::time::sleep(delay).await,
+            Err(error) if may_pass(&error) => tokio::time::sleep(delay).await,
             outcome => return outcome,
         }
     }
     Link::open(uri, topology, name).await
+}
+
+fn may_pass(error: &OpenError) -> bool {
+    match error {
+        OpenError::Broker(error) => error.is_io_error(),
+        OpenError::TimedOut(_) => true,
+        OpenError::OtherArguments(_) => false,
+    }
 }
