@@ -121,11 +121,15 @@ impl Supervised {
         }
     }
 
-    /// SIGTERM, and how it ended. It is started again, unless `for_good`.
-    pub async fn terminate(&self, for_good: bool) -> anyhow::Result<ExitStatus> {
+    /// SIGTERM, and how it ended; `None` if it had ended by itself this very moment. It is
+    /// started again, unless `for_good`.
+    pub async fn terminate(&self, for_good: bool) -> anyhow::Result<Option<ExitStatus>> {
         self.wanted.store(false, Ordering::Relaxed);
         let child = lock(&self.child).take();
-        let mut child = child.context("it was not running")?;
+        let Some(mut child) = child else {
+            self.wanted.store(!for_good, Ordering::Relaxed);
+            return Ok(None);
+        };
         crate::servers::signal("TERM", &child.id().to_string())?;
         let start = Instant::now();
         let status = loop {
@@ -138,10 +142,8 @@ impl Supervised {
             tokio::time::sleep(LOOK).await;
         };
         ensure!(start.elapsed() < PATIENCE, "it ignored SIGTERM");
-        if !for_good {
-            self.wanted.store(true, Ordering::Relaxed);
-        }
-        Ok(status)
+        self.wanted.store(!for_good, Ordering::Relaxed);
+        Ok(Some(status))
     }
 
     /// Starts one again that was terminated for good.

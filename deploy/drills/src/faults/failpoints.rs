@@ -98,7 +98,7 @@ async fn crash(
         for service in services {
             service.set("FAILPOINTS", None);
             // It may crash at this very moment, which is as good.
-            service.terminate(false).await.ok();
+            service.terminate(false).await?;
         }
         anyhow::Ok(crashes)
     };
