@@ -1,9 +1,14 @@
 //! Taking messages off the queue, whichever it is.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::{Lane, OpenError, PublishError, Publisher, RetryTier, embedded, rabbitmq_consumer};
-use crate::{message::Envelope, settings::QueueSettings};
+use crate::{message::Envelope, retry, settings::QueueSettings};
+
+/// Failed messages enter their tier up to a fifth of this later, or of the tier if it is shorter.
+const SPREAD_BASE: Duration = Duration::from_secs(5);
 
 /// Takes messages off one lane.
 pub enum Consumer {
@@ -188,6 +193,11 @@ impl Delivery {
     /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
     pub async fn retry(mut self, tier: RetryTier, error_code: &str) -> Result<(), PublishError> {
         self.message.attempt = self.message.attempt.saturating_add(1);
+        if let Answer::RabbitMq(_) = self.answer {
+            // Each waits as long in a tier, so what failed together is spread before it.
+            let base = tier.delay().min(SPREAD_BASE);
+            tokio::time::sleep(retry::spread(base).saturating_sub(base)).await;
+        }
         self.postpone(tier, error_code).await
     }
 
