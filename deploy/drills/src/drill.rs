@@ -3,12 +3,12 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use rig::Servers;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     faults,
     load::Load,
-    servers::Servers,
     table::Row,
     verdict,
     world::{Plan, World},

@@ -5,8 +5,6 @@ mod drill;
 mod faults;
 mod load;
 mod proxy;
-mod servers;
-mod supervised;
 mod table;
 mod verdict;
 mod world;
@@ -15,10 +13,10 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
+use rig::Servers;
 
 use crate::{
     drill::{Drill, Scale},
-    servers::Servers,
     table::Row,
 };
 
@@ -82,15 +80,7 @@ async fn play(cli: Cli) -> anyhow::Result<bool> {
             .map(|name| Drill::named(name))
             .collect::<anyhow::Result<_>>()?,
     };
-    let folder = tempfile::Builder::new()
-        .prefix("bookonce-chaos")
-        .tempdir()?;
-    // PostgreSQL runs as somebody else, who has to get in.
-    #[cfg(unix)]
-    std::fs::set_permissions(
-        folder.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )?;
+    let folder = rig::folder("bookonce-chaos")?;
     let servers = Arc::new(Servers::start(folder.path()).context("private servers")?);
     let scale = Scale {
         long: cli.long,

@@ -1,13 +1,9 @@
 //! A shop with everything around it, for one drill.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use rig::{Servers, Supervised, binary, create_database, free_port};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database,
     DatabaseConnection, EntityTrait,
@@ -23,7 +19,7 @@ use stripe_sim::{Faults, StripeSim};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{proxy::Proxy, servers::Servers, supervised::Supervised};
+use crate::proxy::Proxy;
 
 const SECRET: &str = "whsec_of_the_drill";
 /// Slots that buyers choose from; one alone would have them wait for each other.
@@ -213,20 +209,6 @@ pub fn everyday_faults() -> Faults {
     }
 }
 
-async fn create_database(servers: &Servers, name: &str) -> anyhow::Result<String> {
-    let database = format!("drill_{}", unique(name)).replace('-', "_");
-    let admin = Database::connect(ConnectOptions::new(&servers.postgres_url)).await?;
-    admin
-        .execute_unprepared(&format!("CREATE DATABASE {database}"))
-        .await?;
-    admin.close().await?;
-    let (server, _) = servers
-        .postgres_url
-        .rsplit_once('/')
-        .context("a URL with a path")?;
-    Ok(format!("{server}/{database}"))
-}
-
 /// Migrated and reachable.
 async fn open(url: &str) -> anyhow::Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
@@ -280,23 +262,6 @@ pub async fn new_slot(
     Ok(id)
 }
 
-/// A service's binary, beside this one.
-pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name(name);
-    ensure!(
-        path.exists(),
-        "{} is missing; start the drills with deploy/chaos",
-        path.display()
-    );
-    Ok(path)
-}
-
 fn unique(name: &str) -> String {
     format!("{name}_{}", std::process::id())
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port())
 }

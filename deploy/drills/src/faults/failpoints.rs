@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use bytes::Bytes;
+use rig::Supervised;
 use shared::{clock, failpoint, message::Envelope, queue::Lane, traceparent::Traceparent};
 use stripe_sim::Faults;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,6 @@ use crate::{
     buyer::Plan,
     drill::{Drill, Scale},
     load::Load,
-    supervised::Supervised,
     table::Row,
     world::{World, everyday_faults},
 };

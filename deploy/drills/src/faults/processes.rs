@@ -4,8 +4,9 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rig::Supervised;
 
-use crate::{drill::Scale, supervised::Supervised, world::World};
+use crate::{drill::Scale, world::World};
 
 /// Kills a worker at random moments; it is started again at once.
 pub async fn kill_workers(world: &World, scale: Scale) -> anyhow::Result<usize> {

@@ -20,6 +20,10 @@ pub struct Servers {
 
 impl Servers {
     /// Starts both.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not installed or does not start.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
         Ok(Self {
             postgres_url: services(&["start-postgres"], &folder.join("postgres"), &[])?,
@@ -37,36 +41,79 @@ impl Servers {
     }
 
     /// SIGKILL, in the middle of whatever it does.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
     pub fn kill_postgres(&self) -> anyhow::Result<()> {
         signal("KILL", &services(&["pid-postgres"], &self.postgres(), &[])?)
     }
 
     /// Starts it again. What the dead server held takes a moment to be free.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
     pub async fn revive_postgres(&self) -> anyhow::Result<()> {
         revive("start-postgres", &self.postgres()).await
     }
 
     /// SIGKILL, in the middle of whatever it does.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
     pub fn kill_rabbitmq(&self) -> anyhow::Result<()> {
         self.signal_rabbitmq("KILL")
     }
 
     /// Starts it again.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
     pub async fn revive_rabbitmq(&self) -> anyhow::Result<()> {
         revive("start-rabbitmq", &self.rabbitmq()).await
     }
 
     /// Any signal, such as STOP and CONT.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
     pub fn signal_rabbitmq(&self, name: &str) -> anyhow::Result<()> {
         signal(name, &services(&["pid-rabbitmq"], &self.rabbitmq(), &[])?)
     }
 
     /// Lets the broker believe that it has no memory left, or enough again.
+    ///
+    /// # Errors
+    ///
+    /// The broker does not take it.
     pub fn set_memory_alarm(&self, on: bool) -> anyhow::Result<()> {
         let watermark = if on { "0" } else { "0.4" };
         let arguments = ["set_vm_memory_high_watermark", watermark];
         services(&["rabbitmqctl"], &self.rabbitmq(), &arguments)?;
         Ok(())
+    }
+
+    /// Runs `sql` in `database`.
+    ///
+    /// # Errors
+    ///
+    /// The first statement that fails.
+    pub fn psql(&self, database: &str, sql: &str) -> anyhow::Result<String> {
+        let arguments = ["-d", database, "-Atq", "-v", "ON_ERROR_STOP=1", "-c", sql];
+        services(&["psql"], &self.postgres(), &arguments)
+    }
+
+    /// Runs PostgreSQL's own benchmark, and returns what it says.
+    ///
+    /// # Errors
+    ///
+    /// It fails.
+    pub fn pgbench(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        services(&["pgbench"], &self.postgres(), arguments)
     }
 }
 
@@ -110,7 +157,7 @@ fn services(command: &[&str], folder: &Path, arguments: &[&str]) -> anyhow::Resu
 }
 
 /// Sends a signal to a process.
-pub fn signal(name: &str, pid: &str) -> anyhow::Result<()> {
+pub(crate) fn signal(name: &str, pid: &str) -> anyhow::Result<()> {
     let mut kill = Command::new("kill");
     kill.arg(format!("-{name}")).arg(pid).stderr(Stdio::null());
     ensure!(kill.status()?.success(), "cannot signal process {pid}");

@@ -34,6 +34,10 @@ impl Supervised {
     /// Starts it.
     ///
     /// - `log`: what it says goes there.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
     pub fn start(
         binary: PathBuf,
         arguments: &[&str],
@@ -99,7 +103,14 @@ impl Supervised {
         }
     }
 
+    /// Its process, while there is one.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        lock(&self.child).as_ref().map(Child::id)
+    }
+
     /// How often it ended.
+    #[must_use]
     pub fn ends(&self) -> usize {
         self.ends.load(Ordering::Relaxed)
     }
@@ -123,6 +134,10 @@ impl Supervised {
 
     /// SIGTERM, and how it ended; `None` if it had ended by itself this very moment. It is
     /// started again, unless `for_good`.
+    ///
+    /// # Errors
+    ///
+    /// It ignores the signal.
     pub async fn terminate(&self, for_good: bool) -> anyhow::Result<Option<ExitStatus>> {
         self.wanted.store(false, Ordering::Relaxed);
         let child = lock(&self.child).take();
