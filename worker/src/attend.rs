@@ -39,7 +39,7 @@ pub async fn attend_all(context: Arc<Context>, lane: Lane, deliveries: Vec<Deliv
     let mut together = Vec::new();
     let many = deliveries.len() > 1 && context.breakers.check_lane(lane).is_ok();
     for delivery in deliveries {
-        match many.then(|| stripe_event::session_said(&context, &delivery.message)) {
+        match many.then(|| stripe_event::session_said(context.mode, &delivery.message)) {
             Some(Some(said)) => together.push((delivery, said)),
             _ => alone.push(delivery),
         }

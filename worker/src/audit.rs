@@ -110,7 +110,7 @@ pub async fn audit(
         let ours = our_books::look_up(&context.db, &page.items).await?;
         for session in &page.items {
             count(&mut audit.sessions);
-            if refuse(context, session).is_some() {
+            if refuse(context.mode, session).is_some() {
                 count(&mut audit.foreign_sessions);
                 continue;
             }

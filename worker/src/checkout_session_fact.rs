@@ -1,9 +1,11 @@
 //! What a Checkout Session says, whether an event brought it or Stripe's API.
 
-use shared::checkout_session::{CheckoutSession, Mode};
+use shared::{
+    checkout_session::{self, CheckoutSession},
+    stripe_id::Mode,
+};
 
 use crate::{
-    Context,
     fact::{Fact, NotOurs, Paid},
     job_error::JobError,
 };
@@ -14,11 +16,13 @@ use crate::{
 struct Incomplete;
 
 /// Why a session cannot be ours, if the session itself tells.
-pub fn refuse(context: &Context, session: &CheckoutSession) -> Option<NotOurs> {
-    if session.livemode != context.mode.livemode() {
+///
+/// - `mode`: the one we serve.
+pub fn refuse(mode: Mode, session: &CheckoutSession) -> Option<NotOurs> {
+    if session.livemode != mode.livemode() {
         return Some(NotOurs::OtherMode);
     }
-    (session.mode == Some(Mode::Other)).then_some(NotOurs::NotAPayment)
+    (session.mode == Some(checkout_session::Mode::Other)).then_some(NotOurs::NotAPayment)
 }
 
 /// The payment, if the session is paid; else `unpaid`.

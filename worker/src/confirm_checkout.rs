@@ -44,7 +44,7 @@ pub async fn confirm_checkout(
     if session.status == Some(Status::Open) && over.is_some() {
         session = expire(context, session_id).await?;
     }
-    if let Some(not_ours) = refuse(context, &session) {
+    if let Some(not_ours) = refuse(context.mode, &session) {
         return Ok(Fulfillment::NotOurs(not_ours));
     }
     let fact = match session.status {

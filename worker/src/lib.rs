@@ -29,7 +29,7 @@ mod record_fact;
 mod refund_payment;
 mod retry_policy;
 mod settle_checkout;
-mod stripe_event;
+pub mod stripe_event;
 mod sweep_holds;
 mod upkeep;
 

@@ -141,7 +141,7 @@ impl<'a> Reconcile<'a> {
         for session in &page.items {
             add(&mut self.report.sessions, 1);
             let entry = ours.get(session.id.as_str());
-            match entry.filter(|_| refuse(self.context, session).is_none()) {
+            match entry.filter(|_| refuse(self.context.mode, session).is_none()) {
                 None => add(&mut self.report.foreign_sessions, 1),
                 Some(entry) if is_behind(session, entry) => {
                     add(&mut self.report.missing_sessions, 1);

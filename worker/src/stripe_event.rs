@@ -11,6 +11,7 @@ use shared::{
     message::{Envelope, Work},
     refund::Refund,
     stripe_error::StripeError,
+    stripe_id::Mode,
 };
 use uuid::Uuid;
 
@@ -77,19 +78,22 @@ struct DisputeObject {
 /// many can be acted on at once.
 #[derive(Debug)]
 pub struct SessionSaid {
-    pub session: CheckoutSession,
-    pub fact: Fact,
-    pub event: EventRef,
+    pub(crate) session: CheckoutSession,
+    pub(crate) fact: Fact,
+    pub(crate) event: EventRef,
 }
 
 /// Reads `message`, if it is an event about a session of ours and in order. Everything else is
-/// for [`handle`] to find out about.
-pub fn session_said(context: &Context, message: &Envelope) -> Option<SessionSaid> {
+/// for a job of its own to find out about.
+///
+/// - `mode`: the one we serve.
+#[must_use]
+pub fn session_said(mode: Mode, message: &Envelope) -> Option<SessionSaid> {
     let Ok(Work::StripeEvent(body)) = message.work() else {
         return None;
     };
     let event: Event<'_> = serde_json::from_slice(&body).ok()?;
-    if event.livemode != context.mode.livemode() || !event.kind.starts_with("checkout.session.") {
+    if event.livemode != mode.livemode() || !event.kind.starts_with("checkout.session.") {
         return None;
     }
     let reference = EventRef {
@@ -97,11 +101,11 @@ pub fn session_said(context: &Context, message: &Envelope) -> Option<SessionSaid
         kind: event.kind,
     };
     let object = event.data.object.get().as_bytes();
-    read_session(context, object, reference).ok()?.ok()
+    read_session(mode, object, reference).ok()?.ok()
 }
 
 /// Acts on the event in `body`.
-pub async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobError> {
+pub(crate) async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobError> {
     let event: Event<'_> = parse(body)?;
     if event.livemode != context.mode.livemode() {
         return Ok(Fulfillment::NotOurs(NotOurs::OtherMode));
@@ -113,7 +117,7 @@ pub async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobE
     };
     match reference.kind.as_str() {
         kind if kind.starts_with("checkout.session.") => {
-            match read_session(context, object, reference)? {
+            match read_session(context.mode, object, reference)? {
                 Ok(said) => {
                     let (subject, fact) = (Subject::Session(&said.session), &said.fact);
                     fulfill_checkout(context, subject, fact, Some(&said.event)).await
@@ -169,7 +173,7 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
 
 /// What the event says about the session in it, or why that is none of ours.
 fn read_session(
-    context: &Context,
+    mode: Mode,
     object: &[u8],
     event: EventRef,
 ) -> Result<Result<SessionSaid, NotOurs>, JobError> {
@@ -185,7 +189,7 @@ fn read_session(
     };
     let session: CheckoutSession = parse(object)?;
     tracing::Span::current().record("checkout_session.id", session.id.as_str());
-    if let Some(not_ours) = refuse(context, &session) {
+    if let Some(not_ours) = refuse(mode, &session) {
         return Ok(Err(not_ours));
     }
     let fact = fact(&session, unpaid)?;
