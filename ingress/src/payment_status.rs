@@ -1,13 +1,13 @@
 //! What a buyer is told about a Checkout Session, read from the database.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter,
-    QuerySelect, RelationTrait,
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
+    RelationTrait,
 };
 use serde::Serialize;
 use shared::{
     db::{
-        booking,
+        self, booking,
         checkout::{self, State},
         offering, payment, slot,
     },
@@ -115,7 +115,7 @@ pub async fn read(
     conn: &impl ConnectionTrait,
     session_ids: impl IntoIterator<Item = &CheckoutSessionId>,
 ) -> Result<Vec<CheckoutView>, DbErr> {
-    let session_ids = session_ids.into_iter().map(CheckoutSessionId::as_str);
+    let session_ids = session_ids.into_iter().map(ToString::to_string);
     checkout::Entity::find()
         .select_only()
         .columns([
@@ -139,7 +139,7 @@ pub async fn read(
         .join(JoinType::InnerJoin, slot::Relation::Offering.def())
         .join(JoinType::LeftJoin, checkout::Relation::Booking.def())
         .join(JoinType::LeftJoin, checkout::Relation::Payment.def())
-        .filter(checkout::Column::SessionId.is_in(session_ids))
+        .filter(db::one_of(conn, checkout::Column::SessionId, session_ids))
         .into_model::<CheckoutView>()
         .all(conn)
         .await

@@ -22,8 +22,10 @@ pub mod suspect;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait, Value,
+    sea_query::{Expr, postgres_array::NotU8},
 };
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -34,6 +36,8 @@ use crate::settings::DatabaseSettings;
 pub const SCHEMA: &str = "m20261124_000004_operations";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was used so recently is not asked first whether it still works.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;
@@ -96,6 +100,7 @@ fn options(settings: &DatabaseSettings) -> ConnectOptions {
         .max_connections(settings.max_connections)
         .connect_timeout(CONNECT_TIMEOUT)
         .acquire_timeout(CONNECT_TIMEOUT)
+        .test_before_acquire_if_idle_for(TRUSTED)
         .sqlx_logging(false)
         // No statement of ours is slow: one that is waits for a lock nobody will release.
         .map_sqlx_postgres_opts(|postgres| {
@@ -103,6 +108,13 @@ fn options(settings: &DatabaseSettings) -> ConnectOptions {
                 ("statement_timeout", "10s"),
                 ("lock_timeout", "5s"),
                 ("idle_in_transaction_session_timeout", "30s"),
+                // Who loses a race then sees the winner's row.
+                ("default_transaction_isolation", "read committed"),
+                // Each statement is planned once, perhaps while its table is still empty. What has
+                // an index shall use it from then on.
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("jit", "off"),
             ])
         })
         // Durable after a commit even if the power fails; readers do not wait for the writer.
@@ -118,25 +130,34 @@ fn options(settings: &DatabaseSettings) -> ConnectOptions {
 
 /// Begins a transaction that writes.
 ///
-/// READ COMMITTED on PostgreSQL: who loses a race then sees the winner's row. IMMEDIATE on
-/// SQLite: a transaction that reads first and writes later would fail at once instead of
-/// waiting for its turn.
+/// IMMEDIATE on SQLite: a transaction that reads first and writes later would fail at once
+/// instead of waiting for its turn.
 ///
 /// # Errors
 ///
 /// [`DbErr`] if no connection is to be had.
 pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = match db.get_database_backend() {
-        DbBackend::Sqlite => TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        },
-        _ => TransactionOptions {
-            isolation_level: Some(IsolationLevel::ReadCommitted),
-            ..Default::default()
-        },
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
     };
     db.begin_with_options(options).await
+}
+
+/// Whether `column` is one of `values`. Where the engine has arrays, it is the same statement
+/// for any number of them, and so planned once.
+pub fn one_of<V>(
+    conn: &impl ConnectionTrait,
+    column: impl ColumnTrait,
+    values: impl IntoIterator<Item = V>,
+) -> Expr
+where
+    V: Into<Value> + NotU8,
+{
+    match conn.get_database_backend() {
+        DbBackend::Postgres => column.eq_any(values),
+        _ => column.is_in(values),
+    }
 }
 
 /// Why a statement failed, as far as it tells whether to try again.
