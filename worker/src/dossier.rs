@@ -1,17 +1,13 @@
 //! Everything we know of a checkout, in memory for as long as a transaction has its row locked:
-//! read for many at once, changed one by one, written for many at once.
+//! read for many at once, changed one by one, and [stored](crate::store_dossier) for many at once.
 
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
+    sea_query::{SelectStatement, UnionType},
 };
-use shared::db::{
-    booking,
-    checkout::{self, State},
-    dispute, outbox, payment, refund,
-};
+use shared::db::{self, booking, checkout, dispute, outbox, payment, refund, stripe_event};
 use uuid::Uuid;
 
 /// What the tables say about a checkout.
@@ -29,16 +25,62 @@ pub struct Known {
 /// A checkout with what is in the database about it, and what will be.
 #[derive(Debug)]
 pub struct Dossier {
+    /// What will be.
     pub known: Known,
-    stored: Known,
+    /// What the database has.
+    pub stored: Known,
+}
+
+/// Which of `checkouts` have left anything but their own row. Most have not: then one look is
+/// enough.
+pub async fn with_a_past(
+    tx: &impl ConnectionTrait,
+    checkouts: &[checkout::Model],
+) -> Result<Vec<Uuid>, DbErr> {
+    let ids: Vec<Uuid> = checkouts.iter().map(|row| row.id).collect();
+    let mut all = ids_of::<stripe_event::Entity>(tx, stripe_event::Column::CheckoutId, &ids);
+    for other in [
+        ids_of::<payment::Entity>(tx, payment::Column::CheckoutId, &ids),
+        ids_of::<booking::Entity>(tx, booking::Column::CheckoutId, &ids),
+        ids_of::<refund::Entity>(tx, refund::Column::CheckoutId, &ids),
+        ids_of::<dispute::Entity>(tx, dispute::Column::CheckoutId, &ids),
+        ids_of::<outbox::Entity>(tx, outbox::Column::CheckoutId, &ids)
+            .and_where(outbox::Column::Kind.eq(outbox::Kind::Refund))
+            .take(),
+    ] {
+        all.union(UnionType::Distinct, other);
+    }
+    let rows = tx.query_all(&all).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// The rows of a table that are about the checkouts `ids`.
+fn about<E: EntityTrait>(
+    tx: &impl ConnectionTrait,
+    checkout_id: E::Column,
+    ids: &[Uuid],
+) -> Select<E> {
+    E::find().filter(db::one_of(tx, checkout_id, ids.iter().copied()))
+}
+
+/// Of the same rows, which checkouts they are about.
+fn ids_of<E: EntityTrait>(
+    tx: &impl ConnectionTrait,
+    checkout_id: E::Column,
+    ids: &[Uuid],
+) -> SelectStatement {
+    let rows = about::<E>(tx, checkout_id, ids);
+    rows.select_only().column(checkout_id).into_query()
 }
 
 /// Reads the rest about `checkouts`, whose rows are locked.
+///
+/// - `past`: those of them of which there is more.
 pub async fn open(
     tx: &impl ConnectionTrait,
     checkouts: Vec<checkout::Model>,
+    past: &[Uuid],
 ) -> Result<HashMap<Uuid, Dossier>, DbErr> {
-    let ids: Vec<Uuid> = checkouts.iter().map(|row| row.id).collect();
     let mut known: HashMap<Uuid, Known> = checkouts
         .into_iter()
         .map(|checkout| {
@@ -53,37 +95,8 @@ pub async fn open(
             (known.checkout.id, known)
         })
         .collect();
-    let payments = payment::Entity::find().filter(payment::Column::CheckoutId.is_in(ids.clone()));
-    for row in payments.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.payment = Some(row);
-        }
-    }
-    let bookings = booking::Entity::find().filter(booking::Column::CheckoutId.is_in(ids.clone()));
-    for row in bookings.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.booking = Some(row);
-        }
-    }
-    let refunds = refund::Entity::find().filter(refund::Column::CheckoutId.is_in(ids.clone()));
-    for row in refunds.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.refunds.push(row);
-        }
-    }
-    let disputes = dispute::Entity::find().filter(dispute::Column::CheckoutId.is_in(ids.clone()));
-    for row in disputes.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.disputes.push(row);
-        }
-    }
-    let promises = outbox::Entity::find()
-        .filter(outbox::Column::Kind.eq(outbox::Kind::Refund))
-        .filter(outbox::Column::CheckoutId.is_in(ids));
-    for row in promises.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.promise = Some(row);
-        }
+    if !past.is_empty() {
+        read_past(tx, past, &mut known).await?;
     }
     let dossier = |(id, known): (Uuid, Known)| {
         let stored = known.clone();
@@ -92,131 +105,41 @@ pub async fn open(
     Ok(known.into_iter().map(dossier).collect())
 }
 
-/// Writes what has changed: what many have in common in one statement, the rest one by one.
-pub async fn store<'a>(
+async fn read_past(
     tx: &impl ConnectionTrait,
-    dossiers: impl Iterator<Item = &'a Dossier>,
+    past: &[Uuid],
+    known: &mut HashMap<Uuid, Known>,
 ) -> Result<(), DbErr> {
-    let changed: Vec<&Dossier> = dossiers.filter(|it| it.known != it.stored).collect();
-    store_checkouts(tx, &changed).await?;
-    let mut payments = Vec::new();
-    let mut bookings = Vec::new();
-    for Dossier { known, stored } in &changed {
-        match (&known.payment, &stored.payment) {
-            (Some(new), None) => payments.push(payment::ActiveModel::from(new.clone()).reset_all()),
-            (Some(now), Some(before)) if now != before => {
-                let row = payment::ActiveModel::from(now.clone()).reset_all();
-                row.update(tx).await?;
-            }
-            _ => {}
-        }
-        match (&known.booking, &stored.booking) {
-            (Some(new), None) => bookings.push(booking::ActiveModel::from(new.clone()).reset_all()),
-            (Some(now), Some(before)) if now != before => {
-                let row = booking::ActiveModel::from(now.clone()).reset_all();
-                row.update(tx).await?;
-            }
-            _ => {}
-        }
-        store_what_is_rare(tx, known, stored).await?;
-    }
-    if !payments.is_empty() {
-        payment::Entity::insert_many(payments)
-            .exec_without_returning(tx)
-            .await?;
-    }
-    if !bookings.is_empty() {
-        booking::Entity::insert_many(bookings)
-            .exec_without_returning(tx)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Seats are not among it: they are taken and freed when that is decided, because the database
-/// has the last word.
-async fn store_checkouts(tx: &impl ConnectionTrait, changed: &[&Dossier]) -> Result<(), DbErr> {
-    let mut states: HashMap<&'static str, (State, Vec<Uuid>)> = HashMap::new();
-    for Dossier { known, stored } in changed {
-        let (now, before) = (&known.checkout, &stored.checkout);
-        let one_by_one = now.session_id != before.session_id
-            || now.stripe_checked_at != before.stripe_checked_at;
-        if one_by_one {
-            checkout::Entity::update_many()
-                .col_expr(checkout::Column::State, Expr::value(now.state))
-                .col_expr(
-                    checkout::Column::SessionId,
-                    Expr::value(now.session_id.clone()),
-                )
-                .col_expr(
-                    checkout::Column::StripeCheckedAt,
-                    Expr::value(now.stripe_checked_at),
-                )
-                .filter(checkout::Column::Id.eq(now.id))
-                .exec(tx)
-                .await?;
-        } else if now.state != before.state {
-            let of_state = states.entry(now.state.as_str());
-            of_state.or_insert((now.state, Vec::new())).1.push(now.id);
+    let payments = about::<payment::Entity>(tx, payment::Column::CheckoutId, past);
+    for row in payments.all(tx).await? {
+        if let Some(known) = known.get_mut(&row.checkout_id) {
+            known.payment = Some(row);
         }
     }
-    for (state, ids) in states.into_values() {
-        checkout::Entity::update_many()
-            .col_expr(checkout::Column::State, Expr::value(state))
-            .filter(checkout::Column::Id.is_in(ids))
-            .exec(tx)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn store_what_is_rare(
-    tx: &impl ConnectionTrait,
-    known: &Known,
-    stored: &Known,
-) -> Result<(), DbErr> {
-    for row in &known.refunds {
-        match stored.refunds.iter().find(|it| it.id == row.id) {
-            None => {
-                let new = refund::ActiveModel::from(row.clone()).reset_all();
-                refund::Entity::insert(new)
-                    .exec_without_returning(tx)
-                    .await?;
-            }
-            Some(before) if before != row => {
-                let row = refund::ActiveModel::from(row.clone()).reset_all();
-                row.update(tx).await?;
-            }
-            Some(_) => {}
+    let bookings = about::<booking::Entity>(tx, booking::Column::CheckoutId, past);
+    for row in bookings.all(tx).await? {
+        if let Some(known) = known.get_mut(&row.checkout_id) {
+            known.booking = Some(row);
         }
     }
-    for row in &known.disputes {
-        match stored.disputes.iter().find(|it| it.id == row.id) {
-            None => {
-                let new = dispute::ActiveModel::from(row.clone()).reset_all();
-                dispute::Entity::insert(new)
-                    .exec_without_returning(tx)
-                    .await?;
-            }
-            Some(before) if before != row => {
-                let row = dispute::ActiveModel::from(row.clone()).reset_all();
-                row.update(tx).await?;
-            }
-            Some(_) => {}
+    let refunds = about::<refund::Entity>(tx, refund::Column::CheckoutId, past);
+    for row in refunds.all(tx).await? {
+        if let Some(known) = known.get_mut(&row.checkout_id) {
+            known.refunds.push(row);
         }
     }
-    match (&known.promise, &stored.promise) {
-        (Some(new), None) => {
-            let new = outbox::ActiveModel::from(new.clone()).reset_all();
-            outbox::Entity::insert(new)
-                .exec_without_returning(tx)
-                .await?;
+    let disputes = about::<dispute::Entity>(tx, dispute::Column::CheckoutId, past);
+    for row in disputes.all(tx).await? {
+        if let Some(known) = known.get_mut(&row.checkout_id) {
+            known.disputes.push(row);
         }
-        (Some(now), Some(before)) if now != before => {
-            let row = outbox::ActiveModel::from(now.clone()).reset_all();
-            row.update(tx).await?;
+    }
+    let promises = about::<outbox::Entity>(tx, outbox::Column::CheckoutId, past)
+        .filter(outbox::Column::Kind.eq(outbox::Kind::Refund));
+    for row in promises.all(tx).await? {
+        if let Some(known) = known.get_mut(&row.checkout_id) {
+            known.promise = Some(row);
         }
-        _ => {}
     }
     Ok(())
 }

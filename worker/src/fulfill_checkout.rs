@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
     db::{self, stripe_event},
     failpoint,
@@ -23,6 +23,7 @@ use crate::{
     lock_checkout::{self, Subject},
     record_fact::record,
     settle_checkout::{is_booked, settle},
+    store_dossier::store,
 };
 
 /// Tries of the whole transaction within one attempt, for deadlocks and the like.
@@ -88,14 +89,19 @@ pub async fn fulfill_checkouts(
             return Ok(vec![Fulfillment::NotOurs(NotOurs::Foreign); news.len()]);
         }
         failpoint::crash_at("job_after_lock");
-        let mut dossiers = dossier::open(&tx, locked).await?;
-        let mut inbox = Inbox::open(&tx, news).await?;
+        let past = dossier::with_a_past(&tx, &locked).await?;
+        let mut dossiers = dossier::open(&tx, locked, &past).await?;
+        let mut inbox = if past.is_empty() {
+            Inbox::default()
+        } else {
+            Inbox::open(&tx, news).await?
+        };
         let mut outcomes = Vec::with_capacity(news.len());
         for it in news {
             outcomes.push(act(&tx, context, &mut dossiers, &mut inbox, it, now).await?);
         }
         failpoint::crash_at("job_after_settle");
-        dossier::store(&tx, dossiers.values()).await?;
+        store(&tx, dossiers.values()).await?;
         inbox.store(&tx).await?;
         failpoint::crash_at("job_before_commit");
         tx.commit().await?;
@@ -145,6 +151,7 @@ async fn act(
 }
 
 /// The events that were acted on: one row each, written with what they led to.
+#[derive(Default)]
 struct Inbox {
     seen: HashSet<String>,
     new: Vec<stripe_event::ActiveModel>,
@@ -152,13 +159,14 @@ struct Inbox {
 
 impl Inbox {
     async fn open(tx: &impl ConnectionTrait, news: &[News<'_>]) -> Result<Self, DbErr> {
-        let ids: Vec<&str> = news
+        let ids: Vec<String> = news
             .iter()
-            .filter_map(|it| Some(it.event?.id.as_str()))
+            .filter_map(|it| Some(it.event?.id.clone()))
             .collect();
         let mut seen = HashSet::new();
         if !ids.is_empty() {
-            let rows = stripe_event::Entity::find().filter(stripe_event::Column::Id.is_in(ids));
+            let known = db::one_of(tx, stripe_event::Column::Id, ids);
+            let rows = stripe_event::Entity::find().filter(known);
             seen.extend(rows.all(tx).await?.into_iter().map(|row| row.id));
         }
         Ok(Self {

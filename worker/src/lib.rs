@@ -29,6 +29,7 @@ mod record_fact;
 mod refund_payment;
 mod retry_policy;
 mod settle_checkout;
+mod store_dossier;
 pub mod stripe_event;
 mod sweep_holds;
 mod upkeep;

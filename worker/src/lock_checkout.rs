@@ -2,10 +2,12 @@
 //! transaction ends.
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use shared::{checkout_session::CheckoutSession, db::checkout};
+use shared::{
+    checkout_session::CheckoutSession,
+    db::{self, checkout},
+};
 use uuid::Uuid;
 
 /// What a fact is about.
@@ -45,27 +47,26 @@ pub async fn lock(
     for subject in subjects {
         match subject {
             Subject::Session(session) => {
-                sessions.push(session.id.as_str());
+                sessions.push(session.id.to_string());
                 ids.extend(session.checkout_id());
             }
             Subject::Checkout(id) => ids.push(id),
         }
     }
     let named = Condition::any()
-        .add(checkout::Column::SessionId.is_in(sessions))
-        .add(checkout::Column::Id.is_in(ids));
+        .add(db::one_of(tx, checkout::Column::SessionId, sessions))
+        .add(db::one_of(tx, checkout::Column::Id, ids));
     let found = checkout::Entity::find().filter(named).all(tx).await?;
     if found.is_empty() {
         return Ok(found);
     }
-    let ids = found.iter().map(|row| row.id);
-    let mut wanted = Condition::any().add(checkout::Column::Id.is_in(ids));
-    let intents: Vec<&str> = found
-        .iter()
-        .filter_map(|row| row.intent.as_deref())
-        .collect();
+    // By values, not by a subquery: until a new table is analyzed, the planner would rather read
+    // all of it than believe how little a subquery yields.
+    let ids: Vec<Uuid> = found.iter().map(|row| row.id).collect();
+    let intents: Vec<String> = found.iter().filter_map(|row| row.intent.clone()).collect();
+    let mut wanted = Condition::any().add(db::one_of(tx, checkout::Column::Id, ids));
     if !intents.is_empty() {
-        wanted = wanted.add(checkout::Column::Intent.is_in(intents));
+        wanted = wanted.add(db::one_of(tx, checkout::Column::Intent, intents));
     }
     checkout::Entity::find()
         .filter(wanted)
