@@ -11,6 +11,7 @@ use shared::{
     failpoint, metrics,
     queue::{Delivery, Lane, PublishError, RetryTier},
 };
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use crate::{
@@ -34,7 +35,14 @@ const ALONE_AT_ONCE: usize = 4;
 
 /// Deliveries that nobody has had in hand before: those that can share one transaction do. If
 /// that fails, each is tried alone, so that one of them cannot hold up the others.
-pub async fn attend_all(context: Arc<Context>, lane: Lane, deliveries: Vec<Delivery>) {
+///
+/// - `turn`: of those who write many at once; given back when that is done.
+pub async fn attend_all(
+    context: Arc<Context>,
+    lane: Lane,
+    deliveries: Vec<Delivery>,
+    turn: OwnedSemaphorePermit,
+) {
     let mut alone = Vec::new();
     let mut together = Vec::new();
     let many = deliveries.len() > 1 && context.breakers.check_lane(lane).is_ok();
@@ -48,19 +56,16 @@ pub async fn attend_all(context: Arc<Context>, lane: Lane, deliveries: Vec<Deliv
     let (deliveries, said): (Vec<_>, Vec<_>) = together.into_iter().unzip();
     match run_together(&context, said).await {
         Some(outcomes) => {
-            let answers = deliveries
-                .into_iter()
-                .zip(outcomes)
-                .map(|(delivery, outcome)| {
-                    let (context, took) = (context.clone(), start.elapsed());
-                    let span = span(&delivery);
-                    async move { answer_or_warn(&context, delivery, Ok(outcome), took).await }
-                        .instrument(span)
-                });
-            futures_util::future::join_all(answers).await;
+            for (delivery, outcome) in deliveries.iter().zip(outcomes) {
+                span(delivery).in_scope(|| note_done(&context, delivery, outcome, start.elapsed()));
+            }
+            let answered = Delivery::ack_all(deliveries).await;
+            failpoint::crash_at("job_after_ack");
+            warn_if_untold(answered);
         }
         None => alone.extend(deliveries),
     }
+    drop(turn);
     futures_util::stream::iter(alone)
         .for_each_concurrent(ALONE_AT_ONCE, |delivery| {
             attend(context.clone(), lane, delivery)
@@ -122,7 +127,7 @@ pub async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
             Ok(()) => run(&context, &delivery).await,
             Err(down) => Err(down.into()),
         };
-        answer_or_warn(&context, delivery, outcome, start.elapsed()).await;
+        warn_if_untold(answer(&context, delivery, outcome, start.elapsed()).await);
     }
     .instrument(span)
     .await;
@@ -140,15 +145,17 @@ fn span(delivery: &Delivery) -> tracing::Span {
     )
 }
 
-async fn answer_or_warn(
-    context: &Context,
-    delivery: Delivery,
-    outcome: Result<Fulfillment, JobError>,
-    took: Duration,
-) {
-    if let Err(error) = answer(context, delivery, outcome, took).await {
+fn warn_if_untold(answered: Result<(), PublishError>) {
+    if let Err(error) = answered {
         tracing::warn!(%error, "The queue did not take the answer; it will hand the message out again");
     }
+}
+
+fn note_done(context: &Context, delivery: &Delivery, outcome: Fulfillment, took: Duration) {
+    tracing::info!(outcome = outcome.as_str(), "Job done");
+    let message = &delivery.message;
+    let age = message.age((context.clock)());
+    metrics::job_done(message.kind_word(), outcome.as_str(), took, age);
 }
 
 /// Runs a message that was handed out before without an answer. That it is begun is written
@@ -203,14 +210,7 @@ async fn answer(
 ) -> Result<(), PublishError> {
     let error = match outcome {
         Ok(fulfillment) => {
-            tracing::info!(outcome = fulfillment.as_str(), "Job done");
-            let age = delivery.message.age((context.clock)());
-            metrics::job_done(
-                delivery.message.kind_word(),
-                fulfillment.as_str(),
-                took,
-                age,
-            );
+            note_done(context, &delivery, fulfillment, took);
             let acked = delivery.ack().await;
             failpoint::crash_at("job_after_ack");
             return acked;

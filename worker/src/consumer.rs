@@ -6,7 +6,10 @@ use shared::{
     queue::{Consumer, ConsumerSource, Lane},
     retry,
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -99,17 +102,24 @@ impl Hands {
 /// connection.
 async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer: Consumer) {
     let permits = Arc::new(Semaphore::new(hands.concurrency.into()));
+    // One transaction at a time: what arrives during it makes the next one larger, and each
+    // commit waits for a disk that the broker needs as well.
+    let turns = Arc::new(Semaphore::new(if hands.batch(lane) > 1 {
+        1
+    } else {
+        hands.concurrency.into()
+    }));
     let mut jobs = JoinSet::new();
     loop {
         // First the permit, then the message: what we cannot run yet stays on the queue.
-        let permit = tokio::select! {
+        let (permit, turn) = tokio::select! {
             () = consumer.asked_to_stop() => {
                 if consumer.stop().await {
                     continue;
                 }
                 break;
             }
-            Ok(permit) = permits.clone().acquire_owned() => permit,
+            Ok(permits) = acquire_both(&permits, &turns) => permits,
         };
         let batch = consumer.next_batch(hands.batch(lane).into()).await;
         if batch.is_empty() {
@@ -119,7 +129,7 @@ async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer
         let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|it| it.redelivered);
         let shared = context.clone();
         jobs.spawn(async move {
-            attend_all(shared, lane, fresh).await;
+            attend_all(shared, lane, fresh, turn).await;
             drop(permit);
         });
         for suspect in suspects {
@@ -137,4 +147,12 @@ async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer
     }
     while jobs.join_next().await.is_some() {}
     consumer.close().await;
+}
+
+async fn acquire_both(
+    permits: &Arc<Semaphore>,
+    turns: &Arc<Semaphore>,
+) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), AcquireError> {
+    let permit = permits.clone().acquire_owned().await?;
+    Ok((permit, turns.clone().acquire_owned().await?))
 }

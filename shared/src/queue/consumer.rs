@@ -184,6 +184,23 @@ impl Delivery {
         }
     }
 
+    /// All of them are done, and one consumer has handed them out. Costs less than one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; they will be handed out again.
+    pub async fn ack_all(deliveries: impl IntoIterator<Item = Self>) -> Result<(), PublishError> {
+        let (mut broker, mut embedded) = (Vec::new(), Vec::new());
+        for delivery in deliveries {
+            match delivery.answer {
+                Answer::RabbitMq(answer) => broker.push(answer),
+                Answer::Embedded(answer) => embedded.push(answer),
+            }
+        }
+        rabbitmq_consumer::Answer::ack_all(broker).await?;
+        embedded::Answer::ack_all(embedded).await
+    }
+
     /// The message shall come back after `tier`.
     ///
     /// - `error_code`: why, for the header `bookonce-last-error`.

@@ -4,7 +4,7 @@
 //! that dies simply lets its lease run out. The lease is also a fence: whoever comes back
 //! late finds the row claimed by another and changes nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Delivery, Lane, PublishError, RetryTier};
+use super::{Delivery, Lane, PublishError, RetryTier, arrivals::Arrivals};
 use crate::{
     clock,
     db::{dead_letter, job},
@@ -34,6 +34,7 @@ const POLL: Duration = Duration::from_millis(100);
 pub struct Queue {
     db: DatabaseConnection,
     published: Arc<Notify>,
+    arrivals: Arrivals,
 }
 
 impl Queue {
@@ -41,6 +42,7 @@ impl Queue {
     #[must_use]
     pub fn new(db: DatabaseConnection) -> Self {
         Self {
+            arrivals: Arrivals::new(db.clone()),
             db,
             published: Arc::new(Notify::new()),
         }
@@ -63,9 +65,7 @@ impl Queue {
             traceparent: Set(message.traceparent.clone()),
             body: Set(message.body.to_vec()),
         };
-        job::Entity::insert(row)
-            .exec_without_returning(&self.db)
-            .await?;
+        self.arrivals.write(row).await?;
         self.published.notify_waiters();
         Ok(())
     }
@@ -191,9 +191,20 @@ pub struct Answer {
 
 impl Answer {
     pub(super) async fn ack(self) -> Result<(), PublishError> {
+        Self::ack_all(vec![self]).await
+    }
+
+    /// Acks what one consumer has handed out.
+    pub(super) async fn ack_all(answers: Vec<Self>) -> Result<(), PublishError> {
+        let Some(db) = answers.first().map(|answer| answer.db.clone()) else {
+            return Ok(());
+        };
+        // What somebody else has claimed meanwhile has a lease that is not among these.
+        let leases: HashSet<Uuid> = answers.iter().filter_map(|answer| answer.lease).collect();
         job::Entity::delete_many()
-            .filter(self.still_ours())
-            .exec(&self.db)
+            .filter(job::Column::Id.is_in(answers.iter().map(|answer| answer.id)))
+            .filter(job::Column::Lease.is_in(leases))
+            .exec(&db)
             .await?;
         Ok(())
     }

@@ -2,7 +2,9 @@
 //! the same guarantees: durable before a publish returns, gone only after an ack, delayed
 //! retries, dead letters.
 
+mod acks;
 mod amqp_message;
+mod arrivals;
 mod consumer;
 mod embedded;
 mod inspection;

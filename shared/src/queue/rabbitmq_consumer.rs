@@ -13,12 +13,15 @@ use futures_util::{FutureExt, StreamExt, stream::Fuse};
 use lapin::{
     Acker, Channel, Connection,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
-    types::FieldTable,
+    types::{DeliveryTag, FieldTable},
 };
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivery, Lane, OpenError, PublishError, RetryTier, amqp_message,
+    Delivery, Lane, OpenError, PublishError, RetryTier,
+    acks::Acks,
+    amqp_message,
     rabbitmq::{self, Publisher},
 };
 use crate::{failpoint, message::Envelope, retry, settings::AmqpUri};
@@ -88,6 +91,7 @@ impl ConsumerSource {
             channel,
             connection,
             publisher: self.publisher.clone(),
+            acks: Arc::default(),
             stop,
             stopped: false,
             _live: Live::new(&self.live),
@@ -123,6 +127,7 @@ pub struct Consumer {
     channel: Channel,
     connection: Connection,
     publisher: Publisher,
+    acks: Arc<Mutex<Acks>>,
     stop: CancellationToken,
     stopped: bool,
     _live: Live,
@@ -192,7 +197,9 @@ impl Consumer {
             redelivered: delivery.redelivered,
             lane: delivery.routing_key.to_string(),
             answer: super::consumer::Answer::RabbitMq(Answer {
+                tag: delivery.delivery_tag,
                 acker: delivery.acker,
+                acks: self.acks.clone(),
                 routing_key: delivery.routing_key.to_string(),
                 publisher: self.publisher.clone(),
                 stop: self.stop.clone(),
@@ -203,7 +210,9 @@ impl Consumer {
 
 /// How to answer one delivery.
 pub struct Answer {
+    tag: DeliveryTag,
     acker: Acker,
+    acks: Arc<Mutex<Acks>>,
     routing_key: String,
     publisher: Publisher,
     stop: CancellationToken,
@@ -211,11 +220,32 @@ pub struct Answer {
 
 impl Answer {
     pub(super) async fn ack(self) -> Result<(), PublishError> {
+        Self::ack_all(vec![self]).await
+    }
+
+    /// Acks what one consumer has handed out.
+    pub(super) async fn ack_all(mut answers: Vec<Self>) -> Result<(), PublishError> {
+        answers.sort_unstable_by_key(|answer| answer.tag);
+        let Some(acks) = answers.first().map(|answer| answer.acks.clone()) else {
+            return Ok(());
+        };
+        let answering = async {
+            // Held until the frames are sent: their order is part of what they say.
+            let mut acks = acks.lock().await;
+            let floor = acks.note(answers.iter().map(|answer| answer.tag));
+            let (together, alone) =
+                answers.split_at(answers.partition_point(|answer| answer.tag <= floor));
+            if let Some(last) = together.last() {
+                last.acker.ack(BasicAckOptions { multiple: true }).await?;
+            }
+            for answer in alone {
+                answer.acker.ack(BasicAckOptions::default()).await?;
+            }
+            Ok(())
+        };
         // A connection that dies in this moment may never tell what became of it.
-        let acked = self.acker.ack(BasicAckOptions::default());
-        let acked = tokio::time::timeout(ACK_TIMEOUT, acked).await;
-        acked.map_err(|_| PublishError::TimedOut)??;
-        Ok(())
+        let sent = tokio::time::timeout(ACK_TIMEOUT, answering).await;
+        sent.unwrap_or(Err(PublishError::TimedOut))
     }
 
     pub(super) async fn retry(
