@@ -26,8 +26,8 @@ use crate::{
 /// For one attempt. Shorter than the lease of the embedded queue and than the broker's
 /// patience, and longer than all tries of one call to Stripe.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
-/// For one attempt that is written down before and after, and waits for its turn.
-const SUSPECT_TIMEOUT: Duration = Duration::from_secs(50);
+/// For one attempt that is written down before and after.
+const SUSPECT_TIMEOUT: Duration = Duration::from_secs(29);
 /// Deaths of a worker during one message, after the first, before it is set aside.
 const SUSPECT_STARTS: i32 = 3;
 /// Of a batch, those that cannot share a transaction.
@@ -81,6 +81,7 @@ async fn run_together(
     if said.is_empty() {
         return Some(Vec::new());
     }
+    let _with_others = context.suspects.read().await;
     let shared = context.clone();
     let mut task = tokio::spawn(async move {
         let news: Vec<News<'_>> = said
@@ -114,17 +115,16 @@ pub async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
     let span = span(&delivery);
     async {
         let start = Instant::now();
-        // It may have waited for its turn.
-        if delivery.redelivered && !matches!(delivery.renew().await, Ok(true)) {
-            return;
-        }
         let outcome = match context.breakers.check_lane(lane) {
-            Ok(()) if delivery.redelivered => {
-                let run = tokio::time::timeout(SUSPECT_TIMEOUT, run_suspect(&context, &delivery));
-                run.await
-                    .unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed)))
+            Ok(()) if delivery.redelivered => match run_suspect(&context, &delivery).await {
+                Some(outcome) => outcome,
+                // Somebody else has it by now.
+                None => return,
+            },
+            Ok(()) => {
+                let _with_others = context.suspects.read().await;
+                run(&context, &delivery).await
             }
-            Ok(()) => run(&context, &delivery).await,
             Err(down) => Err(down.into()),
         };
         warn_if_untold(answer(&context, delivery, outcome, start.elapsed()).await);
@@ -160,22 +160,47 @@ fn note_done(context: &Context, delivery: &Delivery, outcome: Fulfillment, took:
 
 /// Runs a message that was handed out before without an answer. That it is begun is written
 /// down first: one that was begun too often kills its workers.
-async fn run_suspect(context: &Arc<Context>, delivery: &Delivery) -> Result<Fulfillment, JobError> {
-    // One in all lanes: a start must not be held against a message that another one killed.
-    let _alone = context.suspects.lock().await;
+///
+/// The first time it runs beside others, because most that were in hand when a worker died are
+/// innocent. After that it runs alone, so that it is not blamed for what another one does.
+///
+/// Returns `None` if it is ours no more.
+async fn run_suspect(
+    context: &Arc<Context>,
+    delivery: &Delivery,
+) -> Option<Result<Fulfillment, JobError>> {
     let received = delivery
         .message
         .received_at_ms
         .unwrap_or_default()
         .to_string();
     let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
-    let starts = suspect::note_start(&context.db, &name, (context.clock)()).await?;
+    let (_with_others, _alone) = match suspect::is_known(&context.db, &name).await {
+        Ok(false) => (Some(context.suspects.read().await), None),
+        Ok(true) => (None, Some(context.suspects.write().await)),
+        Err(error) => return Some(Err(error.into())),
+    };
+    // It may have waited for its turn.
+    if !matches!(delivery.renew().await, Ok(true)) {
+        return None;
+    }
+    let run = run_and_note(context, delivery, &name);
+    let run = tokio::time::timeout(SUSPECT_TIMEOUT, run).await;
+    Some(run.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))))
+}
+
+async fn run_and_note(
+    context: &Arc<Context>,
+    delivery: &Delivery,
+    name: &str,
+) -> Result<Fulfillment, JobError> {
+    let starts = suspect::note_start(&context.db, name, (context.clock)()).await?;
     let outcome = if starts > SUSPECT_STARTS {
         Err(JobError::reject("delivery_limit", KillsItsWorker(starts)))
     } else {
         run(context, delivery).await
     };
-    if let Err(error) = suspect::clear(&context.db, &name).await {
+    if let Err(error) = suspect::clear(&context.db, name).await {
         tracing::warn!(%error, "A suspect is not cleared; it will be forgotten");
     }
     outcome

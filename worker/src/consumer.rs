@@ -133,15 +133,10 @@ async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer
             drop(permit);
         });
         for suspect in suspects {
-            // Its worker may have died of it: then nothing else shall.
-            let all = u32::from(hands.concurrency);
-            let Ok(all) = permits.clone().acquire_many_owned(all).await else {
-                break;
-            };
-            let shared = context.clone();
+            let (shared, permits) = (context.clone(), permits.clone());
             jobs.spawn(async move {
+                let _permit = permits.acquire_owned().await;
                 attend(shared, lane, suspect).await;
-                drop(all);
             });
         }
     }

@@ -44,7 +44,7 @@ use shared::{
     stripe_client::StripeClient,
     stripe_id::Mode,
 };
-use tokio::sync::Mutex;
+use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::{Breakers, Dependency, Down};
@@ -73,8 +73,8 @@ pub struct Context {
     pub clock: Clock,
     /// What is down.
     pub breakers: Breakers,
-    /// Held by whoever runs a message that may have killed a worker.
-    pub suspects: Arc<Mutex<()>>,
+    /// Held by whoever runs a message that may have killed a worker; shared by all others.
+    pub suspects: Arc<RwLock<()>>,
 }
 
 impl Context {

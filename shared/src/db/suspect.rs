@@ -28,6 +28,15 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// Whether the message was begun before without an end.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn is_known(conn: &impl ConnectionTrait, fingerprint: &str) -> Result<bool, DbErr> {
+    Ok(Entity::find_by_id(fingerprint).one(conn).await?.is_some())
+}
+
 /// Notes that the message is begun. Returns how often it was.
 ///
 /// # Errors
