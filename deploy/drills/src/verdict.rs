@@ -97,7 +97,11 @@ pub async fn compare(world: &World, dead_letters: usize) -> anyhow::Result<Verdi
             .unaccounted
             .push(format!("refund owed for checkout {}", row.checkout_id));
     }
-    let dead = dead_letter::Entity::find().all(db).await?;
+    let unresolved = dead_letter::Column::Resolution.is_null();
+    let dead = dead_letter::Entity::find()
+        .filter(unresolved)
+        .all(db)
+        .await?;
     if dead.len() != dead_letters {
         for row in &dead {
             let name = row.message_id.as_deref().unwrap_or_default();

@@ -38,6 +38,13 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         tracing::info!("{name}: {seen} crashes");
         crashes = crashes.saturating_add(seen);
     }
+    // A message that was in hand at four crashes is set aside, as it should be. Now that they
+    // are over, it is for an operator to have it tried again.
+    let replay = ["dead", "replay", "--reason", "delivery_limit"];
+    let because = ["--why", "the crashes are over", "--by", "drill", "--json"];
+    world
+        .operator(&[replay.as_slice(), &because].concat())
+        .await?;
     drill.settled(world, scale, crashes, poisons).await
 }
 
