@@ -10,8 +10,8 @@ struct Example {
     description: &'static str,
     unit_amount_minor_units: i64,
     currency: &'static str,
-    /// Per slot: days from today, hour (UTC), minutes, capacity, seats already taken.
-    slots: &'static [(i64, u8, i64, i32, i32)],
+    /// Per slot: days from today, hour (UTC), minutes, capacity.
+    slots: &'static [(i64, u8, i64, i32)],
 }
 
 const EXAMPLES: &[Example] = &[
@@ -20,35 +20,35 @@ const EXAMPLES: &[Example] = &[
         description: "Two hours on calm water with a guide. Boats and dry bags included.",
         unit_amount_minor_units: 4900,
         currency: "eur",
-        slots: &[(2, 9, 120, 10, 3), (2, 14, 120, 10, 9), (5, 9, 120, 10, 0)],
+        slots: &[(2, 9, 120, 10), (2, 14, 120, 1), (5, 9, 120, 10)],
     },
     Example {
         name: "Sourdough workshop",
         description: "Mix, fold and bake your own loaf, and take a starter home.",
         unit_amount_minor_units: 8500,
         currency: "gbp",
-        slots: &[(3, 10, 240, 8, 2), (10, 10, 240, 8, 0)],
+        slots: &[(3, 10, 240, 8), (10, 10, 240, 8)],
     },
     Example {
         name: "Sunrise yoga in the park",
         description: "All levels. Mats are there, tea is served afterwards.",
         unit_amount_minor_units: 1800,
         currency: "usd",
-        slots: &[(1, 6, 60, 20, 11), (4, 6, 60, 20, 4), (8, 6, 60, 20, 0)],
+        slots: &[(1, 6, 60, 20), (4, 6, 60, 20), (8, 6, 60, 20)],
     },
     Example {
         name: "Tea ceremony",
         description: "An hour of quiet in a small tea room, for at most five guests.",
         unit_amount_minor_units: 6500,
         currency: "jpy",
-        slots: &[(6, 5, 60, 5, 1), (7, 5, 60, 5, 0)],
+        slots: &[(6, 5, 60, 5), (7, 5, 60, 5)],
     },
     Example {
         name: "Pottery wheel evening",
         description: "Throw two bowls; they are glazed, fired and yours in three weeks.",
         unit_amount_minor_units: 7200,
         currency: "chf",
-        slots: &[(3, 17, 180, 6, 5), (12, 17, 180, 6, 0)],
+        slots: &[(3, 17, 180, 1), (12, 17, 180, 6)],
     },
 ];
 
@@ -101,28 +101,20 @@ async fn insert(
         .to_owned();
     tx.execute(&offering).await?;
 
-    for &(days, hour, minutes, capacity, seats_taken) in example.slots {
+    for &(days, hour, minutes, capacity) in example.slots {
         let day = now
             .replace_time(Time::MIDNIGHT)
             .saturating_add(Duration::days(days));
         let starts_at = day.saturating_add(Duration::hours(hour.into()));
         let slot = Query::insert()
             .into_table("slot")
-            .columns([
-                "id",
-                "offering_id",
-                "starts_at",
-                "ends_at",
-                "capacity",
-                "seats_taken",
-            ])
+            .columns(["id", "offering_id", "starts_at", "ends_at", "capacity"])
             .values_panic([
                 Uuid::now_v7().into(),
                 offering_id.into(),
                 starts_at.into(),
                 starts_at.saturating_add(Duration::minutes(minutes)).into(),
                 capacity.into(),
-                seats_taken.into(),
             ])
             .to_owned();
         tx.execute(&slot).await?;
