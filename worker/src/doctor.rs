@@ -8,10 +8,13 @@ use std::fmt;
 use serde::Serialize;
 use shared::{
     db,
-    queue::{Inspection, OpenError, inspect},
+    queue::{InspectedQueue, Inspection, OpenError, QueueUse, inspect},
 };
 
 use crate::config::Config;
+
+const START_A_WORKER: &str =
+    "start a worker; one that runs takes nothing while the database or Stripe is down";
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -112,20 +115,33 @@ async fn queues(config: &Config) -> Vec<Finding> {
                 Ok(()) => Finding::ok("broker", "answers, and has our exchanges and bindings"),
                 Err(problem) => queue_problem("exchanges", &problem),
             }];
-            for queue in queues {
-                let name = queue.name;
-                findings.push(match queue.messages {
-                    Ok(messages) => {
-                        Finding::ok("queue", format!("{name} as it should be, {messages} ready"))
-                    }
-                    Err(problem) => queue_problem(&name, &problem),
-                });
-            }
+            findings.extend(queues.into_iter().map(examine_queue));
             return findings;
         }
         Err(error) => error,
     };
     vec![Finding::failed("broker", chain(&found), "see AMQP_URL")]
+}
+
+fn examine_queue(queue: InspectedQueue) -> Finding {
+    let name = queue.name;
+    let QueueUse {
+        messages,
+        consumers,
+    } = match queue.use_of_it {
+        Ok(use_of_it) => use_of_it,
+        Err(problem) => return queue_problem(&name, &problem),
+    };
+    let detail = format!("{name} as it should be, {messages} ready");
+    if consumers > 0 || !queue.is_lane {
+        return Finding::ok("queue", detail);
+    }
+    let detail = format!("{detail}, and nobody takes them");
+    if messages > 0 {
+        Finding::failed("queue", detail, START_A_WORKER)
+    } else {
+        Finding::warning("queue", detail, START_A_WORKER)
+    }
 }
 
 fn queue_problem(name: &str, problem: &OpenError) -> Finding {

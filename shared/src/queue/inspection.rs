@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    OpenError, rabbitmq,
+    Lane, OpenError, rabbitmq,
     topology::{Topology, declare_queue},
 };
 use crate::settings::QueueSettings;
@@ -30,8 +30,19 @@ pub enum Inspection {
 pub struct InspectedQueue {
     /// Its name.
     pub name: String,
-    /// Messages that nobody has in hand, or why it cannot be used.
-    pub messages: Result<u32, OpenError>,
+    /// Whether somebody has to consume it; messages leave the others by themselves.
+    pub is_lane: bool,
+    /// What is in it and who takes it, or why it cannot be used.
+    pub use_of_it: Result<QueueUse, OpenError>,
+}
+
+/// What is in a queue, and who takes it.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueUse {
+    /// Messages that nobody has in hand.
+    pub messages: u32,
+    /// Those who take them.
+    pub consumers: u32,
 }
 
 /// Looks at every queue of ours. One that is missing is made.
@@ -60,11 +71,18 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
         let look = async {
             let channel = connection.create_channel().await?;
             let declared = declare_queue(&channel, &name, arguments).await;
-            declared.map_err(OpenError::from_declare)
+            let queue = declared.map_err(OpenError::from_declare)?;
+            Ok(QueueUse {
+                messages: queue.message_count(),
+                consumers: queue.consumer_count(),
+            })
         };
-        let messages = tokio::time::timeout(TIMEOUT, look).await;
-        let messages = messages.unwrap_or(Err(OpenError::TimedOut(TIMEOUT)));
-        queues.push(InspectedQueue { name, messages });
+        let use_of_it = tokio::time::timeout(TIMEOUT, look).await;
+        queues.push(InspectedQueue {
+            is_lane: Lane::ALL.iter().any(|lane| topology.queue(*lane) == name),
+            name,
+            use_of_it: use_of_it.unwrap_or(Err(OpenError::TimedOut(TIMEOUT))),
+        });
     }
     Ok(Inspection::RabbitMq {
         topology: declared,

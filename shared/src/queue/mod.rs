@@ -20,7 +20,7 @@ use sea_orm::DbErr;
 
 pub use self::{
     consumer::{Consumer, ConsumerSource, Delivery},
-    inspection::{InspectedQueue, Inspection, inspect},
+    inspection::{InspectedQueue, Inspection, QueueUse, inspect},
     publisher::Publisher,
 };
 
@@ -42,6 +42,9 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Every lane.
+    pub const ALL: [Self; 4] = [Self::Events, Self::Confirm, Self::Unroutable, Self::Dead];
+
     /// Routing key of the messages in this lane.
     #[must_use]
     pub fn routing_key(self) -> &'static str {
@@ -56,8 +59,7 @@ impl Lane {
     /// The lane whose messages have this routing key.
     #[must_use]
     pub fn of_routing_key(key: &str) -> Option<Self> {
-        let all = [Self::Events, Self::Confirm, Self::Unroutable, Self::Dead];
-        all.into_iter().find(|lane| lane.routing_key() == key)
+        Self::ALL.into_iter().find(|lane| lane.routing_key() == key)
     }
 }
 

@@ -160,11 +160,10 @@ pub(super) async fn declare_queue(
     channel: &Channel,
     name: &str,
     arguments: FieldTable,
-) -> Result<u32, lapin::Error> {
-    let queue = channel
+) -> Result<lapin::Queue, lapin::Error> {
+    channel
         .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
-        .await?;
-    Ok(queue.message_count())
+        .await
 }
 
 struct Declare<'a>(&'a Channel);

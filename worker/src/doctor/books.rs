@@ -8,7 +8,7 @@ use shared::{
     clock,
     db::{
         checkout::{self, State},
-        outbox, recurring_job,
+        job, outbox, recurring_job,
     },
 };
 use time::{Duration, OffsetDateTime};
@@ -20,6 +20,8 @@ use crate::{audit::here, keep_reconciling};
 const SKEW: f64 = 5.0;
 /// Reconcile runs every 15 minutes.
 const RECONCILE_LATE: Duration = Duration::hours(1);
+/// A worker takes a message at once.
+const JOB_LATE: Duration = Duration::minutes(1);
 /// A hold or refund that nobody has looked at for so long is stuck.
 const STUCK: Duration = Duration::hours(1);
 
@@ -30,6 +32,7 @@ pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
     for found in [
         skew(db, now).await,
         waiting(db).await,
+        overdue_jobs(db, now).await,
         overdue_refunds(db, now).await,
         overdue_holds(db, now).await,
         reconcile(db, now).await,
@@ -84,6 +87,22 @@ async fn waiting(db: &DatabaseConnection) -> Result<Option<Finding>, DbErr> {
             Finding::warning("for people", detail, remedy)
         },
     ))
+}
+
+/// Of the embedded queue; nothing is in its table where there is a broker.
+async fn overdue_jobs(
+    db: &DatabaseConnection,
+    now: OffsetDateTime,
+) -> Result<Option<Finding>, DbErr> {
+    let due = clock::unix_ms(now.saturating_sub(JOB_LATE));
+    let overdue = job::Entity::find()
+        .filter(job::Column::AvailableAtMs.lt(due))
+        .count(db)
+        .await?;
+    Ok((overdue > 0).then(|| {
+        let detail = format!("{overdue} messages wait for over a minute, and nobody takes them");
+        Finding::failed("queue", detail, super::START_A_WORKER)
+    }))
 }
 
 async fn overdue_refunds(

@@ -4,21 +4,23 @@ use lapin::{
     options::{QueueDeclareOptions, QueueDeleteOptions},
     types::AMQPValue,
 };
+use sea_orm::{EntityTrait, ExprTrait, sea_query::Expr};
 use serde_json::Value;
-use shared::{queue::topology::Topology, settings::QueueSettings};
-use stripe_sim::Faults;
+use shared::{db::job, queue::topology::Topology, settings::QueueSettings};
+use stripe_sim::{Faults, Outcome};
 
 use super::{json, worker};
 use crate::{
     processes::clean_command,
     queue::channel,
-    shop::{Shop, variables},
+    shop::{Shop, eventually, variables},
     stack::{Stack, on_each_stack},
 };
 
 on_each_stack![
     a_healthy_shop_has_nothing_that_fails,
     what_is_wrong_is_named_with_its_remedy,
+    messages_that_nobody_takes_are_a_failure,
 ];
 
 fn status_of<'a>(findings: &'a Value, check: &str) -> &'a str {
@@ -72,6 +74,32 @@ async fn what_is_wrong_is_named_with_its_remedy(stack: Stack) {
         text.contains("FAILED   stripe") && text.contains("STRIPE_SECRET_KEY"),
         "{text}"
     );
+}
+
+async fn messages_that_nobody_takes_are_a_failure(stack: Stack) {
+    let shop = Shop::without_worker(stack).await;
+    let session = shop.create(shop.slot(1).await).await;
+    shop.pay(&session, Outcome::Succeed).await;
+    eventually("the webhook is on the queue", async || {
+        // What is on the embedded queue may wait a moment.
+        let a_while_ago = job::Entity::update_many().col_expr(
+            job::Column::AvailableAtMs,
+            Expr::col(job::Column::AvailableAtMs).sub(120_000_i64),
+        );
+        a_while_ago.exec(&shop.stack.db).await.unwrap();
+        let doctor = worker(&shop, &["doctor", "--json"]).await;
+        let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+        let nobody = |finding: &Value| {
+            finding["check"] == "queue"
+                && finding["status"] == "failed"
+                && finding["detail"]
+                    .as_str()
+                    .unwrap()
+                    .contains("nobody takes them")
+        };
+        !doctor.status.success() && findings.as_array().unwrap().iter().any(nobody)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
