@@ -57,7 +57,7 @@ impl Config {
             admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8082).into())?,
             hands: Hands {
                 concurrency: env.number_in("WORKER_CONCURRENCY", 8, 1..=64)?,
-                batch: env.number_in("WORKER_BATCH", 50, 1..=500)?,
+                batch: env.number_in("WORKER_BATCH", 200, 1..=500)?,
             },
             on_unfulfillable: env.parse_or(
                 "ON_UNFULFILLABLE",
