@@ -107,6 +107,16 @@ impl Servers {
         services(&["psql"], &self.postgres(), &arguments)
     }
 
+    /// What PostgreSQL has logged.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn postgres_log(&self) -> anyhow::Result<String> {
+        let log = self.postgres().join("data/server.log");
+        Ok(std::fs::read_to_string(log)?)
+    }
+
     /// Runs PostgreSQL's own benchmark, and returns what it says.
     ///
     /// # Errors

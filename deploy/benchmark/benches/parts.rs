@@ -1,0 +1,42 @@
+//! `cargo bench -p benchmark`: what the pure parts of the way of a webhook cost.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark has nobody to tell")]
+
+#[path = "../src/event.rs"]
+mod event;
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use event::{Names, SECRET, Template, signature};
+use ingress::stripe_signature;
+use shared::{clock, message::Envelope, stripe_id::Mode, traceparent::Traceparent};
+use worker::stripe_event;
+
+fn parts(criterion: &mut Criterion) {
+    let body = Template::new().unwrap().body(&Names::of(1, 1));
+    let header = signature(&body).unwrap();
+    let bytes = Bytes::from(body.clone());
+    let now = clock::system();
+    let mut group = criterion.benchmark_group("webhook");
+    group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap()));
+
+    group.bench_function("verify the signature", |bencher| {
+        bencher.iter(|| {
+            let payload = black_box(body.as_bytes());
+            stripe_signature::verify(payload, &header, [SECRET], now.unix_timestamp()).unwrap();
+        });
+    });
+    let trace = Traceparent::new();
+    let envelope = || Envelope::stripe_event("evt_1", bytes.clone(), now, &trace);
+    group.bench_function("make the message", |bencher| bencher.iter(envelope));
+    let message = envelope();
+    group.bench_function("read what it says", |bencher| {
+        bencher.iter(|| stripe_event::session_said(Mode::Test, black_box(&message)).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, parts);
+criterion_main!(benches);

@@ -1,0 +1,50 @@
+//! Times, and what is said about many of them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// How long each of many took, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Times {
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+impl Times {
+    pub fn of(mut all: Vec<Duration>) -> Self {
+        all.sort_unstable();
+        let at = |percent: usize| {
+            let last = all.len().saturating_sub(1);
+            all.get(last * percent / 100)
+                .map_or(f64::NAN, |it| it.as_secs_f64() * 1e3)
+        };
+        Self {
+            p50: at(50),
+            p99: at(99),
+            max: at(100),
+        }
+    }
+
+    /// Field by field the median of several runs.
+    pub fn median(runs: &[Self]) -> Self {
+        let of = |field: fn(&Self) -> f64| median(runs.iter().map(field));
+        Self {
+            p50: of(|it| it.p50),
+            p99: of(|it| it.p99),
+            max: of(|it| it.max),
+        }
+    }
+}
+
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = values.into_iter().collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// So many in so much time.
+pub fn per_second(count: usize, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64()
+}

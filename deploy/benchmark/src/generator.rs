@@ -1,0 +1,195 @@
+//! Buyers who have paid, and Stripe telling so: as fast as answers come, or at a fixed rate.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hyper::StatusCode;
+use tokio::task::JoinSet;
+
+use crate::{
+    event::{Names, Template, signature},
+    figures::{Times, per_second},
+    http::Connection,
+    rows::Rows,
+};
+
+/// Where the webhook is, in the product and in the peers.
+const WEBHOOK: &str = "/api/payment/webhook";
+/// Of the events at a fixed rate, every so many-th is followed to its row.
+const FOLLOW: u32 = 10;
+/// Between two looks for a row: how fine its time is.
+const LOOK: Duration = Duration::from_millis(1);
+/// For a row that does not come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Posts events of one run: buyers 0, 1, 2, …
+pub struct Generator {
+    pub address: SocketAddr,
+    pub template: Arc<Template>,
+    pub run: u32,
+}
+
+/// What became of the posts.
+#[derive(Debug)]
+pub struct Posted {
+    pub accepted: usize,
+    pub refused: usize,
+    pub time: Duration,
+    pub answers: Times,
+    /// From the scheduled arrival to the visible row, where rows were looked for.
+    pub rows: Option<Times>,
+    pub rows_missing: usize,
+}
+
+impl Posted {
+    pub fn accepted_per_second(&self) -> f64 {
+        per_second(self.accepted, self.time)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    refused: usize,
+    answers: Vec<Duration>,
+}
+
+impl Generator {
+    /// Each of `connections` posts the next event once it has the answer to the one before.
+    pub async fn as_fast_as_answered(
+        &self,
+        connections: usize,
+        most: u32,
+        time: Duration,
+    ) -> anyhow::Result<Posted> {
+        let next = Arc::new(AtomicU32::new(0));
+        let start = Instant::now();
+        let mut tasks = JoinSet::new();
+        for _ in 0..connections {
+            let mut connection = Connection::open(self.address).await?;
+            let (next, template, run) = (next.clone(), self.template.clone(), self.run);
+            tasks.spawn(async move {
+                let mut tally = Tally::default();
+                while start.elapsed() < time {
+                    let buyer = next.fetch_add(1, Ordering::Relaxed);
+                    if buyer >= most {
+                        break;
+                    }
+                    let began = Instant::now();
+                    post(&mut connection, &template, run, buyer, began, &mut tally).await?;
+                }
+                anyhow::Ok(tally)
+            });
+        }
+        let tally = together(tasks).await?;
+        Ok(Posted::new(tally, start.elapsed()))
+    }
+
+    /// One event every `1 / rate` s, whether or not those before are answered. Times count from
+    /// when an event was due.
+    pub async fn at_rate(
+        &self,
+        rate: u32,
+        time: Duration,
+        rows: Option<Arc<Rows>>,
+    ) -> anyhow::Result<Posted> {
+        const CONNECTIONS: usize = 128;
+        let total = u32::try_from(time.as_secs())?.saturating_mul(rate);
+        let next = Arc::new(AtomicU32::new(0));
+        let start = Instant::now() + Duration::from_millis(100);
+        let due = move |buyer: u32| start + Duration::from_secs(1) * buyer / rate;
+        let mut tasks = JoinSet::new();
+        for _ in 0..CONNECTIONS {
+            let mut connection = Connection::open(self.address).await?;
+            let (next, template, run) = (next.clone(), self.template.clone(), self.run);
+            tasks.spawn(async move {
+                let mut tally = Tally::default();
+                loop {
+                    let buyer = next.fetch_add(1, Ordering::Relaxed);
+                    if buyer >= total {
+                        return anyhow::Ok(tally);
+                    }
+                    let due = due(buyer);
+                    tokio::time::sleep_until(due.into()).await;
+                    post(&mut connection, &template, run, buyer, due, &mut tally).await?;
+                }
+            });
+        }
+        let mut followers = JoinSet::new();
+        for buyer in (0..total).step_by(FOLLOW.try_into()?) {
+            let Some(rows) = rows.clone() else { break };
+            let (session_id, due) = (Names::of(self.run, buyer).session, due(buyer));
+            followers.spawn(async move { follow(&rows, &session_id, due).await });
+        }
+        let tally = together(tasks).await?;
+        let mut posted = Posted::new(tally, start.elapsed());
+        let mut seen = Vec::new();
+        while let Some(row) = followers.join_next().await {
+            match row?? {
+                Some(took) => seen.push(took),
+                None => posted.rows_missing += 1,
+            }
+        }
+        posted.rows = rows.map(|_| Times::of(seen));
+        Ok(posted)
+    }
+}
+
+async fn post(
+    connection: &mut Connection,
+    template: &Template,
+    run: u32,
+    buyer: u32,
+    began: Instant,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let body = template.body(&Names::of(run, buyer));
+    let signature = signature(&body)?;
+    let header = Some(("stripe-signature", signature.as_str()));
+    let (status, _) = connection.post(WEBHOOK, header, body).await?;
+    if status == StatusCode::OK {
+        tally.answers.push(began.elapsed());
+    } else {
+        tally.refused += 1;
+    }
+    Ok(())
+}
+
+async fn follow(rows: &Rows, session_id: &str, due: Instant) -> anyhow::Result<Option<Duration>> {
+    tokio::time::sleep_until(due.into()).await;
+    while due.elapsed() < PATIENCE {
+        if rows.has(session_id).await? {
+            return Ok(Some(due.elapsed()));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(None)
+}
+
+async fn together(mut tasks: JoinSet<anyhow::Result<Tally>>) -> anyhow::Result<Tally> {
+    let mut all = Tally::default();
+    while let Some(tally) = tasks.join_next().await {
+        let tally = tally??;
+        all.refused += tally.refused;
+        all.answers.extend(tally.answers);
+    }
+    Ok(all)
+}
+
+impl Posted {
+    fn new(tally: Tally, time: Duration) -> Self {
+        Self {
+            accepted: tally.answers.len(),
+            refused: tally.refused,
+            time,
+            answers: Times::of(tally.answers),
+            rows: None,
+            rows_missing: 0,
+        }
+    }
+}

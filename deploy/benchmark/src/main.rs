@@ -1,0 +1,240 @@
+//! `deploy/bench`: how fast it is, beside what broker and database can do at best and beside
+//! what one would write instead.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    reason = "these are figures for people; money is not among them"
+)]
+
+mod event;
+mod figures;
+mod generator;
+mod holds;
+mod http;
+mod limits;
+mod measure;
+mod peers;
+mod plot;
+mod product;
+mod report;
+mod rows;
+mod target;
+mod usage;
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::Parser;
+use rig::Servers;
+
+use crate::{
+    measure::Effort,
+    peers::Peer,
+    product::Product,
+    report::{Common, Report},
+};
+
+/// Events of a backlog.
+const BACKLOG: usize = 100_000;
+/// Webhooks a second of a busy shop, at which latency is compared.
+const BUSY: u32 = 200;
+/// Webhooks a second for the curve of latency.
+const RATES: [u32; 6] = [200, 500, 1000, 2000, 3000, 4000];
+
+/// Measures the services on private servers of this machine, which everything shares, and prints a table.
+#[derive(Parser)]
+#[command(name = "bench", version)]
+struct Cli {
+    /// One short run of each instead of the median of several.
+    #[arg(long)]
+    quick: bool,
+    /// Leave out what broker and database can do at best.
+    #[arg(long)]
+    no_limits: bool,
+    /// Only the throughput of the product, to see what a change does.
+    #[arg(long)]
+    throughput: bool,
+    /// Only how it compares with itself once its tables hold so many bookings.
+    #[arg(long, value_name = "BOOKINGS")]
+    grown: Option<u64>,
+    /// Also measure what one would write instead: a folder with `peers/…` and `schema.sql`.
+    #[arg(long, value_name = "FOLDER")]
+    peers: Option<PathBuf>,
+    /// Where report.json and bench.svg go.
+    #[arg(long, default_value = "target/bench", value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter("error,benchmark=info")
+        .init();
+    let measured = async {
+        let interrupted = shared::shutdown::on_signal()?;
+        let measured = interrupted.run_until_cancelled(Box::pin(run(Cli::parse())));
+        measured.await.context("interrupted")?
+    };
+    match measured.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let effort = if cli.quick {
+        Effort {
+            runs: 1,
+            time: Duration::from_secs(3),
+        }
+    } else {
+        Effort {
+            runs: 3,
+            time: Duration::from_secs(6),
+        }
+    };
+    let folder = rig::folder("bookonce-bench")?;
+    let servers = Servers::start(folder.path()).context("private servers")?;
+    let mut report = Report {
+        date: time::UtcDateTime::now().date().to_string(),
+        machine: machine(),
+        ..Report::default()
+    };
+    if let Some(bookings) = cli.grown {
+        let mut product = Product::start(Some(&servers), folder.path()).await?;
+        measure::warm_up(&product.target).await?;
+        let growth = measure::growth(&mut product, &servers, bookings, effort).await?;
+        std::io::stdout().write_all(&serde_json::to_vec_pretty(&growth)?)?;
+        anyhow::ensure!(
+            growth.scans.is_empty(),
+            "whole tables are read: {:?}",
+            growth.scans
+        );
+        return Ok(());
+    }
+    if !cli.no_limits && !cli.throughput {
+        tracing::info!("The limits of broker and database");
+        report.limits = Some(limits::limits(&servers, folder.path(), effort).await?);
+    }
+    if let Some(sources) = &cli.peers {
+        for peer in [peers::DIRECT, peers::QUEUE] {
+            let measured = measure_peer(peer, &servers, sources, folder.path(), effort).await?;
+            report.targets.insert(peer.name.to_owned(), measured);
+        }
+    }
+    let embedded = Product::start(None, folder.path()).await?;
+    let mut common = Common::default();
+    measure_common(&embedded, effort, &mut common).await?;
+    report.targets.insert(embedded.target.name.clone(), common);
+    drop(embedded);
+    measure_product(&servers, folder.path(), effort, cli.throughput, &mut report).await?;
+    drop(servers);
+
+    std::fs::create_dir_all(&cli.out)?;
+    std::fs::write(
+        cli.out.join("report.json"),
+        serde_json::to_vec_pretty(&report)?,
+    )?;
+    plot::draw(&report, &cli.out.join("bench.svg"))?;
+    std::io::stdout().write_all(report.table()?.as_bytes())?;
+    Ok(())
+}
+
+async fn measure_common(
+    product: &Product,
+    effort: Effort,
+    common: &mut Common,
+) -> anyhow::Result<()> {
+    let target = &product.target;
+    tracing::info!("{}: webhooks as fast as they are answered", target.name);
+    measure::warm_up(target).await?;
+    common.throughput = Some(measure::throughput(target, effort).await?);
+    tracing::info!("{}: {BUSY} webhooks/s", target.name);
+    common.steady = Some(measure::steady(target, BUSY, effort).await?);
+    tracing::info!("{}: confirms", target.name);
+    common.confirm = Some(measure::confirm(target, effort).await?);
+    common.memory_mb = target.memory_mb()?;
+    Ok(())
+}
+
+async fn measure_peer(
+    peer: Peer,
+    servers: &Servers,
+    sources: &Path,
+    folder: &Path,
+    effort: Effort,
+) -> anyhow::Result<Common> {
+    tracing::info!("{}", peer.name);
+    let running = peer.start(servers, sources, folder, true).await?;
+    let mut common = Common::default();
+    measure::warm_up(&running.target).await?;
+    common.throughput = Some(measure::throughput(&running.target, effort).await?);
+    common.steady = Some(measure::steady(&running.target, BUSY, effort).await?);
+    common.confirm = Some(measure::confirm(&running.target, effort).await?);
+    common.memory_mb = running.target.memory_mb()?;
+    running.stop().await?;
+    if peer.has_queue() {
+        let running = peer.start(servers, sources, folder, false).await?;
+        common.spike = Some(measure::spike(&running.target, effort).await?);
+        running.stop().await?;
+    }
+    Ok(common)
+}
+
+async fn measure_product(
+    servers: &Servers,
+    folder: &Path,
+    effort: Effort,
+    throughput_only: bool,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut product = Product::start(Some(servers), folder).await?;
+    let mut common = Common::default();
+    measure_common(&product, effort, &mut common).await?;
+    if !throughput_only {
+        tracing::info!("product: latency against rate");
+        for rate in RATES {
+            let once = Effort { runs: 1, ..effort };
+            let steady = measure::steady(&product.target, rate, once).await?;
+            report.rates.push(steady);
+        }
+        tracing::info!("product: a spike without a worker, and the backlog it leaves");
+        product.stop_worker().await?;
+        let spike = measure::spike(&product.target, effort).await?;
+        report.backlog = Some(measure::backlog(&mut product, &spike, BACKLOG).await?);
+        common.spike = Some(spike);
+        tracing::info!("product: pages that wait");
+        for waiters in [10, 1000] {
+            let waiting = measure::waiting(&mut product, waiters).await?;
+            report.waiting.push(waiting);
+        }
+        tracing::info!("product: Checkout Sessions");
+        report.create_session = Some(measure::create_session(&product, effort).await?);
+        common.memory_mb = product.target.memory_mb()?;
+    }
+    report.targets.insert(product.target.name.clone(), common);
+    Ok(())
+}
+
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = model
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("unknown processor", |(_, name)| name.trim())
+        .to_owned();
+    format!("{cores} cores of {model}")
+}

@@ -1,0 +1,127 @@
+//! A spike has left many events on the queue, and the worker comes back: how fast they become
+//! rows, and what it is like for a buyer who pays meanwhile.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+use serde::Serialize;
+use serde_json::Value;
+use stripe_sim::Outcome;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CONNECTIONS, Spike, confirm,
+    create_session::{begin, slots},
+};
+use crate::{
+    figures::{Times, per_second},
+    http::Connection,
+    product::Product,
+};
+
+/// Between two buyers.
+const PAUSE: Duration = Duration::from_millis(50);
+/// More than can ask one after the other meanwhile.
+const BUYERS: usize = 800;
+/// Between two counts of the rows.
+const LOOK: Duration = Duration::from_millis(200);
+/// For all of them.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+#[derive(Debug, Serialize)]
+pub struct Backlog {
+    pub events: usize,
+    pub per_second: f64,
+    /// For a buyer whose webhook stands at the end of it all: from the question to the booking.
+    pub confirms: Times,
+    pub confirmed: usize,
+    /// Seconds since the worker was started, and rows by then.
+    pub progress: Vec<(f64, usize)>,
+}
+
+/// - `spike`: what is on the queue already.
+/// - `at_least`: events to begin with.
+pub async fn backlog(
+    product: &mut Product,
+    spike: &Spike,
+    at_least: usize,
+) -> anyhow::Result<Backlog> {
+    let mut events = spike.queued;
+    if let Some(missing) = at_least.checked_sub(events).filter(|it| *it > 0) {
+        let missing = u32::try_from(missing)?;
+        let generator = product.target.expect(missing).await?;
+        let posted = generator
+            .as_fast_as_answered(CONNECTIONS, missing, Duration::from_mins(2))
+            .await?;
+        events += posted.accepted;
+    }
+    let buyers = paid_buyers(product).await?;
+    let before = product.target.rows.count().await?;
+    let drained = CancellationToken::new();
+    let asking = tokio::spawn(ask(product.target.address, buyers, drained.clone()));
+    product.start_worker()?;
+    let start = Instant::now();
+    let mut progress = Vec::new();
+    loop {
+        let rows = product.target.rows.count().await? - before;
+        progress.push((start.elapsed().as_secs_f64(), rows));
+        // Buyers who asked are among them, and those whom reconcile found: a few of a thousand.
+        if rows >= events {
+            break;
+        }
+        ensure!(start.elapsed() < PATIENCE, "{rows} of {events} rows");
+        tokio::time::sleep(LOOK).await;
+    }
+    let took = start.elapsed();
+    drained.cancel();
+    let times = asking.await??;
+    Ok(Backlog {
+        events,
+        per_second: per_second(events, took),
+        confirmed: times.len(),
+        confirms: Times::of(times),
+        progress,
+    })
+}
+
+/// Buyers who have paid, and whose webhooks never come.
+async fn paid_buyers(product: &Product) -> anyhow::Result<Vec<String>> {
+    let slots = slots(product).await?;
+    let mut connection = Connection::open(product.target.address).await?;
+    let mut sessions = Vec::new();
+    for slot in slots.iter().cycle().take(BUYERS) {
+        let session = begin(&mut connection, *slot).await?;
+        product.stripe.pay(&session, Outcome::Succeed).await?;
+        sessions.push(session);
+    }
+    Ok(sessions)
+}
+
+/// One buyer after the other asks, until `enough`.
+async fn ask(
+    address: SocketAddr,
+    sessions: Vec<String>,
+    enough: CancellationToken,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    // The worker is still starting.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut connection = Connection::open(address).await?;
+    for session in sessions {
+        if enough.is_cancelled() {
+            break;
+        }
+        let began = Instant::now();
+        let wait = Some(("prefer", "wait=10"));
+        let body = confirm::body(&session);
+        let (status, answer) = connection.post(confirm::PATH, wait, body).await?;
+        times.push(began.elapsed());
+        let answer: Value = serde_json::from_slice(&answer)?;
+        ensure!(answer["status"] == "confirmed", "{status} {answer}");
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(times)
+}

@@ -1,0 +1,173 @@
+//! The product on private servers, as somebody would run it: ingress and one worker; or all of
+//! it in one process with SQLite.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rig::{Servers, Supervised, binary, create_database, free_port};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use stripe_sim::{Faults, StripeSim};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    event::{SECRET, Template},
+    holds::Holds,
+    http::Connection,
+    rows::Rows,
+    target::Target,
+};
+
+/// For the first answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Product {
+    pub target: Target,
+    pub stripe: StripeSim,
+    ingress: Arc<Supervised>,
+    worker: Option<Arc<Supervised>>,
+    pub variables: BTreeMap<String, String>,
+    folder: PathBuf,
+    shutdown: CancellationToken,
+}
+
+impl Product {
+    /// - `servers`: none for the embedded default.
+    pub async fn start(servers: Option<&Servers>, folder: &Path) -> anyhow::Result<Self> {
+        let shutdown = CancellationToken::new();
+        let stripe = StripeSim::start(
+            stripe_sim::Config {
+                listen_addr: ([127, 0, 0, 1], 0).into(),
+                webhook_url: None,
+                webhook_secret: SECRET.to_owned(),
+                snapshot: None,
+            },
+            shutdown.clone(),
+        )
+        .await?;
+        stripe.set_faults(Faults {
+            deliver_webhooks: false,
+            ..Faults::default()
+        });
+        let (name, service) = match servers {
+            Some(_) => ("product", "ingress"),
+            None => ("product, embedded", "local"),
+        };
+        let database_url = match servers {
+            Some(servers) => create_database(servers, "benchmark").await?,
+            None => format!("sqlite://{}", folder.join("shop.sqlite").display()),
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let mut variables = BTreeMap::from(
+            [
+                ("DATABASE_URL", database_url.clone()),
+                ("STRIPE_SECRET_KEY", "sk_test_of_the_benchmark".to_owned()),
+                ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
+                ("STRIPE_API_BASE", stripe.base_url().to_owned()),
+                ("LISTEN_ADDR", address.to_string()),
+                ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
+            ]
+            .map(|(variable, value)| (variable.to_owned(), value)),
+        );
+        if let Some(servers) = servers {
+            variables.insert("AMQP_URL".to_owned(), servers.amqp_url.clone());
+            variables.insert("QUEUE_PREFIX".to_owned(), "benchmark".to_owned());
+        }
+        let db = open(&database_url).await?;
+        let log = folder.join(format!("{service}.log"));
+        let ingress = Supervised::start(binary(service)?, &[], &variables, log)?;
+        wait_for(address).await?;
+        let mut product = Self {
+            target: Target {
+                name: name.to_owned(),
+                address,
+                rows: Arc::new(Rows {
+                    db: db.clone(),
+                    // Ids ascend with time; those that growth makes up come before all others.
+                    count: "SELECT count(*) AS count FROM booking \
+                            WHERE id > '00000001-0000-0000-0000-000000000000'",
+                    one: "SELECT 1 FROM booking JOIN checkout ON checkout.id = booking.checkout_id \
+                          WHERE checkout.session_id = $1",
+                }),
+                processes: BTreeMap::new(),
+                holds: Some(Holds::new(db).await?),
+                template: Arc::new(Template::new()?),
+            },
+            stripe,
+            ingress,
+            worker: None,
+            variables,
+            folder: folder.to_owned(),
+            shutdown,
+        };
+        if servers.is_some() {
+            product.start_worker()?;
+        }
+        product.note_processes();
+        Ok(product)
+    }
+
+    /// Starts the worker again.
+    pub fn start_worker(&mut self) -> anyhow::Result<()> {
+        let log = self.folder.join("worker.log");
+        let worker = Supervised::start(binary("worker")?, &["run"], &self.variables, log)?;
+        self.worker = Some(worker);
+        self.note_processes();
+        Ok(())
+    }
+
+    /// Ends the worker as an operator does. Ingress goes on.
+    pub async fn stop_worker(&mut self) -> anyhow::Result<()> {
+        if let Some(worker) = self.worker.take() {
+            worker.terminate(true).await?;
+        }
+        self.note_processes();
+        Ok(())
+    }
+
+    fn note_processes(&mut self) {
+        let worker = self.worker.as_ref().and_then(|it| it.pid());
+        self.target.processes = [("ingress", self.ingress.pid()), ("worker", worker)]
+            .into_iter()
+            .filter_map(|(name, pid)| Some((name, pid?)))
+            .collect();
+    }
+}
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+async fn open(url: &str) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(16)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .busy_timeout(Duration::from_secs(30))
+        });
+    let db = Database::connect(options).await?;
+    migrations::up(&db).await?;
+    Ok(db)
+}
+
+/// Waits until something answers.
+pub async fn wait_for(address: SocketAddr) -> anyhow::Result<()> {
+    let answered = async {
+        while Connection::open(address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answered).await?;
+    // What listens may still be connecting to what it needs.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(())
+}

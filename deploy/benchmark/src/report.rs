@@ -1,0 +1,145 @@
+//! What came out, for people and for programs.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde::Serialize;
+
+use crate::{
+    limits::Limits,
+    measure::{Backlog, Confirm, CreateSession, Spike, Steady, Throughput, Waiting},
+};
+
+/// Everything of one sitting.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    pub date: String,
+    pub machine: String,
+    pub limits: Option<Limits>,
+    /// The product and the peers, by name.
+    pub targets: BTreeMap<String, Common>,
+    /// The product alone.
+    pub rates: Vec<Steady>,
+    pub backlog: Option<Backlog>,
+    pub waiting: Vec<Waiting>,
+    pub create_session: Option<CreateSession>,
+}
+
+/// What the product and its peers have in common.
+#[derive(Debug, Default, Serialize)]
+pub struct Common {
+    pub throughput: Option<Throughput>,
+    pub steady: Option<Steady>,
+    pub spike: Option<Spike>,
+    pub confirm: Option<Confirm>,
+    /// After all of it, by process.
+    pub memory_mb: BTreeMap<&'static str, f64>,
+}
+
+impl Report {
+    /// A table in Markdown, a column for each target.
+    pub fn table(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        let names: Vec<&str> = self.targets.keys().map(String::as_str).collect();
+        writeln!(out, "{}, {}\n", self.date, self.machine)?;
+        writeln!(out, "| | {} |", names.join(" | "))?;
+        writeln!(out, "| --- |{}", " ---: |".repeat(names.len()))?;
+        let mut row = |what: &str, cell: &dyn Fn(&Common) -> Option<String>| {
+            let cells = self
+                .targets
+                .values()
+                .map(|it| cell(it).unwrap_or("–".into()));
+            let cells: Vec<String> = cells.collect();
+            writeln!(out, "| {what} | {} |", cells.join(" | "))
+        };
+        row("accepted webhooks/s", &|it| {
+            Some(whole(it.throughput.as_ref()?.accepted_per_second))
+        })?;
+        row("rows/s", &|it| {
+            Some(whole(it.throughput.as_ref()?.rows_per_second))
+        })?;
+        row("answer at that rate, p50 / p99 ms", &|it| {
+            let times = it.throughput.as_ref()?.answers;
+            Some(format!("{:.1} / {:.1}", times.p50, times.p99))
+        })?;
+        row("CPU of an event, ms", &|it| {
+            let cpu = &it.throughput.as_ref()?.cpu_ms;
+            Some(by_process(cpu, |ms| format!("{ms:.3}")))
+        })?;
+        row("answer at 200/s, p50 / p99 ms", &|it| {
+            let times = it.steady.as_ref()?.answers;
+            Some(format!("{:.1} / {:.1}", times.p50, times.p99))
+        })?;
+        row("visible row at 200/s, p50 / p99 ms", &|it| {
+            let times = it.steady.as_ref()?.rows;
+            Some(format!("{:.1} / {:.1}", times.p50, times.p99))
+        })?;
+        row("webhooks/s without a worker", &|it| {
+            Some(whole(it.spike.as_ref()?.accepted_per_second))
+        })?;
+        row("confirms/s", &|it| {
+            Some(whole(it.confirm.as_ref()?.per_second))
+        })?;
+        row("memory afterwards, MB", &|it| {
+            Some(by_process(&it.memory_mb, |mb| format!("{mb:.0}")))
+        })?;
+        writeln!(out)?;
+        self.alone(&mut out)?;
+        Ok(out)
+    }
+
+    /// What only the product was asked for, and what limits it.
+    fn alone(&self, out: &mut String) -> std::fmt::Result {
+        if let Some(backlog) = &self.backlog {
+            let (events, rate) = (backlog.events, whole(backlog.per_second));
+            writeln!(out, "- A backlog of {events} events: {rate}/s")?;
+            let (times, buyers) = (backlog.confirms, backlog.confirmed);
+            let [p50, p99] = [times.p50, times.p99];
+            writeln!(
+                out,
+                "- Meanwhile, from a confirm to the booking, {buyers} buyers: p50 {p50:.0}, p99 {p99:.0} ms"
+            )?;
+        }
+        for waiting in &self.waiting {
+            let (waiters, load) = (waiting.waiters, waiting.database_per_second);
+            let last = waiting.answered.max;
+            writeln!(
+                out,
+                "- {waiters} pages that wait: {load:.0} transactions/s; the last one answered \
+                 {last:.0} ms after a worker came"
+            )?;
+        }
+        if let Some(created) = &self.create_session {
+            let rate = whole(created.per_second);
+            let [p50, ours] = [created.answers.p50, created.ours_alone.p50];
+            writeln!(
+                out,
+                "- Checkout Sessions, 64 at once at a Stripe of 50 ms: {rate}/s, p50 {p50:.1} ms; \
+                 one at a time {ours:.1} ms of our own"
+            )?;
+        }
+        if let Some(limits) = &self.limits {
+            writeln!(
+                out,
+                "- Limits: the broker confirms {}/s, and {}/s while it delivers them; the database commits \
+                 {} bookings with payments a second in four round trips, {} in one, {} by 50",
+                whole(limits.confirms),
+                whole(limits.through),
+                whole(limits.transactions),
+                whole(limits.statements),
+                whole(limits.batched),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn whole(value: f64) -> String {
+    format!("{value:.0}")
+}
+
+fn by_process(values: &BTreeMap<&'static str, f64>, show: impl Fn(f64) -> String) -> String {
+    let each = values
+        .iter()
+        .map(|(name, value)| format!("{name} {}", show(*value)));
+    each.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,55 @@
+//! What is visible in the database, of the product or of a peer.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+
+/// Between two counts.
+const LOOK: Duration = Duration::from_millis(50);
+/// For rows that were promised.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The rows that payments lead to.
+#[derive(Debug)]
+pub struct Rows {
+    pub db: DatabaseConnection,
+    /// Counts all of them, as `count`.
+    pub count: &'static str,
+    /// Selects that of the session `$1`.
+    pub one: &'static str,
+}
+
+impl Rows {
+    pub async fn count(&self) -> anyhow::Result<usize> {
+        let statement = Statement::from_string(self.db.get_database_backend(), self.count);
+        let row = self.db.query_one_raw(statement).await?.context("a count")?;
+        Ok(usize::try_from(row.try_get::<i64>("", "count")?)?)
+    }
+
+    pub async fn has(&self, session_id: &str) -> anyhow::Result<bool> {
+        let backend = self.db.get_database_backend();
+        let statement =
+            Statement::from_sql_and_values(backend, self.one, [session_id.to_owned().into()]);
+        Ok(self.db.query_one_raw(statement).await?.is_some())
+    }
+
+    /// Waits until there are so many, and fails if there are more.
+    ///
+    /// Returns how long that took.
+    pub async fn wait_for(&self, count: usize) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        loop {
+            let now = self.count().await?;
+            ensure!(now <= count, "{now} rows where {count} were promised");
+            if now == count {
+                return Ok(start.elapsed());
+            }
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "{now} of {count} rows after {PATIENCE:?}"
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What is measured: something that takes Stripe's webhooks and leads to rows.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use crate::{event::Template, generator::Generator, holds::Holds, rows::Rows, usage};
+
+/// The product or a peer, running.
+pub struct Target {
+    pub name: String,
+    /// Of its HTTP service.
+    pub address: SocketAddr,
+    pub rows: Arc<Rows>,
+    /// Its processes by name.
+    pub processes: BTreeMap<&'static str, u32>,
+    /// Where the buyers' holds are made. Peers write whatever an event says.
+    pub holds: Option<Holds>,
+    pub template: Arc<Template>,
+}
+
+/// Numbers the generator's runs, so that no two have a buyer in common.
+static RUNS: AtomicU32 = AtomicU32::new(1);
+
+impl Target {
+    /// A generator whose buyers are about to pay.
+    ///
+    /// - `buyers`: at most so many.
+    pub async fn expect(&self, buyers: u32) -> anyhow::Result<Generator> {
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        if let Some(holds) = &self.holds {
+            holds.make(run, buyers).await?;
+        }
+        Ok(Generator {
+            address: self.address,
+            template: self.template.clone(),
+            run,
+        })
+    }
+
+    /// Time on the processor so far, by process, in ms.
+    pub fn cpu_ms(&self) -> anyhow::Result<BTreeMap<&'static str, f64>> {
+        let of =
+            |(name, pid): (&&'static str, &u32)| Ok((*name, usage::cpu(*pid)?.as_secs_f64() * 1e3));
+        self.processes.iter().map(of).collect()
+    }
+
+    /// Memory now, by process, in MB.
+    pub fn memory_mb(&self) -> anyhow::Result<BTreeMap<&'static str, f64>> {
+        let of = |(name, pid): (&&'static str, &u32)| Ok((*name, usage::memory_mb(*pid)?));
+        self.processes.iter().map(of).collect()
+    }
+}
