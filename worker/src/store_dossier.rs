@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    sea_query::Expr,
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    IntoActiveModel, QueryFilter, sea_query::Expr,
 };
 use shared::db::{
     self, booking,
@@ -14,7 +14,7 @@ use shared::db::{
 };
 use uuid::Uuid;
 
-use crate::dossier::{Dossier, Known};
+use crate::dossier::Dossier;
 
 /// Writes what has changed.
 pub async fn store<'a>(
@@ -23,38 +23,75 @@ pub async fn store<'a>(
 ) -> Result<(), DbErr> {
     let changed: Vec<&Dossier> = dossiers.filter(|it| it.known != it.stored).collect();
     store_checkouts(tx, &changed).await?;
-    let mut payments = Vec::new();
-    let mut bookings = Vec::new();
-    for Dossier { known, stored } in &changed {
-        match (&known.payment, &stored.payment) {
-            (Some(new), None) => payments.push(payment::ActiveModel::from(new.clone()).reset_all()),
-            (Some(now), Some(before)) if now != before => {
-                let row = payment::ActiveModel::from(now.clone()).reset_all();
-                row.update(tx).await?;
-            }
-            _ => {}
+    let mut payments = Changes::<payment::ActiveModel>::default();
+    let mut bookings = Changes::<booking::ActiveModel>::default();
+    let mut refunds = Changes::<refund::ActiveModel>::default();
+    let mut disputes = Changes::<dispute::ActiveModel>::default();
+    let mut promises = Changes::<outbox::ActiveModel>::default();
+    for Dossier { known, stored } in changed {
+        payments.note(known.payment.as_ref(), stored.payment.as_ref());
+        bookings.note(known.booking.as_ref(), stored.booking.as_ref());
+        for row in &known.refunds {
+            let before = stored.refunds.iter().find(|it| it.id == row.id);
+            refunds.note(Some(row), before);
         }
-        match (&known.booking, &stored.booking) {
-            (Some(new), None) => bookings.push(booking::ActiveModel::from(new.clone()).reset_all()),
-            (Some(now), Some(before)) if now != before => {
-                let row = booking::ActiveModel::from(now.clone()).reset_all();
-                row.update(tx).await?;
-            }
-            _ => {}
+        for row in &known.disputes {
+            let before = stored.disputes.iter().find(|it| it.id == row.id);
+            disputes.note(Some(row), before);
         }
-        store_what_is_rare(tx, known, stored).await?;
+        promises.note(known.promise.as_ref(), stored.promise.as_ref());
     }
-    if !payments.is_empty() {
-        payment::Entity::insert_many(payments)
-            .exec_without_returning(tx)
-            .await?;
+    payments.write(tx).await?;
+    bookings.write(tx).await?;
+    refunds.write(tx).await?;
+    disputes.write(tx).await?;
+    promises.write(tx).await
+}
+
+/// Rows of one table that are not yet what they shall be.
+struct Changes<A> {
+    new: Vec<A>,
+    changed: Vec<A>,
+}
+
+impl<A> Default for Changes<A> {
+    fn default() -> Self {
+        Self {
+            new: Vec::new(),
+            changed: Vec::new(),
+        }
     }
-    if !bookings.is_empty() {
-        booking::Entity::insert_many(bookings)
-            .exec_without_returning(tx)
-            .await?;
+}
+
+impl<A: ActiveModelTrait> Changes<A> {
+    fn note<M: Into<A> + Clone + PartialEq>(&mut self, now: Option<&M>, before: Option<&M>) {
+        let Some(row) = now.filter(|_| now != before) else {
+            return;
+        };
+        let rows = match before {
+            None => &mut self.new,
+            Some(_) => &mut self.changed,
+        };
+        rows.push(row.clone().into().reset_all());
     }
-    Ok(())
+}
+
+impl<A> Changes<A>
+where
+    A: ActiveModelBehavior + Send,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+{
+    async fn write(self, tx: &impl ConnectionTrait) -> Result<(), DbErr> {
+        if !self.new.is_empty() {
+            A::Entity::insert_many(self.new)
+                .exec_without_returning(tx)
+                .await?;
+        }
+        for row in self.changed {
+            row.update(tx).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Seats are not among it: they are taken and freed when that is decided, because the database
@@ -90,57 +127,6 @@ async fn store_checkouts(tx: &impl ConnectionTrait, changed: &[&Dossier]) -> Res
             .filter(db::one_of(tx, checkout::Column::Id, ids))
             .exec(tx)
             .await?;
-    }
-    Ok(())
-}
-
-async fn store_what_is_rare(
-    tx: &impl ConnectionTrait,
-    known: &Known,
-    stored: &Known,
-) -> Result<(), DbErr> {
-    for row in &known.refunds {
-        match stored.refunds.iter().find(|it| it.id == row.id) {
-            None => {
-                let new = refund::ActiveModel::from(row.clone()).reset_all();
-                refund::Entity::insert(new)
-                    .exec_without_returning(tx)
-                    .await?;
-            }
-            Some(before) if before != row => {
-                let row = refund::ActiveModel::from(row.clone()).reset_all();
-                row.update(tx).await?;
-            }
-            Some(_) => {}
-        }
-    }
-    for row in &known.disputes {
-        match stored.disputes.iter().find(|it| it.id == row.id) {
-            None => {
-                let new = dispute::ActiveModel::from(row.clone()).reset_all();
-                dispute::Entity::insert(new)
-                    .exec_without_returning(tx)
-                    .await?;
-            }
-            Some(before) if before != row => {
-                let row = dispute::ActiveModel::from(row.clone()).reset_all();
-                row.update(tx).await?;
-            }
-            Some(_) => {}
-        }
-    }
-    match (&known.promise, &stored.promise) {
-        (Some(new), None) => {
-            let new = outbox::ActiveModel::from(new.clone()).reset_all();
-            outbox::Entity::insert(new)
-                .exec_without_returning(tx)
-                .await?;
-        }
-        (Some(now), Some(before)) if now != before => {
-            let row = outbox::ActiveModel::from(now.clone()).reset_all();
-            row.update(tx).await?;
-        }
-        _ => {}
     }
     Ok(())
 }
