@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Lane, OpenError, PublishError, Publisher, RetryTier, embedded, rabbitmq_consumer};
+use super::{
+    Lane, OpenError, PublishError, Publisher, RetryTier, embedded, rabbitmq_answer,
+    rabbitmq_consumer,
+};
 use crate::{message::Envelope, retry, settings::QueueSettings};
 
 /// Failed messages enter their tier up to a fifth of this later, or of the tier if it is shorter.
@@ -154,7 +157,7 @@ pub struct Delivery {
 }
 
 pub(super) enum Answer {
-    RabbitMq(rabbitmq_consumer::Answer),
+    RabbitMq(rabbitmq_answer::Answer),
     Embedded(embedded::Answer),
 }
 
@@ -197,7 +200,7 @@ impl Delivery {
                 Answer::Embedded(answer) => embedded.push(answer),
             }
         }
-        rabbitmq_consumer::Answer::ack_all(broker).await?;
+        rabbitmq_answer::Answer::ack_all(broker).await?;
         embedded::Answer::ack_all(embedded).await
     }
 

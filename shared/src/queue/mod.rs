@@ -10,6 +10,7 @@ mod embedded;
 mod inspection;
 mod publisher;
 mod rabbitmq;
+mod rabbitmq_answer;
 mod rabbitmq_consumer;
 mod stall;
 pub mod topology;
