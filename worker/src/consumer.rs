@@ -79,7 +79,7 @@ pub async fn consume(
 /// How much of one lane a worker takes at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Hands {
-    /// Jobs, or batches of them, that run at once.
+    /// Jobs that run at once.
     pub concurrency: u16,
     /// Events that share one transaction, at most.
     pub batch: u16,
@@ -89,6 +89,16 @@ impl Hands {
     /// Of what waits for Stripe, as much as is worked on: the rest is for others to take.
     fn batch(self, lane: Lane) -> u16 {
         if lane == Lane::Events { self.batch } else { 1 }
+    }
+
+    /// One, where events share a transaction: what arrives during it makes the next one larger,
+    /// and each commit waits for a disk that the broker needs as well.
+    fn batches_at_once(self, lane: Lane) -> u16 {
+        if self.batch(lane) > 1 {
+            1
+        } else {
+            self.concurrency
+        }
     }
 
     /// Enough that the next batch is there when one is done.
@@ -102,13 +112,7 @@ impl Hands {
 /// connection.
 async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer: Consumer) {
     let permits = Arc::new(Semaphore::new(hands.concurrency.into()));
-    // One transaction at a time: what arrives during it makes the next one larger, and each
-    // commit waits for a disk that the broker needs as well.
-    let turns = Arc::new(Semaphore::new(if hands.batch(lane) > 1 {
-        1
-    } else {
-        hands.concurrency.into()
-    }));
+    let turns = Arc::new(Semaphore::new(hands.batches_at_once(lane).into()));
     let mut jobs = JoinSet::new();
     loop {
         // First the permit, then the message: what we cannot run yet stays on the queue.
