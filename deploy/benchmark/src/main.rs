@@ -9,6 +9,7 @@
     reason = "these are figures for people; money is not among them"
 )]
 
+mod closed_loop;
 mod event;
 mod figures;
 mod generator;
@@ -40,6 +41,7 @@ use crate::{
     peers::Peer,
     product::Product,
     report::{Common, Report},
+    target::Target,
 };
 
 /// Events of a backlog.
@@ -56,12 +58,9 @@ struct Cli {
     /// One short run of each instead of the median of several.
     #[arg(long)]
     quick: bool,
-    /// Leave out what broker and database can do at best.
+    /// Only what the product and its peers have in common: throughput, latency at 200/s, confirms.
     #[arg(long)]
-    no_limits: bool,
-    /// Only the throughput of the product, to see what a change does.
-    #[arg(long)]
-    throughput: bool,
+    brief: bool,
     /// Only how it compares with itself once its tables hold so many bookings.
     #[arg(long, value_name = "BOOKINGS")]
     grown: Option<u64>,
@@ -94,79 +93,90 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let effort = if cli.quick {
-        Effort {
-            runs: 1,
-            time: Duration::from_secs(3),
-        }
-    } else {
-        Effort {
-            runs: 3,
-            time: Duration::from_secs(6),
-        }
+    let (runs, seconds) = if cli.quick { (1, 3) } else { (3, 6) };
+    let effort = Effort {
+        runs,
+        time: Duration::from_secs(seconds),
     };
     let folder = rig::folder("bookonce-bench")?;
     let servers = Servers::start(folder.path()).context("private servers")?;
+    if let Some(bookings) = cli.grown {
+        return measure_grown(&servers, folder.path(), bookings, effort).await;
+    }
     let mut report = Report {
         date: time::UtcDateTime::now().date().to_string(),
         machine: machine(),
         ..Report::default()
     };
-    if let Some(bookings) = cli.grown {
-        let mut product = Product::start(Some(&servers), folder.path()).await?;
-        measure::warm_up(&product.target).await?;
-        let growth = measure::growth(&mut product, &servers, bookings, effort).await?;
-        std::io::stdout().write_all(&serde_json::to_vec_pretty(&growth)?)?;
-        anyhow::ensure!(
-            growth.scans.is_empty(),
-            "whole tables are read: {:?}",
-            growth.scans
-        );
-        return Ok(());
-    }
-    if !cli.no_limits && !cli.throughput {
-        tracing::info!("The limits of broker and database");
-        report.limits = Some(limits::limits(&servers, folder.path(), effort).await?);
-    }
-    if let Some(sources) = &cli.peers {
-        for peer in [peers::DIRECT, peers::QUEUE] {
-            let measured = measure_peer(peer, &servers, sources, folder.path(), effort).await?;
-            report.targets.insert(peer.name.to_owned(), measured);
-        }
-    }
-    let embedded = Product::start(None, folder.path()).await?;
-    let mut common = Common::default();
-    measure_common(&embedded, effort, &mut common).await?;
-    report.targets.insert(embedded.target.name.clone(), common);
-    drop(embedded);
-    measure_product(&servers, folder.path(), effort, cli.throughput, &mut report).await?;
-    drop(servers);
-
+    let measured = measure_all(&cli, &servers, folder.path(), effort, &mut report).await;
+    // What there is, even if something failed on the way.
     std::fs::create_dir_all(&cli.out)?;
-    std::fs::write(
-        cli.out.join("report.json"),
-        serde_json::to_vec_pretty(&report)?,
-    )?;
-    plot::draw(&report, &cli.out.join("bench.svg"))?;
+    let json = serde_json::to_vec_pretty(&report)?;
+    std::fs::write(cli.out.join("report.json"), json)?;
     std::io::stdout().write_all(report.table()?.as_bytes())?;
+    measured?;
+    if !cli.brief {
+        plot::draw(&report, &cli.out.join("bench.svg"))?;
+    }
     Ok(())
 }
 
-async fn measure_common(
-    product: &Product,
+async fn measure_all(
+    cli: &Cli,
+    servers: &Servers,
+    folder: &Path,
     effort: Effort,
-    common: &mut Common,
+    report: &mut Report,
 ) -> anyhow::Result<()> {
-    let target = &product.target;
+    if !cli.brief {
+        tracing::info!("The limits of broker and database");
+        report.limits = Some(limits::limits(servers, folder, effort).await?);
+    }
+    if let Some(sources) = &cli.peers {
+        for peer in [peers::DIRECT, peers::QUEUE] {
+            let measured = measure_peer(peer, servers, sources, folder, effort).await?;
+            report.targets.insert(peer.name.to_owned(), measured);
+        }
+    }
+    let embedded = Product::start(None, folder).await?;
+    let measured = measure_common(&embedded.target, effort).await?;
+    report
+        .targets
+        .insert(embedded.target.name.clone(), measured);
+    drop(embedded);
+    measure_product(servers, folder, effort, cli.brief, report).await
+}
+
+async fn measure_grown(
+    servers: &Servers,
+    folder: &Path,
+    bookings: u64,
+    effort: Effort,
+) -> anyhow::Result<()> {
+    let mut product = Product::start(Some(servers), folder).await?;
+    measure::warm_up(&product.target).await?;
+    let growth = measure::growth(&mut product, servers, bookings, effort).await?;
+    std::io::stdout().write_all(&serde_json::to_vec_pretty(&growth)?)?;
+    let scans = growth.scans;
+    anyhow::ensure!(scans.is_empty(), "whole tables are read: {scans:?}");
+    Ok(())
+}
+
+async fn measure_common(target: &Target, effort: Effort) -> anyhow::Result<Common> {
     tracing::info!("{}: webhooks as fast as they are answered", target.name);
     measure::warm_up(target).await?;
-    common.throughput = Some(measure::throughput(target, effort).await?);
+    let throughput = measure::throughput(target, effort).await?;
     tracing::info!("{}: {BUSY} webhooks/s", target.name);
-    common.steady = Some(measure::steady(target, BUSY, effort).await?);
+    let steady = measure::steady(target, BUSY, effort).await?;
     tracing::info!("{}: confirms", target.name);
-    common.confirm = Some(measure::confirm(target, effort).await?);
-    common.memory_mb = target.memory_mb()?;
-    Ok(())
+    let confirm = measure::confirm(target, effort).await?;
+    Ok(Common {
+        throughput: Some(throughput),
+        steady: Some(steady),
+        confirm: Some(confirm),
+        spike: None,
+        memory_mb: target.memory_mb()?,
+    })
 }
 
 async fn measure_peer(
@@ -176,16 +186,11 @@ async fn measure_peer(
     folder: &Path,
     effort: Effort,
 ) -> anyhow::Result<Common> {
-    tracing::info!("{}", peer.name);
     let running = peer.start(servers, sources, folder, true).await?;
-    let mut common = Common::default();
-    measure::warm_up(&running.target).await?;
-    common.throughput = Some(measure::throughput(&running.target, effort).await?);
-    common.steady = Some(measure::steady(&running.target, BUSY, effort).await?);
-    common.confirm = Some(measure::confirm(&running.target, effort).await?);
-    common.memory_mb = running.target.memory_mb()?;
+    let mut common = measure_common(&running.target, effort).await?;
     running.stop().await?;
     if peer.has_queue() {
+        tracing::info!("{}: a spike without a worker", peer.name);
         let running = peer.start(servers, sources, folder, false).await?;
         common.spike = Some(measure::spike(&running.target, effort).await?);
         running.stop().await?;
@@ -197,13 +202,12 @@ async fn measure_product(
     servers: &Servers,
     folder: &Path,
     effort: Effort,
-    throughput_only: bool,
+    brief: bool,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let mut product = Product::start(Some(servers), folder).await?;
-    let mut common = Common::default();
-    measure_common(&product, effort, &mut common).await?;
-    if !throughput_only {
+    let mut common = measure_common(&product.target, effort).await?;
+    if !brief {
         tracing::info!("product: latency against rate");
         for rate in RATES {
             let once = Effort { runs: 1, ..effort };

@@ -10,7 +10,6 @@ use std::{
 };
 
 use rig::{Servers, Supervised, binary, create_database, free_port};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use stripe_sim::{Faults, StripeSim};
 use tokio_util::sync::CancellationToken;
 
@@ -39,16 +38,7 @@ impl Product {
     /// - `servers`: none for the embedded default.
     pub async fn start(servers: Option<&Servers>, folder: &Path) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
-        let stripe = StripeSim::start(
-            stripe_sim::Config {
-                listen_addr: ([127, 0, 0, 1], 0).into(),
-                webhook_url: None,
-                webhook_secret: SECRET.to_owned(),
-                snapshot: None,
-            },
-            shutdown.clone(),
-        )
-        .await?;
+        let stripe = rig::stand_in(SECRET, shutdown.clone()).await?;
         stripe.set_faults(Faults {
             deliver_webhooks: false,
             ..Faults::default()
@@ -62,22 +52,12 @@ impl Product {
             None => format!("sqlite://{}", folder.join("shop.sqlite").display()),
         };
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let mut variables = BTreeMap::from(
-            [
-                ("DATABASE_URL", database_url.clone()),
-                ("STRIPE_SECRET_KEY", "sk_test_of_the_benchmark".to_owned()),
-                ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
-                ("STRIPE_API_BASE", stripe.base_url().to_owned()),
-                ("LISTEN_ADDR", address.to_string()),
-                ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
-            ]
-            .map(|(variable, value)| (variable.to_owned(), value)),
-        );
+        let mut variables = rig::variables(&stripe, SECRET, address, &database_url);
         if let Some(servers) = servers {
             variables.insert("AMQP_URL".to_owned(), servers.amqp_url.clone());
             variables.insert("QUEUE_PREFIX".to_owned(), "benchmark".to_owned());
         }
-        let db = open(&database_url).await?;
+        let db = rig::open_database(&database_url).await?;
         let log = folder.join(format!("{service}.log"));
         let ingress = Supervised::start(binary(service)?, &[], &variables, log)?;
         wait_for(address).await?;
@@ -142,21 +122,6 @@ impl Drop for Product {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
-}
-
-async fn open(url: &str) -> anyhow::Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(16)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .create_if_missing(true)
-                .busy_timeout(Duration::from_secs(30))
-        });
-    let db = Database::connect(options).await?;
-    migrations::up(&db).await?;
-    Ok(db)
 }
 
 /// Waits until something answers.

@@ -1,12 +1,11 @@
 //! A shop with everything around it, for one drill.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rig::{Servers, Supervised, binary, create_database, free_port};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database,
-    DatabaseConnection, EntityTrait,
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait,
 };
 use serde_json::Value;
 use shared::{
@@ -66,38 +65,19 @@ impl World {
         let folder = folder.join(name);
         std::fs::create_dir_all(&folder)?;
         let shutdown = CancellationToken::new();
-        let stripe = StripeSim::start(
-            stripe_sim::Config {
-                listen_addr: ([127, 0, 0, 1], 0).into(),
-                webhook_url: None,
-                webhook_secret: SECRET.to_owned(),
-                snapshot: None,
-            },
-            shutdown.clone(),
-        )
-        .await?;
+        let stripe = rig::stand_in(SECRET, shutdown.clone()).await?;
         stripe.set_faults(everyday_faults());
 
-        let port = free_port()?;
-        let mut variables = BTreeMap::from(
-            [
-                ("STRIPE_SECRET_KEY", "sk_test_of_the_drill".to_owned()),
-                ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
-                ("STRIPE_API_BASE", stripe.base_url().to_owned()),
-                ("LISTEN_ADDR", format!("127.0.0.1:{port}")),
-                ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
-                ("RUST_LOG", "info".to_owned()),
-            ]
-            .map(|(variable, value)| (variable.to_owned(), value)),
-        );
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let database_url = if plan.workers == 0 {
             format!("sqlite://{}", folder.join("shop.sqlite").display())
         } else {
             create_database(&servers, name).await?
         };
-        variables.insert("DATABASE_URL".to_owned(), database_url.clone());
-        let db = open(&database_url).await?;
-        let url = format!("http://127.0.0.1:{port}");
+        let mut variables = rig::variables(&stripe, SECRET, address, &database_url);
+        variables.insert("RUST_LOG".to_owned(), "info".to_owned());
+        let db = rig::open_database(&database_url).await?;
+        let url = format!("http://{address}");
         let mut webhook_url = format!("{url}/api/payment/webhook");
         if plan.workers > 0 {
             variables.insert("AMQP_URL".to_owned(), servers.amqp_url.clone());
@@ -207,18 +187,6 @@ pub fn everyday_faults() -> Faults {
         reorder_within_ms: 50,
         ..Faults::default()
     }
-}
-
-/// Migrated and reachable.
-async fn open(url: &str) -> anyhow::Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(4)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| sqlite.create_if_missing(true));
-    let db = Database::connect(options).await?;
-    migrations::up(&db).await?;
-    Ok(db)
 }
 
 async fn slots(db: &DatabaseConnection) -> anyhow::Result<Vec<Uuid>> {

@@ -2,6 +2,7 @@
 //! that are started again whenever they end.
 
 mod servers;
+mod shop;
 mod supervised;
 
 use std::{
@@ -13,7 +14,11 @@ use anyhow::{Context, ensure};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 use tempfile::TempDir;
 
-pub use crate::{servers::Servers, supervised::Supervised};
+pub use crate::{
+    servers::Servers,
+    shop::{open_database, stand_in, variables},
+    supervised::Supervised,
+};
 
 /// A new folder for servers, logs and data.
 ///

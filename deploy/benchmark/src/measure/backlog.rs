@@ -9,13 +9,9 @@ use std::{
 use anyhow::ensure;
 use serde::Serialize;
 use serde_json::Value;
-use stripe_sim::Outcome;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    CONNECTIONS, Spike, confirm,
-    create_session::{begin, slots},
-};
+use super::{CONNECTIONS, Spike, confirm, create_session::paid_buyers};
 use crate::{
     figures::{Times, per_second},
     http::Connection,
@@ -58,7 +54,7 @@ pub async fn backlog(
             .await?;
         events += posted.accepted;
     }
-    let buyers = paid_buyers(product).await?;
+    let buyers = paid_buyers(product, BUYERS).await?;
     let before = product.target.rows.count().await?;
     let drained = CancellationToken::new();
     let asking = tokio::spawn(ask(product.target.address, buyers, drained.clone()));
@@ -85,19 +81,6 @@ pub async fn backlog(
         confirms: Times::of(times),
         progress,
     })
-}
-
-/// Buyers who have paid, and whose webhooks never come.
-async fn paid_buyers(product: &Product) -> anyhow::Result<Vec<String>> {
-    let slots = slots(product).await?;
-    let mut connection = Connection::open(product.target.address).await?;
-    let mut sessions = Vec::new();
-    for slot in slots.iter().cycle().take(BUYERS) {
-        let session = begin(&mut connection, *slot).await?;
-        product.stripe.pay(&session, Outcome::Succeed).await?;
-        sessions.push(session);
-    }
-    Ok(sessions)
 }
 
 /// One buyer after the other asks, until `enough`.

@@ -6,13 +6,9 @@ use anyhow::{Context, ensure};
 use sea_orm::{ConnectionTrait, Statement};
 use serde::Serialize;
 use serde_json::Value;
-use stripe_sim::Outcome;
 use tokio::task::JoinSet;
 
-use super::{
-    confirm,
-    create_session::{begin, slots},
-};
+use super::{confirm, create_session::paid_buyers};
 use crate::{figures::Times, http::Connection, product::Product};
 
 /// What the database is watched for.
@@ -31,14 +27,7 @@ pub struct Waiting {
 
 /// Stops the worker, and starts it again.
 pub async fn waiting(product: &mut Product, waiters: usize) -> anyhow::Result<Waiting> {
-    let slots = slots(product).await?;
-    let mut connection = Connection::open(product.target.address).await?;
-    let mut sessions = Vec::new();
-    for slot in slots.iter().cycle().take(waiters) {
-        let session = begin(&mut connection, *slot).await?;
-        product.stripe.pay(&session, Outcome::Succeed).await?;
-        sessions.push(session);
-    }
+    let sessions = paid_buyers(product, waiters).await?;
     product.stop_worker().await?;
     let mut pages = JoinSet::new();
     for session in sessions {
