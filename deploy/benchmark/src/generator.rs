@@ -21,8 +21,9 @@ use crate::{
 
 /// Where the webhook is, in the product and in the peers.
 const WEBHOOK: &str = "/api/payment/webhook";
-/// Of the events at a fixed rate, every so many-th is followed to its row.
-const FOLLOW: u32 = 10;
+/// Of the events of a second, so many are followed to their rows: looking for more would be a
+/// load of its own.
+const FOLLOWED: u32 = 20;
 /// Between two looks for a row: how fine its time is.
 const LOOK: Duration = Duration::from_millis(1);
 /// For a row that does not come.
@@ -121,7 +122,8 @@ impl Generator {
             });
         }
         let mut followers = JoinSet::new();
-        for buyer in (0..total).step_by(FOLLOW.try_into()?) {
+        let every = usize::try_from((rate / FOLLOWED).max(1))?;
+        for buyer in (0..total).step_by(every) {
             let Some(rows) = rows.clone() else { break };
             let (session_id, due) = (Names::of(self.run, buyer).session, due(buyer));
             followers.spawn(async move { follow(&rows, &session_id, due).await });
