@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use crate::{
     Ingress,
     error::{ApiError, Problem},
-    payment_status::{self, Booking, CheckoutView, Payment, PaymentStatus},
+    payment_status::{Booking, CheckoutView, Payment, PaymentStatus},
     request_json::RequestJson,
 };
 
@@ -82,7 +82,7 @@ pub async fn confirm_payment(
         .map_err(|_| ApiError::MalformedSessionId)?;
     let now = (app.clock)();
 
-    let view = payment_status::read(&app.db, [&id]).await?.pop();
+    let view = app.reads.read(&id).await?;
     let view = view.ok_or(ApiError::SessionNotFound)?;
     if view.status(now) != PaymentStatus::Processing {
         return Ok(PaymentConfirmation::new(&view, now));

@@ -5,6 +5,7 @@
 
 pub mod config;
 mod confirm_payment;
+mod confirm_reads;
 mod confirm_waiters;
 mod create_checkout_session;
 mod error;
@@ -26,7 +27,7 @@ use axum::Router;
 use sea_orm::DatabaseConnection;
 use shared::{admin::Readiness, clock::Clock, queue::Publisher, stripe_client::StripeClient};
 
-use crate::{config::Config, confirm_waiters::ConfirmWaiters};
+use crate::{config::Config, confirm_reads::ConfirmReads, confirm_waiters::ConfirmWaiters};
 
 /// The service, connected to what it needs. Cheap to clone.
 #[derive(Clone)]
@@ -34,13 +35,14 @@ pub struct Ingress {
     db: DatabaseConnection,
     publisher: Publisher,
     stripe: StripeClient,
+    reads: ConfirmReads,
     waiters: ConfirmWaiters,
     config: Arc<Config>,
     clock: Clock,
 }
 
 impl Ingress {
-    /// Must be called inside a tokio runtime: one task serves all waiting confirms.
+    /// Must be called inside a tokio runtime: tasks of its own serve confirms that ask or wait together.
     #[must_use]
     pub fn new(
         config: Config,
@@ -51,6 +53,7 @@ impl Ingress {
     ) -> Self {
         let waiters = ConfirmWaiters::start(db.clone(), clock);
         Self {
+            reads: ConfirmReads::start(db.clone()),
             db,
             publisher,
             stripe,

@@ -24,4 +24,5 @@ pub mod stripe_error;
 pub mod stripe_event_type;
 pub mod stripe_id;
 pub mod telemetry;
+pub mod together;
 pub mod traceparent;

@@ -14,18 +14,22 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Delivery, Lane, PublishError, RetryTier, arrivals::Arrivals};
+use super::{Delivery, Lane, PublishError, RetryTier};
 use crate::{
     clock,
     db::{dead_letter, job},
     message::Envelope,
     retry,
+    together::{Bounds, Together},
 };
 
 /// How long a handed-out message is hidden. A worker must be done or give up sooner.
 pub const LEASE: Duration = Duration::from_secs(30);
 /// Hand-outs of one message before it is dead-lettered: it kills its worker.
 const DELIVERY_LIMIT: i32 = 20;
+/// Messages of one commit, which waits for the disk however many they are; SQLite bounds the
+/// number of parameters.
+const TOGETHER: Bounds = Bounds { most: 500, runs: 1 };
 /// How soon a message published by another process is noticed; within one, at once.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -34,15 +38,16 @@ const POLL: Duration = Duration::from_millis(100);
 pub struct Queue {
     db: DatabaseConnection,
     published: Arc<Notify>,
-    arrivals: Arrivals,
+    arrivals: Together<job::ActiveModel, ()>,
 }
 
 impl Queue {
-    /// A queue in `db`, whose table the migrations made.
+    /// A queue in `db`, whose table the migrations made. Must be called inside a tokio runtime.
     #[must_use]
     pub fn new(db: DatabaseConnection) -> Self {
+        let shared = db.clone();
         Self {
-            arrivals: Arrivals::new(db.clone()),
+            arrivals: Together::start(TOGETHER, move |rows| write_all(shared.clone(), rows)),
             db,
             published: Arc::new(Notify::new()),
         }
@@ -65,7 +70,11 @@ impl Queue {
             traceparent: Set(message.traceparent.clone()),
             body: Set(message.body.to_vec()),
         };
-        self.arrivals.write(row).await?;
+        if self.arrivals.submit(row.clone()).await.is_none() {
+            // Perhaps it was one of the others.
+            let insert = job::Entity::insert(row);
+            insert.exec_without_returning(&self.db).await?;
+        }
         self.published.notify_waiters();
         Ok(())
     }
@@ -103,6 +112,16 @@ impl Queue {
             .from_raw_sql(statement)
             .all(&self.db)
             .await
+    }
+}
+
+/// Says nothing of any if it fails.
+async fn write_all(db: DatabaseConnection, rows: Vec<job::ActiveModel>) -> Vec<()> {
+    let count = rows.len();
+    let insert = job::Entity::insert_many(rows);
+    match insert.exec_without_returning(&db).await {
+        Ok(_) => vec![(); count],
+        Err(_) => Vec::new(),
     }
 }
 

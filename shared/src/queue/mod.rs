@@ -4,7 +4,6 @@
 
 mod acks;
 mod amqp_message;
-mod arrivals;
 mod consumer;
 mod embedded;
 mod inspection;

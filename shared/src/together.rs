@@ -1,0 +1,120 @@
+//! Work that costs little more for many than for one: what arrives while some of it is under way
+//! is done next, together. Nobody waits for company.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// The way to the task that has it done. Clones lead to the same one.
+pub struct Together<I, O> {
+    arrivals: mpsc::UnboundedSender<Arrival<I, O>>,
+}
+
+struct Arrival<I, O> {
+    item: I,
+    outcome: oneshot::Sender<O>,
+}
+
+/// How much of it, and how often.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Items of one run.
+    pub most: usize,
+    /// Runs at once.
+    pub runs: usize,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Together<I, O> {
+    /// Starts the task, inside a tokio runtime. It ends when the last clone is dropped.
+    ///
+    /// - `run`: does what it is given, and returns the outcome of each in the same order; or
+    ///   nothing at all, if it failed.
+    pub fn start<F, R>(bounds: Bounds, run: F) -> Self
+    where
+        F: Fn(Vec<I>) -> R + Send + 'static,
+        R: Future<Output = Vec<O>> + Send + 'static,
+    {
+        let (arrivals, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(run_all(bounds, receiver, run));
+        Self { arrivals }
+    }
+
+    /// The outcome of `item`, or `None` if the run it was in failed. A caller who hangs up does
+    /// not keep the item, or the others of its run, from being done.
+    pub async fn submit(&self, item: I) -> Option<O> {
+        let (outcome, heard) = oneshot::channel();
+        self.arrivals.send(Arrival { item, outcome }).ok()?;
+        heard.await.ok()
+    }
+}
+
+impl<I, O> Clone for Together<I, O> {
+    fn clone(&self) -> Self {
+        Self {
+            arrivals: self.arrivals.clone(),
+        }
+    }
+}
+
+async fn run_all<I, O, F, R>(
+    bounds: Bounds,
+    mut arrivals: mpsc::UnboundedReceiver<Arrival<I, O>>,
+    run: F,
+) where
+    I: Send + 'static,
+    O: Send + 'static,
+    F: Fn(Vec<I>) -> R,
+    R: Future<Output = Vec<O>> + Send + 'static,
+{
+    let turns = Arc::new(Semaphore::new(bounds.runs));
+    // First the turn, then the items: those that arrive until then come along.
+    while let Ok(turn) = turns.clone().acquire_owned().await {
+        let mut some = Vec::new();
+        if arrivals.recv_many(&mut some, bounds.most).await == 0 {
+            return;
+        }
+        let (items, heard): (Vec<_>, Vec<_>) =
+            some.into_iter().map(|it| (it.item, it.outcome)).unzip();
+        let outcomes = run(items);
+        tokio::spawn(async move {
+            let outcomes = outcomes.await;
+            drop(turn);
+            for (outcome, heard) in outcomes.into_iter().zip(heard) {
+                heard.send(outcome).ok();
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_arrived_is_done_together() {
+        let runs: Arc<Mutex<Vec<Vec<i32>>>> = Arc::default();
+        let seen = runs.clone();
+        let together = Together::start(Bounds { most: 3, runs: 1 }, move |items: Vec<i32>| {
+            seen.lock().unwrap().push(items.clone());
+            async move { items.into_iter().map(|item| item * 10).collect() }
+        });
+
+        let outcomes = join_all((1..=5).map(|item| together.submit(item))).await;
+
+        assert_eq!(outcomes, [10, 20, 30, 40, 50].map(Some));
+        assert_eq!(*runs.lock().unwrap(), [vec![1, 2, 3], vec![4, 5]]);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_fails_has_no_outcome() {
+        let bounds = Bounds { most: 9, runs: 1 };
+        let together = Together::<i32, ()>::start(bounds, |_| async { Vec::new() });
+
+        assert_eq!(together.submit(1).await, None);
+        assert_eq!(together.submit(2).await, None, "and the next one is begun");
+    }
+}
