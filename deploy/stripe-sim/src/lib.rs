@@ -183,6 +183,12 @@ impl StripeSim {
             .collect()
     }
 
+    /// How many events there are.
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.shared.store().events.len()
+    }
+
     /// The events after the first `count`.
     #[must_use]
     pub fn events_after(&self, count: usize) -> Vec<serde_json::Value> {

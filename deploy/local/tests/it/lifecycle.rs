@@ -52,7 +52,7 @@ fn confirm_job(session: &Session) -> Envelope {
 
 /// Events that the stand-in has made and `play` has not yet played, oldest first.
 fn new_events(shop: &Shop, played: &mut usize) -> Vec<Value> {
-    let events = shop.stripe.events().split_off(*played);
+    let events = shop.stripe.events_after(*played);
     *played += events.len();
     events
 }

@@ -20,7 +20,7 @@ async fn a_dispute_is_seen_on_the_payment_and_leaves_the_booking(stack: Stack) {
         (Verdict::Won, dispute::Status::Won, true),
         (Verdict::Lost, dispute::Status::Lost, false),
     ] {
-        let (slot, mut played) = (shop.slot(1).await, shop.stripe.events().len());
+        let (slot, mut played) = (shop.slot(1).await, shop.stripe.event_count());
         let session = booked(&shop, slot, &mut played).await;
         let id = shop.stripe.dispute(&session.id, false).unwrap();
         play(&shop, &mut played).await;

@@ -11,7 +11,7 @@ use shared::{
     stripe_id::Mode,
 };
 use stripe_sim::{StripeSim, Verdict};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     quiet_shop,
@@ -31,22 +31,34 @@ on_each_stack![
 /// Told at once; each has a Stripe of its own.
 const AT_ONCE: usize = 4;
 /// A stand-in remembers everything, so each serves so many histories only.
-const PER_STRIPE: u64 = 500;
+pub const PER_STRIPE: usize = 100;
 const LONGEST: usize = 12;
 
-pub async fn a_stripe_and_its_worker(shop: &Shop) -> (StripeSim, worker::Context) {
-    let stripe = start_stripe(CancellationToken::new()).await;
+/// A Stripe apart from the shop's, and a worker that asks it. It ends with this.
+pub struct OwnStripe {
+    pub stripe: StripeSim,
+    pub worker: worker::Context,
+    _shutdown: DropGuard,
+}
+
+pub async fn own_stripe(shop: &Shop) -> OwnStripe {
+    let shutdown = CancellationToken::new();
+    let stripe = start_stripe(shutdown.clone()).await;
     stripe.set_faults(shop.stripe.faults());
     let settings = StripeSettings {
         secret_key: "sk_test_of_the_tests".into(),
         mode: Mode::Test,
         api_base: Some(stripe.base_url().to_owned()),
     };
-    let context = worker::Context {
+    let worker = worker::Context {
         stripe: StripeClient::new(&settings).unwrap(),
         ..shop.worker_context()
     };
-    (stripe, context)
+    OwnStripe {
+        stripe,
+        worker,
+        _shutdown: shutdown.drop_guard(),
+    }
 }
 
 pub fn seed() -> u64 {
@@ -84,10 +96,10 @@ async fn random_histories_end_like_their_story(stack: Stack) {
     let shop = quiet_shop(stack).await;
     let (first, count) = (seed(), u64::from(scale("TEST_HISTORIES", 600)));
     let play = async |seeds: Vec<u64>| {
-        for seeds in seeds.chunks(usize::try_from(PER_STRIPE).unwrap()) {
-            let (stripe, context) = a_stripe_and_its_worker(&shop).await;
+        for seeds in seeds.chunks(PER_STRIPE) {
+            let own = own_stripe(&shop).await;
             for seed in seeds {
-                replayable(*seed, play_one(&shop, &stripe, &context, *seed)).await;
+                replayable(*seed, play_one(&shop, &own, *seed)).await;
             }
         }
     };
@@ -97,13 +109,13 @@ async fn random_histories_end_like_their_story(stack: Stack) {
     books::assert_seats(&shop.stack.db).await;
 }
 
-async fn play_one(shop: &Shop, stripe: &StripeSim, context: &worker::Context, seed: u64) {
+async fn play_one(shop: &Shop, own: &OwnStripe, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let story = Story::random(&mut random);
-    let happened = story.happen(shop, stripe).await;
+    let happened = story.happen(shop, &own.stripe).await;
     let told = shuffled(&happened, shop, &mut random);
 
-    happened.tell(context, &told).await;
+    happened.tell(&own.worker, &told).await;
 
     let kinds: Vec<_> = told.iter().map(|it| &it.message_id).collect();
     assert_eq!(
@@ -141,22 +153,22 @@ async fn every_permutation_ends_like_its_story(stack: Stack) {
     ];
     let longest = usize::try_from(scale("TEST_PERMUTED", 5)).unwrap();
     let play = async |story: &Story| {
-        let (mut stripe, mut context) = a_stripe_and_its_worker(&shop).await;
-        let length = story.happen(&shop, &stripe).await.events.len() + 1;
+        let mut own = own_stripe(&shop).await;
+        let length = story.happen(&shop, &own.stripe).await.events.len() + 1;
         assert!(length <= 6, "{story:?} has {length}");
         if length > longest {
             return;
         }
         for (index, order) in permutations(length).into_iter().enumerate() {
-            if index % 250 == 249 {
-                (stripe, context) = a_stripe_and_its_worker(&shop).await;
+            if index % PER_STRIPE == PER_STRIPE - 1 {
+                own = own_stripe(&shop).await;
             }
-            let happened = story.happen(&shop, &stripe).await;
+            let happened = story.happen(&shop, &own.stripe).await;
             let mut messages = happened.messages(&shop);
             messages.push(happened.confirm_job());
             let told: Vec<_> = order.iter().map(|at| messages[*at].clone()).collect();
 
-            happened.tell(&context, &told).await;
+            happened.tell(&own.worker, &told).await;
 
             assert_eq!(
                 happened.truth(&shop).await,

@@ -127,7 +127,7 @@ async fn charge_events_of_every_api_version_are_understood(stack: Stack) {
     let shop = quiet_shop(stack).await;
     let context = shop.worker_context();
     for embedded in [false, true] {
-        let (slot, mut played) = (shop.slot(1).await, shop.stripe.events().len());
+        let (slot, mut played) = (shop.slot(1).await, shop.stripe.event_count());
         let session = booked(&shop, slot, &mut played).await;
         shop.stripe.refund(&session.id, Some(1500)).unwrap();
         let events = new_events(&shop, &mut played);

@@ -56,7 +56,7 @@ async fn the_whole_story_is_found_under_every_name(stack: Stack) {
         .map(|line| line.rsplit("  ").next().unwrap())
         .collect();
     assert_eq!(outcomes[0], "booked", "{text}");
-    assert_eq!(outcomes.len(), shop.stripe.events().len());
+    assert_eq!(outcomes.len(), shop.stripe.event_count());
     assert!(
         !text.contains("ada@example.com") && !text.contains("Lovelace"),
         "{text}"

@@ -131,7 +131,7 @@ impl Story {
 
     /// Makes it happen at `stripe`, for a checkout of its own.
     pub async fn happen(&self, shop: &Shop, stripe: &StripeSim) -> Happened {
-        let before = stripe.events().len();
+        let before = stripe.event_count();
         let (checkout_id, slot_id) = (Uuid::now_v7(), shop.slot(1).await);
         let session = Session {
             id: stripe

@@ -116,7 +116,7 @@ async fn a_refund_we_owe_that_fails_needs_a_person_in_any_order(stack: Stack) {
     let shop = quiet_shop(stack).await;
     let context = shop.worker_context();
     for reversed in [false, true] {
-        let mut played = shop.stripe.events().len();
+        let mut played = shop.stripe.event_count();
         let late = paid_without_seats(&shop, &mut played).await;
         shop.stripe.refund(&late.id, Some(1000)).unwrap();
         play(&shop, &mut played).await;
@@ -355,13 +355,13 @@ async fn five_hundred_buyers_for_one_seat(stack: Stack) {
         for session in early.iter().chain(&late) {
             shop.pay(session, Outcome::Succeed).await;
         }
-        let events = shop.stripe.events().split_off(played);
+        let events = shop.stripe.events_after(played);
         let jobs: Vec<_> = events.iter().map(|event| message(&shop, event)).collect();
         for outcome in join_all(jobs.iter().map(|job| run_job(&context, job))).await {
             outcome.unwrap();
         }
         refund_payments(&context).await.unwrap();
-        played = shop.stripe.events().len();
+        played = shop.stripe.event_count();
 
         let mut told = [
             status(&shop, &early[0]).await,
