@@ -199,12 +199,6 @@ impl Inbox {
     }
 
     async fn store(self, tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-        if self.new.is_empty() {
-            return Ok(());
-        }
-        stripe_event::Entity::insert_many(self.new)
-            .exec_without_returning(tx)
-            .await?;
-        Ok(())
+        db::insert_all(tx, self.new).await
     }
 }

@@ -82,11 +82,7 @@ where
     <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
 {
     async fn write(self, tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-        if !self.new.is_empty() {
-            A::Entity::insert_many(self.new)
-                .exec_without_returning(tx)
-                .await?;
-        }
+        db::insert_all(tx, self.new).await?;
         for row in self.changed {
             row.update(tx).await?;
         }

@@ -9,6 +9,7 @@ pub mod booking;
 pub mod checkout;
 pub mod dead_letter;
 pub mod dispute;
+mod insert;
 pub mod job;
 pub mod offering;
 pub mod outbox;
@@ -30,6 +31,7 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
+pub use self::insert::insert_all;
 use crate::settings::DatabaseSettings;
 
 /// The newest migration these tables need.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Delivery, Lane, PublishError, RetryTier};
 use crate::{
     clock,
-    db::{dead_letter, job},
+    db::{self, dead_letter, job},
     message::Envelope,
     retry,
     together::{Bounds, Together},
@@ -118,9 +118,13 @@ impl Queue {
 /// Says nothing of any if it fails.
 async fn write_all(db: DatabaseConnection, rows: Vec<job::ActiveModel>) -> Vec<()> {
     let count = rows.len();
-    let insert = job::Entity::insert_many(rows);
-    match insert.exec_without_returning(&db).await {
-        Ok(_) => vec![(); count],
+    let write = async {
+        let tx = db::begin(&db).await?;
+        db::insert_all(&tx, rows).await?;
+        tx.commit().await
+    };
+    match write.await {
+        Ok(()) => vec![(); count],
         Err(_) => Vec::new(),
     }
 }
@@ -261,7 +265,7 @@ impl Answer {
 
     /// Moves the row to the table of dead letters in one transaction.
     pub(super) async fn dead_letter(self, message: &Envelope) -> Result<(), PublishError> {
-        let tx = crate::db::begin(&self.db).await?;
+        let tx = db::begin(&self.db).await?;
         let deleted = job::Entity::delete_many()
             .filter(self.still_ours())
             .exec(&tx)
