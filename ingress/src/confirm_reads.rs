@@ -1,9 +1,9 @@
 //! Looking up where sessions stand: requests that arrive together share a query, so that many
 //! buyers cost the database little more than one.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use shared::{
     stripe_id::CheckoutSessionId,
     together::{Bounds, Together},
@@ -11,47 +11,49 @@ use shared::{
 
 use crate::payment_status::{self, CheckoutView};
 
-/// Two queries at a time, so that one which hangs is not the end of all.
+/// Two queries at a time, so that one which is slow does not hold up all.
 const BOUNDS: Bounds = Bounds { most: 200, runs: 2 };
+/// For one query. A connection that went dead would never answer.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is known of one session, or why nobody could look.
+type Read = Result<Option<CheckoutView>, Arc<DbErr>>;
 
 /// The way to the database. Clones share their queries.
 #[derive(Clone)]
-pub struct ConfirmReads {
-    db: DatabaseConnection,
-    together: Together<CheckoutSessionId, Option<CheckoutView>>,
-}
+pub struct ConfirmReads(Together<CheckoutSessionId, Read>);
 
 impl ConfirmReads {
     /// Must be called inside a tokio runtime.
     pub fn start(db: DatabaseConnection) -> Self {
-        let shared = db.clone();
-        let together = Together::start(BOUNDS, move |ids| read_all(shared.clone(), ids));
-        Self { db, together }
+        Self(Together::start(BOUNDS, move |ids| {
+            read_all(db.clone(), ids)
+        }))
     }
 
     /// The checkout of `id`, as it is now.
-    pub async fn read(&self, id: &CheckoutSessionId) -> Result<Option<CheckoutView>, DbErr> {
-        match self.together.submit(id.clone()).await {
-            Some(view) => Ok(view),
-            // It failed for all of them: the reason is for each to hear.
-            None => Ok(payment_status::read(&self.db, [id]).await?.pop()),
-        }
+    pub async fn read(&self, id: &CheckoutSessionId) -> Read {
+        let read = self.0.submit(id.clone()).await;
+        read.unwrap_or_else(|| Err(Arc::new(no_answer())))
     }
 }
 
-/// In the order of `ids`; nothing if it fails.
-async fn read_all(
-    db: DatabaseConnection,
-    ids: Vec<CheckoutSessionId>,
-) -> Vec<Option<CheckoutView>> {
-    let Ok(views) = payment_status::read(&db, &ids).await else {
-        return Vec::new();
+/// In the order of `ids`.
+async fn read_all(db: DatabaseConnection, ids: Vec<CheckoutSessionId>) -> Vec<Read> {
+    let query = tokio::time::timeout(QUERY_TIMEOUT, payment_status::read(&db, &ids));
+    let views = match query.await.unwrap_or_else(|_| Err(no_answer())) {
+        Ok(views) => views,
+        Err(error) => return vec![Err(Arc::new(error)); ids.len()],
     };
     let views: HashMap<&str, &CheckoutView> = views
         .iter()
         .map(|view| (view.session_id.as_str(), view))
         .collect();
     ids.iter()
-        .map(|id| views.get(id.as_str()).map(|view| (*view).clone()))
+        .map(|id| Ok(views.get(id.as_str()).map(|view| (*view).clone())))
         .collect()
+}
+
+fn no_answer() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
 }

@@ -1,5 +1,7 @@
 //! How a request fails: once, here, as `application/problem+json`.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -51,7 +53,7 @@ pub enum ApiError {
     #[error("could not publish")]
     Queue(#[from] PublishError),
     #[error("could not use the database")]
-    Database(#[from] DbErr),
+    Database(#[from] Arc<DbErr>),
     #[error("request took too long")]
     TimedOut,
     #[error("handler panicked")]
@@ -60,6 +62,12 @@ pub enum ApiError {
     NotFound,
     #[error("method not allowed")]
     MethodNotAllowed,
+}
+
+impl From<DbErr> for ApiError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(Arc::new(error))
+    }
 }
 
 /// What is wrong with one field of a request.

@@ -42,7 +42,8 @@ pub struct Ingress {
 }
 
 impl Ingress {
-    /// Must be called inside a tokio runtime: tasks of its own serve confirms that ask or wait together.
+    /// Must be called inside a tokio runtime: tasks of its own serve confirms that ask or wait
+    /// together.
     #[must_use]
     pub fn new(
         config: Config,

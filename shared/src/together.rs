@@ -117,4 +117,16 @@ mod tests {
         assert_eq!(together.submit(1).await, None);
         assert_eq!(together.submit(2).await, None, "and the next one is begun");
     }
+
+    #[tokio::test]
+    async fn a_run_that_panics_is_not_the_last() {
+        let bounds = Bounds { most: 9, runs: 1 };
+        let together = Together::start(bounds, |items: Vec<i32>| async move {
+            assert_ne!(items, [1], "as the test wants it");
+            items
+        });
+
+        assert_eq!(together.submit(1).await, None);
+        assert_eq!(together.submit(2).await, Some(2));
+    }
 }

@@ -1,6 +1,9 @@
 //! `POST /api/payment/confirm`
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -16,6 +19,7 @@ use crate::{
 on_each_stack![
     each_state_of_a_session_has_its_word,
     a_waiting_request_is_answered_as_soon_as_the_booking_is_there,
+    who_asks_at_the_same_time_hears_of_their_own,
     polling_enqueues_one_job,
     unknown_and_malformed_ids_go_nowhere,
 ];
@@ -121,6 +125,38 @@ async fn a_waiting_request_is_answered_as_soon_as_the_booking_is_there(stack: St
         assert!(!body.to_string().contains(private), "{body}");
     }
     shop.close().await;
+}
+
+async fn who_asks_at_the_same_time_hears_of_their_own(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let mut sessions = Vec::new();
+    for _ in 0..20 {
+        let session = shop.create(shop.slot(1).await).await;
+        shop.pay(&session, Outcome::Succeed).await;
+        sessions.push(session.id);
+    }
+    shop.wait_for_bookings(20).await;
+    let mut alone = Vec::new();
+    for id in &sessions {
+        alone.push(shop.confirm(id, 0).await);
+    }
+    let references: HashSet<_> = alone
+        .iter()
+        .map(|(_, answer)| answer["booking"]["reference"].to_string())
+        .collect();
+    assert_eq!(references.len(), 20);
+    // One of them does not exist, and everyone asks twice.
+    sessions.push("cs_test_ofSomebodyElse".to_owned());
+    let asked = || sessions.iter().map(|id| shop.confirm(id, 0));
+
+    let (together, unknown): (Vec<_>, Vec<_>) = join_all(asked().chain(asked()))
+        .await
+        .into_iter()
+        .partition(|(status, _)| *status == StatusCode::OK);
+
+    assert_eq!(together, [alone.clone(), alone].concat());
+    assert_eq!(unknown.len(), 2);
+    assert_eq!(unknown[0].0, StatusCode::NOT_FOUND);
 }
 
 async fn polling_enqueues_one_job(stack: Stack) {
