@@ -139,7 +139,11 @@ pub async fn read(
         .join(JoinType::InnerJoin, slot::Relation::Offering.def())
         .join(JoinType::LeftJoin, checkout::Relation::Booking.def())
         .join(JoinType::LeftJoin, checkout::Relation::Payment.def())
-        .filter(db::one_of(conn, checkout::Column::SessionId, session_ids))
+        .filter(db::one_of(
+            conn.get_database_backend(),
+            checkout::Column::SessionId,
+            session_ids,
+        ))
         .into_model::<CheckoutView>()
         .all(conn)
         .await

@@ -60,7 +60,11 @@ fn about<E: EntityTrait>(
     checkout_id: E::Column,
     ids: &[Uuid],
 ) -> Select<E> {
-    E::find().filter(db::one_of(tx, checkout_id, ids.iter().copied()))
+    E::find().filter(db::one_of(
+        tx.get_database_backend(),
+        checkout_id,
+        ids.iter().copied(),
+    ))
 }
 
 /// Of the same rows, which checkouts they are about.

@@ -8,7 +8,7 @@ use std::{
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
-    db::{self, stripe_event},
+    db::{self, Writes, stripe_event},
     failpoint,
     retry::{self, Patience},
 };
@@ -101,8 +101,10 @@ pub async fn fulfill_checkouts(
             outcomes.push(act(&tx, context, &mut dossiers, &mut inbox, it, now).await?);
         }
         failpoint::crash_at("job_after_settle");
-        store(&tx, dossiers.values()).await?;
-        inbox.store(&tx).await?;
+        let mut writes = Writes::new(tx.get_database_backend());
+        store(&mut writes, dossiers.values())?;
+        writes.insert(inbox.new)?;
+        writes.run(&tx).await?;
         failpoint::crash_at("job_before_commit");
         tx.commit().await?;
         failpoint::crash_at("job_after_commit");
@@ -165,7 +167,7 @@ impl Inbox {
             .collect();
         let mut seen = HashSet::new();
         if !ids.is_empty() {
-            let known = db::one_of(tx, stripe_event::Column::Id, ids);
+            let known = db::one_of(tx.get_database_backend(), stripe_event::Column::Id, ids);
             let rows = stripe_event::Entity::find().filter(known);
             seen.extend(rows.all(tx).await?.into_iter().map(|row| row.id));
         }
@@ -196,9 +198,5 @@ impl Inbox {
         self.seen.insert(event.id.clone());
         self.new
             .push(stripe_event::ActiveModel::from(row).reset_all());
-    }
-
-    async fn store(self, tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-        db::insert_all(tx, self.new).await
     }
 }

@@ -3,12 +3,9 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, sea_query::Expr,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use shared::db::{
-    self, booking,
+    self, Writes, booking,
     checkout::{self, State},
     dispute, outbox, payment, refund,
 };
@@ -16,13 +13,13 @@ use uuid::Uuid;
 
 use crate::dossier::Dossier;
 
-/// Writes what has changed.
-pub async fn store<'a>(
-    tx: &impl ConnectionTrait,
+/// Adds what has changed to `writes`.
+pub fn store<'a>(
+    writes: &mut Writes,
     dossiers: impl Iterator<Item = &'a Dossier>,
 ) -> Result<(), DbErr> {
     let changed: Vec<&Dossier> = dossiers.filter(|it| it.known != it.stored).collect();
-    store_checkouts(tx, &changed).await?;
+    store_checkouts(writes, &changed);
     let mut payments = Changes::<payment::ActiveModel>::default();
     let mut bookings = Changes::<booking::ActiveModel>::default();
     let mut refunds = Changes::<refund::ActiveModel>::default();
@@ -41,11 +38,11 @@ pub async fn store<'a>(
         }
         promises.note(known.promise.as_ref(), stored.promise.as_ref());
     }
-    payments.write(tx).await?;
-    bookings.write(tx).await?;
-    refunds.write(tx).await?;
-    disputes.write(tx).await?;
-    promises.write(tx).await
+    payments.store(writes)?;
+    bookings.store(writes)?;
+    refunds.store(writes)?;
+    disputes.store(writes)?;
+    promises.store(writes)
 }
 
 /// Rows of one table that are not yet what they shall be.
@@ -74,32 +71,25 @@ impl<A: ActiveModelTrait> Changes<A> {
         };
         rows.push(row.clone().into().reset_all());
     }
-}
 
-impl<A> Changes<A>
-where
-    A: ActiveModelBehavior + Send,
-    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
-{
-    async fn write(self, tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-        db::insert_all(tx, self.new).await?;
+    fn store(self, writes: &mut Writes) -> Result<(), DbErr> {
         for row in self.changed {
-            row.update(tx).await?;
+            writes.update_row(row);
         }
-        Ok(())
+        writes.insert(self.new)
     }
 }
 
 /// Seats are not among it: they are taken and freed when that is decided, because the database
 /// has the last word.
-async fn store_checkouts(tx: &impl ConnectionTrait, changed: &[&Dossier]) -> Result<(), DbErr> {
+fn store_checkouts(writes: &mut Writes, changed: &[&Dossier]) {
     let mut states: HashMap<&'static str, (State, Vec<Uuid>)> = HashMap::new();
     for Dossier { known, stored } in changed {
         let (now, before) = (&known.checkout, &stored.checkout);
         let one_by_one = now.session_id != before.session_id
             || now.stripe_checked_at != before.stripe_checked_at;
         if one_by_one {
-            checkout::Entity::update_many()
+            let update = checkout::Entity::update_many()
                 .col_expr(checkout::Column::State, Expr::value(now.state))
                 .col_expr(
                     checkout::Column::SessionId,
@@ -109,20 +99,17 @@ async fn store_checkouts(tx: &impl ConnectionTrait, changed: &[&Dossier]) -> Res
                     checkout::Column::StripeCheckedAt,
                     Expr::value(now.stripe_checked_at),
                 )
-                .filter(checkout::Column::Id.eq(now.id))
-                .exec(tx)
-                .await?;
+                .filter(checkout::Column::Id.eq(now.id));
+            writes.update(update);
         } else if now.state != before.state {
             let of_state = states.entry(now.state.as_str());
             of_state.or_insert((now.state, Vec::new())).1.push(now.id);
         }
     }
     for (state, ids) in states.into_values() {
-        checkout::Entity::update_many()
+        let update = checkout::Entity::update_many()
             .col_expr(checkout::Column::State, Expr::value(state))
-            .filter(db::one_of(tx, checkout::Column::Id, ids))
-            .exec(tx)
-            .await?;
+            .filter(db::one_of(writes.backend(), checkout::Column::Id, ids));
+        writes.update(update);
     }
-    Ok(())
 }

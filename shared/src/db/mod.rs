@@ -9,7 +9,6 @@ pub mod booking;
 pub mod checkout;
 pub mod dead_letter;
 pub mod dispute;
-mod insert;
 pub mod job;
 pub mod offering;
 pub mod outbox;
@@ -19,19 +18,19 @@ pub mod refund;
 pub mod slot;
 pub mod stripe_event;
 pub mod suspect;
+mod writes;
 
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait, Value,
+    ColumnTrait, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait, Value,
     sea_query::{Expr, postgres_array::NotU8},
 };
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
-pub use self::insert::insert_all;
+pub use self::writes::Writes;
 use crate::settings::DatabaseSettings;
 
 /// The newest migration these tables need.
@@ -149,14 +148,14 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
 /// Whether `column` is one of `values`. Where the engine has arrays, it is the same statement
 /// for any number of them, and so planned once.
 pub fn one_of<V>(
-    conn: &impl ConnectionTrait,
+    backend: DbBackend,
     column: impl ColumnTrait,
     values: impl IntoIterator<Item = V>,
 ) -> Expr
 where
     V: Into<Value> + NotU8,
 {
-    match conn.get_database_backend() {
+    match backend {
         DbBackend::Postgres => column.eq_any(values),
         _ => column.is_in(values),
     }

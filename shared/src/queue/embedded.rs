@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Delivery, Lane, PublishError, RetryTier};
 use crate::{
     clock,
-    db::{self, dead_letter, job},
+    db::{self, Writes, dead_letter, job},
     message::Envelope,
     retry,
     together::{Bounds, Together},
@@ -120,7 +120,9 @@ async fn write_all(db: DatabaseConnection, rows: Vec<job::ActiveModel>) -> Vec<(
     let count = rows.len();
     let write = async {
         let tx = db::begin(&db).await?;
-        db::insert_all(&tx, rows).await?;
+        let mut writes = Writes::new(db.get_database_backend());
+        writes.insert(rows)?;
+        writes.run(&tx).await?;
         tx.commit().await
     };
     match write.await {

@@ -30,3 +30,4 @@ mod shop;
 mod stack;
 mod stripe_npm;
 mod webhook;
+mod writes;
