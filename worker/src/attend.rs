@@ -54,7 +54,9 @@ pub async fn attend_all(
     }
     let start = Instant::now();
     let (deliveries, said): (Vec<_>, Vec<_>) = together.into_iter().unzip();
-    match run_together(&context, said).await {
+    let outcomes = run_together(&context, said).await;
+    drop(turn);
+    match outcomes {
         Some(outcomes) => {
             for (delivery, outcome) in deliveries.iter().zip(outcomes) {
                 span(delivery).in_scope(|| note_done(&context, delivery, outcome, start.elapsed()));
@@ -65,7 +67,6 @@ pub async fn attend_all(
         }
         None => alone.extend(deliveries),
     }
-    drop(turn);
     futures_util::stream::iter(alone)
         .for_each_concurrent(ALONE_AT_ONCE, |delivery| {
             attend(context.clone(), lane, delivery)
