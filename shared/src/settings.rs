@@ -95,10 +95,15 @@ impl FromStr for AmqpUri {
     /// A silent broker is noticed after two missed heartbeats, so one is asked for every
     /// 10 s unless the address says otherwise.
     ///
-    /// Source: <https://www.rabbitmq.com/docs/heartbeats>
+    /// lapin sets aside memory for 32 frames in each direction of each connection. The broker
+    /// would agree to frames of 128 KiB: 8 MiB for each of a worker's connections. An event fits
+    /// into a frame of an eighth; larger bodies take several.
+    ///
+    /// Source: <https://www.rabbitmq.com/docs/heartbeats>, <https://www.rabbitmq.com/docs/configure>
     fn from_str(text: &str) -> Result<Self, String> {
         let mut uri: AMQPUri = text.parse()?;
         uri.query.heartbeat.get_or_insert(10);
+        uri.query.frame_max.get_or_insert(16 * 1024);
         Ok(Self(uri))
     }
 }
