@@ -24,8 +24,10 @@ const WEBHOOK: &str = "/api/payment/webhook";
 /// Of the events of a second, so many are followed to their rows: looking for more would be a
 /// load of its own.
 const FOLLOWED: u32 = 20;
-/// Between two looks for a row: how fine its time is.
-const LOOK: Duration = Duration::from_millis(1);
+/// Between two looks for a row: how fine its time is, with the look itself.
+const LOOK: Duration = Duration::from_micros(250);
+/// How late the runtime's timer may be.
+const TICK: Duration = Duration::from_millis(2);
 /// For a row that does not come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -116,7 +118,7 @@ impl Generator {
                         return anyhow::Ok(tally);
                     }
                     let due = due(buyer);
-                    tokio::time::sleep_until(due.into()).await;
+                    wait_until(due).await?;
                     post(&mut connection, &template, run, buyer, due, &mut tally).await?;
                 }
             });
@@ -163,14 +165,28 @@ async fn post(
 }
 
 async fn follow(rows: &Rows, session_id: &str, due: Instant) -> anyhow::Result<Option<Duration>> {
-    tokio::time::sleep_until(due.into()).await;
+    wait_until(due).await?;
     while due.elapsed() < PATIENCE {
         if rows.has(session_id).await? {
             return Ok(Some(due.elapsed()));
         }
-        tokio::time::sleep(LOOK).await;
+        sleep_exactly(LOOK).await?;
     }
     Ok(None)
+}
+
+async fn wait_until(due: Instant) -> anyhow::Result<()> {
+    if let Some(roughly) = due.checked_sub(TICK) {
+        tokio::time::sleep_until(roughly.into()).await;
+    }
+    sleep_exactly(due.saturating_duration_since(Instant::now())).await
+}
+
+/// The runtime counts milliseconds, and what is measured takes few of them; the kernel wakes a
+/// thread within a twentieth of one.
+async fn sleep_exactly(time: Duration) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(move || std::thread::sleep(time)).await?;
+    Ok(())
 }
 
 async fn together(mut tasks: JoinSet<anyhow::Result<Tally>>) -> anyhow::Result<Tally> {

@@ -64,6 +64,9 @@ struct Cli {
     /// Only how it compares with itself once its tables hold so many bookings.
     #[arg(long, value_name = "BOOKINGS")]
     grown: Option<u64>,
+    /// Only whether its memory stays where it was, over so many minutes of a busy shop.
+    #[arg(long, value_name = "MINUTES")]
+    soak: Option<u32>,
     /// Also measure what one would write instead: a folder with `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
@@ -102,6 +105,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let servers = Servers::start(folder.path()).context("private servers")?;
     if let Some(bookings) = cli.grown {
         return measure_grown(&servers, folder.path(), bookings, effort).await;
+    }
+    if let Some(minutes) = cli.soak {
+        let product = Product::start(Some(&servers), folder.path()).await?;
+        return measure::soak(&product, minutes).await;
     }
     let mut report = Report {
         date: time::UtcDateTime::now().date().to_string(),

@@ -1,0 +1,42 @@
+//! A busy shop for many minutes: whether memory stays where it was.
+
+use std::{collections::BTreeMap, io::Write, time::Duration};
+
+use super::{Effort, confirm, create_session, steady};
+use crate::product::Product;
+
+/// Webhooks a second.
+const RATE: u32 = 500;
+/// Of a minute; what it takes to prepare the buyers makes it a minute.
+const WEBHOOKS: Duration = Duration::from_secs(40);
+const CONFIRMS: Duration = Duration::from_secs(5);
+const SESSIONS: Duration = Duration::from_secs(5);
+
+/// Prints a line of a table for each minute, as it ends.
+pub async fn soak(product: &Product, minutes: u32) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "| minute | answer p50 / p99 ms | row p50 / p99 ms | memory, MB |"
+    )?;
+    writeln!(out, "| ---: | ---: | ---: | --- |")?;
+    for minute in 1..=minutes {
+        let once = |time| Effort { runs: 1, time };
+        let webhooks = steady(&product.target, RATE, once(WEBHOOKS)).await?;
+        confirm(&product.target, once(CONFIRMS)).await?;
+        create_session(product, once(SESSIONS)).await?;
+        let (answers, rows) = (webhooks.answers, webhooks.rows);
+        let memory = words(&product.target.memory_mb()?);
+        writeln!(
+            out,
+            "| {minute} | {:.1} / {:.1} | {:.1} / {:.1} | {memory} |",
+            answers.p50, answers.p99, rows.p50, rows.p99
+        )?;
+    }
+    Ok(())
+}
+
+fn words(memory: &BTreeMap<&'static str, f64>) -> String {
+    let each = memory.iter().map(|(name, mb)| format!("{name} {mb:.0}"));
+    each.collect::<Vec<_>>().join(", ")
+}
