@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Lane, OpenError, PublishError, Publisher, RetryTier, embedded, rabbitmq_answer,
-    rabbitmq_consumer,
+    Lane, OpenError, PublishError, Publisher, RetryTier, embedded, embedded_answer,
+    embedded_consumer, rabbitmq_answer, rabbitmq_consumer,
 };
 use crate::{message::Envelope, retry, settings::QueueSettings};
 
@@ -18,7 +18,7 @@ pub enum Consumer {
     /// From a broker.
     RabbitMq(Box<rabbitmq_consumer::Consumer>),
     /// From the database.
-    Embedded(embedded::Consumer),
+    Embedded(embedded_consumer::Consumer),
 }
 
 impl Consumer {
@@ -158,7 +158,7 @@ pub struct Delivery {
 
 pub(super) enum Answer {
     RabbitMq(rabbitmq_answer::Answer),
-    Embedded(embedded::Answer),
+    Embedded(embedded_answer::Answer),
 }
 
 impl Delivery {
@@ -201,7 +201,7 @@ impl Delivery {
             }
         }
         rabbitmq_answer::Answer::ack_all(broker).await?;
-        embedded::Answer::ack_all(embedded).await
+        embedded_answer::Answer::ack_all(embedded).await
     }
 
     /// The message shall come back after `tier`.

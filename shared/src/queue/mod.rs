@@ -6,6 +6,8 @@ mod acks;
 mod amqp_message;
 mod consumer;
 mod embedded;
+mod embedded_answer;
+mod embedded_consumer;
 mod inspection;
 mod publisher;
 mod rabbitmq;
