@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use secrecy::{ExposeSecret, SecretString};
 use shared::{
     config::{ConfigError, Env},
-    settings::{DatabaseSettings, QueueSettings, StripeSettings, http_origin, http_url},
+    http_address::{http_origin, http_url},
+    settings::{DatabaseSettings, QueueSettings, StripeSettings},
 };
 
 /// Everything ingress reads from the environment.

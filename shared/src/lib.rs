@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod failpoint;
+pub mod http_address;
 pub mod http_server;
 pub mod message;
 pub mod metrics;

@@ -1,0 +1,70 @@
+//! Addresses that somebody sets.
+
+use crate::config::ConfigError;
+
+/// Checks that `text` is an http(s) URL without query or fragment and takes off its
+/// trailing slash, so that a path can be appended.
+///
+/// # Errors
+///
+/// [`ConfigError`] naming `variable`.
+pub fn http_url(variable: &'static str, text: &str) -> Result<String, ConfigError> {
+    let valid = url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if valid {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err(ConfigError::new(
+            variable,
+            "expected an address such as https://shop.example.com",
+        ))
+    }
+}
+
+/// Checks an origin as browsers send it: scheme, host and port of an address, no path.
+///
+/// # Errors
+///
+/// [`ConfigError`] if it is anything else.
+pub fn http_origin(variable: &'static str, text: &str) -> Result<String, ConfigError> {
+    url::Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .map(|url| (url.origin().ascii_serialization(), url))
+        // What is not part of the origin would be left out without a word.
+        .filter(|(origin, url)| url.as_str().strip_suffix('/') == Some(origin))
+        .map(|(origin, _)| origin)
+        .ok_or_else(|| {
+            let problem = "expected origins such as https://shop.example.com, separated by commas";
+            ConfigError::new(variable, problem)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_loses_its_trailing_slash_and_must_be_http() {
+        assert_eq!(
+            http_url("PUBLIC_URL", "https://a.example/").unwrap(),
+            "https://a.example"
+        );
+        for bad in [
+            "a.example",
+            "ftp://a.example",
+            "https://",
+            "https://a.example/?x=1",
+        ] {
+            assert_eq!(
+                http_url("PUBLIC_URL", bad).unwrap_err().variable,
+                "PUBLIC_URL",
+                "{bad}"
+            );
+        }
+    }
+}
