@@ -10,8 +10,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
     options::{
-        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-        ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
+        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions,
+        BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -152,6 +152,9 @@ async fn take_all(channel: Channel) -> anyhow::Result<()> {
             .ack(BasicAckOptions::default())
             .await?;
     }
+    // lapin would cancel it behind our back, and not know the broker's answer once the channel is gone.
+    let cancel = BasicCancelOptions::default();
+    channel.basic_cancel(deliveries.tag(), cancel).await?;
     Ok(())
 }
 
