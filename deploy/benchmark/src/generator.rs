@@ -24,8 +24,11 @@ const WEBHOOK: &str = "/api/payment/webhook";
 /// Of the events of a second, so many are followed to their rows: looking for more would be a
 /// load of its own.
 const FOLLOWED: u32 = 20;
-/// Between two looks for a row: how fine its time is, with the look itself.
+/// Between two looks for a row at least: how fine its time is, with the look itself.
 const LOOK: Duration = Duration::from_micros(250);
+/// Of the time a row has taken, so much more before the next look: late rows shall not be later
+/// because many look for them.
+const LOOK_SHARE: u32 = 16;
 /// How late the runtime's timer may be.
 const TICK: Duration = Duration::from_millis(2);
 /// For a row that does not come.
@@ -170,7 +173,7 @@ async fn follow(rows: &Rows, session_id: &str, due: Instant) -> anyhow::Result<O
         if rows.has(session_id).await? {
             return Ok(Some(due.elapsed()));
         }
-        sleep_exactly(LOOK).await?;
+        sleep_exactly(LOOK.max(due.elapsed() / LOOK_SHARE)).await?;
     }
     Ok(None)
 }
@@ -179,7 +182,11 @@ async fn wait_until(due: Instant) -> anyhow::Result<()> {
     if let Some(roughly) = due.checked_sub(TICK) {
         tokio::time::sleep_until(roughly.into()).await;
     }
-    sleep_exactly(due.saturating_duration_since(Instant::now())).await
+    let rest = due.saturating_duration_since(Instant::now());
+    if rest.is_zero() {
+        return Ok(());
+    }
+    sleep_exactly(rest).await
 }
 
 /// The runtime counts milliseconds, and what is measured takes few of them; the kernel wakes a

@@ -48,8 +48,10 @@ use crate::{
 const BACKLOG: usize = 100_000;
 /// Webhooks a second of a busy shop, at which latency is compared.
 const BUSY: u32 = 200;
-/// Webhooks a second for the curve of latency.
-const RATES: [u32; 6] = [200, 500, 1000, 2000, 3000, 4000];
+/// Webhooks a second for the curve of latency, as far as they are well below what is taken at
+/// most: beyond that it is overload that one would see.
+const RATES: [u32; 7] = [200, 500, 1000, 1500, 2000, 3000, 4000];
+const WELL_BELOW: f64 = 0.7;
 
 /// Measures the services on private servers of this machine, which everything shares, and prints a table.
 #[derive(Parser)]
@@ -216,7 +218,12 @@ async fn measure_product(
     let mut common = measure_common(&product.target, effort).await?;
     if !brief {
         tracing::info!("product: latency against rate");
-        for rate in RATES {
+        let most = common
+            .throughput
+            .as_ref()
+            .map_or(0.0, |it| it.rows_per_second);
+        let below = |rate: &u32| f64::from(*rate) < most * WELL_BELOW;
+        for rate in RATES.into_iter().filter(below) {
             let once = Effort { runs: 1, ..effort };
             let steady = measure::steady(&product.target, rate, once).await?;
             report.rates.push(steady);
