@@ -1,30 +1,22 @@
 //! `POST /api/create-checkout-session`
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use reqwest::StatusCode;
-use sea_orm::{EntityTrait, PaginatorTrait, sea_query::Expr};
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
-use shared::{
-    clock,
-    db::{checkout, offering},
-};
+use shared::{clock, db::checkout};
 use stripe_sim::{Faults, Outcome};
 use uuid::Uuid;
 
 use crate::{
-    shop::{Session, Shop, eventually, insert_slot, order},
+    idempotency_key::send,
+    shop::{Session, Shop, insert_slot, order},
     stack::{Stack, on_each_stack},
 };
 
 on_each_stack![
     the_server_decides_about_price_and_addresses,
     a_hundred_buyers_share_ten_seats,
-    the_same_idempotency_key_opens_one_session,
-    an_idempotency_key_ends_with_its_session,
-    a_buyer_who_leaves_too_early_leaves_no_hold_without_a_session,
-    a_repeated_request_pays_the_price_of_its_hold,
     an_order_takes_the_place_of_an_earlier_one_that_is_still_open,
     bad_requests_get_a_clear_error,
     a_failure_of_stripe_gives_the_seats_back,
@@ -85,115 +77,6 @@ async fn a_hundred_buyers_share_ten_seats(stack: Stack) {
         .unwrap();
     assert_eq!(refused.1["code"], "slot_full");
     assert_eq!(shop.seats_taken(slot).await, 10);
-    shop.close().await;
-}
-
-/// As a client that sends an `Idempotency-Key`.
-async fn send(shop: &Shop, key: &str, body: &Value) -> (StatusCode, Value) {
-    let url = format!("{}/api/create-checkout-session", shop.url);
-    let request = shop.http.post(url).header("idempotency-key", key);
-    let response = request.json(body).send().await.unwrap();
-    (response.status(), response.json().await.unwrap())
-}
-
-async fn the_same_idempotency_key_opens_one_session(stack: Stack) {
-    let shop = Shop::open(stack).await;
-    // As at Stripe: a second call with the same key is refused while the first one runs.
-    shop.stripe.set_faults(Faults {
-        create_latency_ms: 1500,
-        ..Faults::default()
-    });
-    let slot = shop.slot(10).await;
-    let wish = order(slot, 2);
-
-    let clicks = join_all((0..20).map(|_| send(&shop, "one wish", &wish))).await;
-    let another_body = send(&shop, "one wish", &order(slot, 1)).await;
-    let malformed = send(&shop, &"x".repeat(256), &wish).await;
-
-    let (status, first) = &clicks[0];
-    assert_eq!(*status, StatusCode::CREATED, "{first}");
-    assert!(clicks.iter().all(|click| click == &clicks[0]), "{clicks:?}");
-    assert_eq!(another_body.0, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(another_body.1["code"], "idempotency_key_reused");
-    assert_eq!(malformed.1["code"], "malformed_idempotency_key");
-    assert_eq!(shop.seats_taken(slot).await, 2);
-    assert_eq!(shop.stripe.ledger().len(), 1);
-    shop.close().await;
-}
-
-async fn an_idempotency_key_ends_with_its_session(stack: Stack) {
-    let shop = Shop::open(stack).await;
-    let slot = shop.slot(10).await;
-    let wish = order(slot, 2);
-    let session = async || {
-        let (status, body) = send(&shop, "one wish", &wish).await;
-        assert_eq!(status, StatusCode::CREATED, "{body}");
-        Session {
-            id: body["session_id"].as_str().unwrap().to_owned(),
-        }
-    };
-
-    let expired = session().await;
-    shop.stripe.expire(&expired.id).unwrap();
-    eventually("the seats are free", async || {
-        shop.seats_taken(slot).await == 0
-    })
-    .await;
-    let paid = session().await;
-    shop.pay(&paid, Outcome::Succeed).await;
-    shop.wait_for_bookings(1).await;
-    let (status, problem) = send(&shop, "one wish", &wish).await;
-
-    assert_ne!(paid.id, expired.id);
-    assert_eq!(status, StatusCode::CONFLICT);
-    assert_eq!(problem["code"], "checkout_completed");
-    assert_eq!(shop.seats_taken(slot).await, 2);
-    shop.close().await;
-}
-
-async fn a_buyer_who_leaves_too_early_leaves_no_hold_without_a_session(stack: Stack) {
-    let shop = Shop::open(stack).await;
-    shop.stripe.set_faults(Faults {
-        create_latency_ms: 1500,
-        ..Faults::default()
-    });
-    let slot = shop.slot(10).await;
-
-    let hurry = Duration::from_millis(500);
-    let wish = order(slot, 2);
-    let gone = tokio::time::timeout(hurry, send(&shop, "one wish", &wish)).await;
-
-    assert!(gone.is_err(), "the answer came too soon for this test");
-    assert_eq!(shop.seats_taken(slot).await, 2);
-    eventually("the hold has its session", async || {
-        let checkout = checkout::Entity::find().one(&shop.stack.db).await.unwrap();
-        checkout.unwrap().session_id.is_some()
-    })
-    .await;
-    shop.close().await;
-}
-
-/// Ingress may crash after Stripe made the session; meanwhile the shop changes its prices.
-async fn a_repeated_request_pays_the_price_of_its_hold(stack: Stack) {
-    let shop = Shop::open(stack).await;
-    let slot = shop.slot(10).await;
-    let wish = order(slot, 3);
-    let (_, first) = send(&shop, "one wish", &wish).await;
-    checkout::Entity::update_many()
-        .col_expr(checkout::Column::SessionId, Expr::value(None::<String>))
-        .exec(&shop.stack.db)
-        .await
-        .unwrap();
-    offering::Entity::update_many()
-        .col_expr(offering::Column::UnitAmountMinorUnits, Expr::value(9900))
-        .exec(&shop.stack.db)
-        .await
-        .unwrap();
-
-    let (status, second) = send(&shop, "one wish", &wish).await;
-
-    assert_eq!(status, StatusCode::CREATED, "{second}");
-    assert_eq!(second, first);
     shop.close().await;
 }
 

@@ -1,9 +1,11 @@
 //! What can happen to a payment after it was made, or instead.
 
 mod disputes;
+mod happened;
 mod histories;
 mod holds;
 mod not_ours;
+mod owed_refunds;
 mod pairs;
 mod refunds;
 mod show;

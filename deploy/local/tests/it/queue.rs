@@ -1,11 +1,10 @@
-//! The queue itself: what is on the wire, what comes back, what is set aside.
+//! The queue itself, whichever it is: what arrives, what comes back, what is set aside.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lapin::{
-    BasicProperties,
-    options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions},
+    options::{BasicGetOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -27,6 +26,7 @@ use crate::{
 
 on_each_stack![
     a_message_arrives_as_it_was_published,
+    a_message_of_many_frames_arrives_whole,
     a_retried_message_comes_back_after_its_tier,
     a_dead_letter_keeps_its_reason,
     lanes_do_not_wait_for_each_other,
@@ -89,25 +89,26 @@ pub async fn channel(stack: &Stack) -> lapin::Channel {
     connect(uri).await.unwrap().create_channel().await.unwrap()
 }
 
-fn prefix(stack: &Stack) -> &str {
+pub fn prefix(stack: &Stack) -> &str {
     let QueueSettings::RabbitMq { prefix, .. } = &stack.queue else {
         panic!("no broker")
     };
     prefix
 }
 
-fn message() -> Envelope {
+pub fn message() -> Envelope {
     let id: CheckoutSessionId = "cs_test_a1B2c3D4e5".parse().unwrap();
     Envelope::checkout_confirm(&id, clock::system(), &Traceparent::new())
 }
 
-struct Ends {
-    publisher: Publisher,
+/// Both ends of a queue.
+pub struct Ends {
+    pub publisher: Publisher,
     source: ConsumerSource,
 }
 
 impl Ends {
-    async fn open(stack: &Stack) -> Self {
+    pub async fn open(stack: &Stack) -> Self {
         let publisher = Publisher::open(&stack.queue, &stack.db, "test")
             .await
             .unwrap();
@@ -116,7 +117,7 @@ impl Ends {
     }
 
     /// The next message of `lane`, and the consumer that it must be answered through.
-    async fn take(&self, lane: Lane) -> (Delivery, Consumer) {
+    pub async fn take(&self, lane: Lane) -> (Delivery, Consumer) {
         let mut consumer = self
             .source
             .consume(lane, 1, CancellationToken::new())
@@ -139,6 +140,19 @@ async fn a_message_arrives_as_it_was_published(stack: Stack) {
     assert!(!delivery.redelivered);
     delivery.ack().await.unwrap();
     assert_eq!(waiting(&stack, "events").await, 0);
+}
+
+/// More than a megabyte, which ingress does not take from anybody.
+async fn a_message_of_many_frames_arrives_whole(stack: Stack) {
+    let ends = Ends::open(&stack).await;
+    let body: Bytes = (0..300_000_u32).flat_map(u32::to_be_bytes).collect();
+    let event = Envelope::stripe_event("evt_1", body, clock::system(), &Traceparent::new());
+
+    ends.publisher.publish(Lane::Events, &event).await.unwrap();
+    let (delivery, _consumer) = ends.take(Lane::Events).await;
+
+    assert!(delivery.message == event, "another body");
+    delivery.ack().await.unwrap();
 }
 
 async fn a_retried_message_comes_back_after_its_tier(stack: Stack) {
@@ -254,103 +268,4 @@ async fn poison_is_set_aside_and_harms_nobody(stack: Stack) {
     })
     .await;
     shop.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_message_on_the_wire_is_the_contract() {
-    let stack = Stack::postgres_rabbitmq().await;
-    let ends = Ends::open(&stack).await;
-    let event = Envelope::stripe_event(
-        "evt_1",
-        Bytes::from_static(b"{}"),
-        time::OffsetDateTime::from_unix_timestamp(1_735_689_600).unwrap(),
-        &Traceparent::new(),
-    );
-
-    ends.publisher.publish(Lane::Events, &event).await.unwrap();
-
-    let queue = format!("{}.events.v1", prefix(&stack));
-    let options = BasicGetOptions { no_ack: true };
-    let got = channel(&stack)
-        .await
-        .basic_get(queue.into(), options)
-        .await
-        .unwrap()
-        .unwrap();
-    let properties: &BasicProperties = &got.delivery.properties;
-    assert_eq!(
-        properties.content_type().as_ref().unwrap().as_str(),
-        "application/json"
-    );
-    assert_eq!(*properties.delivery_mode(), Some(2));
-    assert_eq!(properties.message_id().as_ref().unwrap().as_str(), "evt_1");
-    assert_eq!(properties.kind().as_ref().unwrap().as_str(), "stripe.event");
-    assert_eq!(*properties.timestamp(), Some(1_735_689_600));
-    assert_eq!(properties.app_id().as_ref().unwrap().as_str(), "test");
-    let headers = properties.headers().clone().unwrap();
-    // The broker adds some of its own.
-    let ours = |name: &String| !name.starts_with("x-");
-    let names = headers.inner().keys().map(ToString::to_string);
-    let names: Vec<_> = names.filter(ours).collect();
-    let expected = [
-        "bookonce-attempt",
-        "bookonce-received-at-ms",
-        "bookonce-schema",
-        "bookonce-source",
-        "traceparent",
-    ];
-    assert_eq!(names, expected);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_without_a_queue_is_kept_and_done_all_the_same() {
-    let shop = Shop::open(Stack::postgres_rabbitmq().await).await;
-    let prefix = prefix(&shop.stack).to_owned();
-    channel(&shop.stack)
-        .await
-        .queue_unbind(
-            format!("{prefix}.events.v1").into(),
-            format!("{prefix}.work").into(),
-            "events".into(),
-            FieldTable::default(),
-        )
-        .await
-        .unwrap();
-    let slot = shop.slot(1).await;
-    let session = shop.create(slot).await;
-
-    shop.pay(&session, stripe_sim::Outcome::Succeed).await;
-
-    shop.wait_for_bookings(1).await;
-    shop.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn another_publishers_integers_may_have_another_width() {
-    let stack = Stack::postgres_rabbitmq().await;
-    let ends = Ends::open(&stack).await;
-    let mut headers = FieldTable::default();
-    headers.insert("bookonce-schema".into(), AMQPValue::ShortShortInt(1));
-    headers.insert("bookonce-attempt".into(), AMQPValue::LongUInt(3));
-    let properties = BasicProperties::default()
-        .with_type("checkout.confirm".into())
-        .with_headers(headers);
-    let body = message().body;
-
-    channel(&stack)
-        .await
-        .basic_publish(
-            format!("{}.work", prefix(&stack)).into(),
-            "confirm".into(),
-            BasicPublishOptions::default(),
-            &body,
-            properties,
-        )
-        .await
-        .unwrap();
-
-    let (delivery, _consumer) = ends.take(Lane::Confirm).await;
-    assert_eq!(delivery.message.attempt, 3);
-    assert!(delivery.message.work().is_ok());
-    delivery.ack().await.unwrap();
 }

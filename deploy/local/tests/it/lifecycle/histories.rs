@@ -14,8 +14,9 @@ use stripe_sim::{StripeSim, Verdict};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
+    happened::Happened,
     quiet_shop,
-    story::{Dispute, End, Happened, Story},
+    story::{Dispute, End, Story},
 };
 use crate::{
     books,
