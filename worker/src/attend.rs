@@ -54,9 +54,7 @@ pub async fn attend_all(
     }
     let start = Instant::now();
     let (deliveries, said): (Vec<_>, Vec<_>) = together.into_iter().unzip();
-    let outcomes = run_together(&context, said).await;
-    drop(turn);
-    match outcomes {
+    match run_together(&context, said).await {
         Some(outcomes) => {
             for (delivery, outcome) in deliveries.iter().zip(outcomes) {
                 span(delivery).in_scope(|| note_done(&context, delivery, outcome, start.elapsed()));
@@ -67,6 +65,7 @@ pub async fn attend_all(
         }
         None => alone.extend(deliveries),
     }
+    drop(turn);
     futures_util::stream::iter(alone)
         .for_each_concurrent(ALONE_AT_ONCE, |delivery| {
             attend(context.clone(), lane, delivery)
