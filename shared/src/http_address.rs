@@ -1,4 +1,4 @@
-//! Addresses that somebody sets.
+//! http(s) addresses and origins in the configuration, checked.
 
 use crate::config::ConfigError;
 

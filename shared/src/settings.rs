@@ -98,9 +98,10 @@ impl FromStr for AmqpUri {
     ///
     /// lapin sets aside memory for 32 frames in each direction of each connection. The broker
     /// would agree to frames of 128 KiB: 8 MiB for each of a worker's connections. An event fits
-    /// into a frame of an eighth; larger bodies take several.
+    /// into a frame of an eighth, which is asked for likewise; larger bodies take several.
     ///
-    /// Source: <https://www.rabbitmq.com/docs/heartbeats>, <https://www.rabbitmq.com/docs/configure>
+    /// Source: <https://www.rabbitmq.com/docs/heartbeats>,
+    /// <https://www.rabbitmq.com/docs/configure>
     fn from_str(text: &str) -> Result<Self, String> {
         let mut uri: AMQPUri = text.parse()?;
         uri.query.heartbeat.get_or_insert(10);

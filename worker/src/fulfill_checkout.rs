@@ -102,7 +102,7 @@ pub async fn fulfill_checkouts(
         }
         failpoint::crash_at("job_after_settle");
         let mut writes = Writes::new(tx.get_database_backend());
-        store(&mut writes, dossiers.values())?;
+        store(&tx, &mut writes, dossiers.values()).await?;
         writes.insert(inbox.new)?;
         writes.run(&tx).await?;
         failpoint::crash_at("job_before_commit");

@@ -42,6 +42,7 @@ pub async fn lock(
     tx: &impl ConnectionTrait,
     subjects: impl Iterator<Item = Subject<'_>>,
 ) -> Result<Vec<checkout::Model>, DbErr> {
+    let backend = tx.get_database_backend();
     let mut sessions = Vec::new();
     let mut ids = Vec::new();
     for subject in subjects {
@@ -54,16 +55,8 @@ pub async fn lock(
         }
     }
     let named = Condition::any()
-        .add(db::one_of(
-            tx.get_database_backend(),
-            checkout::Column::SessionId,
-            sessions,
-        ))
-        .add(db::one_of(
-            tx.get_database_backend(),
-            checkout::Column::Id,
-            ids,
-        ));
+        .add(db::one_of(backend, checkout::Column::SessionId, sessions))
+        .add(db::one_of(backend, checkout::Column::Id, ids));
     let found = checkout::Entity::find().filter(named).all(tx).await?;
     if found.is_empty() {
         return Ok(found);
@@ -72,17 +65,9 @@ pub async fn lock(
     // all of it than believe how little a subquery yields.
     let ids: Vec<Uuid> = found.iter().map(|row| row.id).collect();
     let intents: Vec<String> = found.iter().filter_map(|row| row.intent.clone()).collect();
-    let mut wanted = Condition::any().add(db::one_of(
-        tx.get_database_backend(),
-        checkout::Column::Id,
-        ids,
-    ));
+    let mut wanted = Condition::any().add(db::one_of(backend, checkout::Column::Id, ids));
     if !intents.is_empty() {
-        wanted = wanted.add(db::one_of(
-            tx.get_database_backend(),
-            checkout::Column::Intent,
-            intents,
-        ));
+        wanted = wanted.add(db::one_of(backend, checkout::Column::Intent, intents));
     }
     checkout::Entity::find()
         .filter(wanted)

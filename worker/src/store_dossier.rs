@@ -1,25 +1,30 @@
-//! What has changed in dossiers becomes rows: what many have in common in one statement, the rest
-//! one by one.
+//! What has changed in dossiers becomes rows: what is new or what many have in common goes to the
+//! writes of the end, the rest is written one by one.
 
 use std::collections::HashMap;
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    IntoActiveModel, QueryFilter, sea_query::Expr,
+};
 use shared::db::{
     self, Writes, booking,
     checkout::{self, State},
     dispute, outbox, payment, refund,
 };
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::dossier::Dossier;
 
-/// Adds what has changed to `writes`.
-pub fn store<'a>(
+/// Writes what has changed, or adds it to `writes`.
+pub async fn store<'a>(
+    tx: &impl ConnectionTrait,
     writes: &mut Writes,
     dossiers: impl Iterator<Item = &'a Dossier>,
 ) -> Result<(), DbErr> {
     let changed: Vec<&Dossier> = dossiers.filter(|it| it.known != it.stored).collect();
-    store_checkouts(writes, &changed);
+    store_checkouts(tx, writes, &changed).await?;
     let mut payments = Changes::<payment::ActiveModel>::default();
     let mut bookings = Changes::<booking::ActiveModel>::default();
     let mut refunds = Changes::<refund::ActiveModel>::default();
@@ -38,11 +43,11 @@ pub fn store<'a>(
         }
         promises.note(known.promise.as_ref(), stored.promise.as_ref());
     }
-    payments.store(writes)?;
-    bookings.store(writes)?;
-    refunds.store(writes)?;
-    disputes.store(writes)?;
-    promises.store(writes)
+    payments.store(tx, writes).await?;
+    bookings.store(tx, writes).await?;
+    refunds.store(tx, writes).await?;
+    disputes.store(tx, writes).await?;
+    promises.store(tx, writes).await
 }
 
 /// Rows of one table that are not yet what they shall be.
@@ -71,10 +76,16 @@ impl<A: ActiveModelTrait> Changes<A> {
         };
         rows.push(row.clone().into().reset_all());
     }
+}
 
-    fn store(self, writes: &mut Writes) -> Result<(), DbErr> {
+impl<A> Changes<A>
+where
+    A: ActiveModelBehavior + Send,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+{
+    async fn store(self, tx: &impl ConnectionTrait, writes: &mut Writes) -> Result<(), DbErr> {
         for row in self.changed {
-            writes.update_row(row);
+            row.update(tx).await?;
         }
         writes.insert(self.new)
     }
@@ -82,34 +93,33 @@ impl<A: ActiveModelTrait> Changes<A> {
 
 /// Seats are not among it: they are taken and freed when that is decided, because the database
 /// has the last word.
-fn store_checkouts(writes: &mut Writes, changed: &[&Dossier]) {
-    let mut states: HashMap<&'static str, (State, Vec<Uuid>)> = HashMap::new();
+async fn store_checkouts(
+    tx: &impl ConnectionTrait,
+    writes: &mut Writes,
+    changed: &[&Dossier],
+) -> Result<(), DbErr> {
+    let mut alike: HashMap<(State, Option<OffsetDateTime>), Vec<Uuid>> = HashMap::new();
     for Dossier { known, stored } in changed {
         let (now, before) = (&known.checkout, &stored.checkout);
-        let one_by_one = now.session_id != before.session_id
-            || now.stripe_checked_at != before.stripe_checked_at;
-        if one_by_one {
-            let update = checkout::Entity::update_many()
-                .col_expr(checkout::Column::State, Expr::value(now.state))
-                .col_expr(
-                    checkout::Column::SessionId,
-                    Expr::value(now.session_id.clone()),
-                )
-                .col_expr(
-                    checkout::Column::StripeCheckedAt,
-                    Expr::value(now.stripe_checked_at),
-                )
-                .filter(checkout::Column::Id.eq(now.id));
-            writes.update(update);
-        } else if now.state != before.state {
-            let of_state = states.entry(now.state.as_str());
-            of_state.or_insert((now.state, Vec::new())).1.push(now.id);
+        if now.session_id != before.session_id {
+            let claimed = Expr::value(now.session_id.clone());
+            checkout::Entity::update_many()
+                .col_expr(checkout::Column::SessionId, claimed)
+                .filter(checkout::Column::Id.eq(now.id))
+                .exec(tx)
+                .await?;
+        }
+        if now.state != before.state || now.stripe_checked_at != before.stripe_checked_at {
+            let same = alike.entry((now.state, now.stripe_checked_at));
+            same.or_default().push(now.id);
         }
     }
-    for (state, ids) in states.into_values() {
+    for ((state, checked_at), ids) in alike {
         let update = checkout::Entity::update_many()
             .col_expr(checkout::Column::State, Expr::value(state))
+            .col_expr(checkout::Column::StripeCheckedAt, Expr::value(checked_at))
             .filter(db::one_of(writes.backend(), checkout::Column::Id, ids));
         writes.update(update);
     }
+    Ok(())
 }

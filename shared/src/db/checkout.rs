@@ -44,7 +44,7 @@ pub struct Model {
 
 /// How far a checkout has come. It only moves forward: from `Open` over `PaymentPending` to an
 /// end, and from any end to `Paid`, because money is a fact.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum State {
     /// The buyer may pay; seats are held.

@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable,
-    PrimaryKeyToColumn, QueryFilter, QueryTrait, UpdateMany, Value,
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable, QueryTrait,
+    UpdateMany, Value,
     sea_query::{
         Alias, CommonTableExpression, Func, InsertStatement, Query, SubQueryStatement,
         UpdateStatement, WithClause,
     },
 };
 
-/// Statements that do not depend on each other. None changes a row that another one writes.
+/// Statements that do not depend on each other. No two of them may write the same row: PostgreSQL
+/// would keep one of the changes, and does not say which.
 #[derive(Debug)]
 pub struct Writes {
     backend: DbBackend,
@@ -65,18 +66,6 @@ impl Writes {
         Ok(())
     }
 
-    /// A row that is there already.
-    pub fn update_row<A: ActiveModelTrait>(&mut self, row: A) {
-        let mut update = A::Entity::update_many();
-        for key in <A::Entity as EntityTrait>::PrimaryKey::iter() {
-            let column = key.into_column();
-            if let Some(value) = row.get(column).into_value() {
-                update = update.filter(column.eq(value));
-            }
-        }
-        self.update(update.set(row));
-    }
-
     /// Some columns of rows that are there already.
     pub fn update<E: EntityTrait>(&mut self, update: UpdateMany<E>) {
         self.statements.push(Write::Update(update.into_query()));
@@ -120,38 +109,38 @@ fn all_but_last(statements: Vec<Write>) -> WithClause {
 }
 
 /// An array for each column: however many rows, it is one statement, and a connection plans it
-/// once. Rows with other columns NULL are another one, because these arrays cannot hold any.
+/// once. These arrays cannot hold a NULL, so that a column without a value is left out, and rows
+/// that lack other columns are another statement. No column here has another default than NULL.
 fn inserts_of_arrays<A: ActiveModelTrait>(rows: Vec<A>) -> Result<Vec<InsertStatement>, DbErr> {
-    let mut tables: BTreeMap<Vec<usize>, Vec<Vec<Value>>> = BTreeMap::new();
+    let mut alike: BTreeMap<Vec<usize>, Vec<Vec<Value>>> = BTreeMap::new();
     for row in rows {
-        let (numbers, values): (Vec<_>, Vec<_>) = columns::<A>()
+        let (positions, values): (Vec<_>, Vec<_>) = columns::<A>()
             .enumerate()
-            .filter_map(|(n, column)| Some((n, row.get(column).into_value()?)))
+            .filter_map(|(position, column)| Some((position, row.get(column).into_value()?)))
             .filter(|(_, value)| value.is_some())
             .unzip();
-        let table = tables.entry(numbers).or_default();
-        table.resize_with(values.len(), Vec::new);
-        for (array, value) in table.iter_mut().zip(values) {
+        let arrays = alike.entry(positions).or_default();
+        arrays.resize_with(values.len(), Vec::new);
+        for (array, value) in arrays.iter_mut().zip(values) {
             array.push(value);
         }
     }
-    tables
-        .into_iter()
-        .map(|(numbers, arrays)| {
-            let mut rows = Query::select();
-            for array in arrays.into_iter().filter_map(array_of) {
-                rows.expr(Func::cust("unnest").arg(array));
-            }
-            let named = columns::<A>().enumerate();
-            let named = named.filter_map(|(n, column)| numbers.contains(&n).then_some(column));
-            let mut insert = Query::insert();
-            insert.into_table(A::Entity::default()).columns(named);
-            insert
-                .select_from(rows)
-                .map_err(|error| DbErr::Custom(error.to_string()))?;
-            Ok(insert)
-        })
-        .collect()
+    let insert = |(positions, arrays): (Vec<usize>, Vec<Vec<Value>>)| {
+        let mut rows = Query::select();
+        for array in arrays.into_iter().filter_map(array_of) {
+            rows.expr(Func::cust("unnest").arg(array));
+        }
+        let filled = columns::<A>()
+            .enumerate()
+            .filter_map(|(position, column)| positions.contains(&position).then_some(column));
+        let mut insert = Query::insert();
+        insert.into_table(A::Entity::default()).columns(filled);
+        insert
+            .select_from(rows)
+            .map_err(|error| DbErr::Custom(error.to_string()))?;
+        Ok(insert)
+    };
+    alike.into_iter().map(insert).collect()
 }
 
 fn columns<A: ActiveModelTrait>() -> impl Iterator<Item = <A::Entity as EntityTrait>::Column> {

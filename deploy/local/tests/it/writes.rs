@@ -1,6 +1,6 @@
 //! Many rows with few statements: what is in the tables afterwards.
 
-use sea_orm::{ActiveModelTrait, EntityTrait, QueryOrder};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use shared::db::{Writes, job};
 use uuid::Uuid;
 
@@ -53,7 +53,10 @@ async fn rows_with_other_columns_empty_are_all_there(stack: Stack) {
         ..row(0)
     };
     let mut writes = Writes::new(backend);
-    writes.update_row(written(changed.clone()));
+    let one = job::Entity::update_many()
+        .set(written(changed.clone()))
+        .filter(job::Column::Id.eq(changed.id));
+    writes.update(one);
     writes
         .insert((1..=11).map(row).map(written).collect())
         .unwrap();
