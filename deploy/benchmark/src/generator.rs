@@ -26,8 +26,8 @@ const WEBHOOK: &str = "/api/payment/webhook";
 const FOLLOWED: u32 = 20;
 /// Between two looks for a row at least: how fine its time is, with the look itself.
 const LOOK: Duration = Duration::from_micros(250);
-/// Of the time a row has taken, so much more before the next look: late rows shall not be later
-/// because many look for them.
+/// Or a sixteenth of the time so far, if that is more: late rows shall not be later because many
+/// look for them.
 const LOOK_SHARE: u32 = 16;
 /// How late the runtime's timer may be.
 const TICK: Duration = Duration::from_millis(2);

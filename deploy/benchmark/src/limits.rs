@@ -152,7 +152,8 @@ async fn take_all(channel: Channel) -> anyhow::Result<()> {
             .ack(BasicAckOptions::default())
             .await?;
     }
-    // lapin would cancel it behind our back, and not know the broker's answer once the channel is gone.
+    // lapin would cancel it behind our back, and not know the broker's answer once the channel is
+    // gone.
     let cancel = BasicCancelOptions::default();
     channel.basic_cancel(deliveries.tag(), cancel).await?;
     Ok(())
