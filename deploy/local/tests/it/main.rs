@@ -25,6 +25,7 @@ mod local_shop;
 mod migrations;
 mod operations;
 mod pages;
+mod private_broker;
 mod processes;
 mod queue;
 mod shop;

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use stripe_sim::{Faults, Outcome};
 
 use crate::{
+    private_broker::PrivateBroker,
     queue,
     shop::{Session, Shop, eventually},
-    stack::{PrivateBroker, Stack, on_each_stack},
+    stack::{Stack, on_each_stack},
 };
 
 on_each_stack![

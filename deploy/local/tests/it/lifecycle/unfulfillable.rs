@@ -12,6 +12,7 @@ use worker::{Fulfillment, OnUnfulfillable, refund_payments, run_job};
 
 use super::{booking_of, checkout_of, confirm_job, message, play, quiet_shop, status};
 use crate::{
+    idempotency_key::send,
     shop::{Session, Shop, order},
     stack::{Stack, on_each_stack},
 };
@@ -146,24 +147,15 @@ async fn the_second_payment_of_one_wish_is_refunded(stack: Stack) {
     let shop = quiet_shop(stack).await;
     let slot = shop.slot(5).await;
     let wish = order(slot, 2);
-    let send = async || {
-        let url = format!("{}/api/create-checkout-session", shop.url);
-        let request = shop.http.post(url).header("idempotency-key", "one wish");
-        let answer: Value = request
-            .json(&wish)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+    let open = async || {
+        let (_, answer) = send(&shop, "one wish", &wish).await;
         Session {
             id: answer["session_id"].as_str().unwrap().to_owned(),
         }
     };
-    let first = send().await;
+    let first = open().await;
     release(&shop, &first).await;
-    let second = send().await;
+    let second = open().await;
     assert_ne!(first.id, second.id);
     shop.pay(&first, Outcome::Succeed).await;
     shop.pay(&second, Outcome::Succeed).await;

@@ -9,9 +9,10 @@ use stripe_sim::{Faults, Outcome};
 use worker::breaker::Dependency;
 
 use crate::{
+    private_broker::PrivateBroker,
     queue::{dead, waiting},
     shop::{Shop, eventually},
-    stack::{PrivateBroker, Stack, on_each_stack, signal},
+    stack::{Stack, on_each_stack, signal},
 };
 
 on_each_stack![while_stripe_is_down_only_its_work_waits];
