@@ -1,5 +1,5 @@
 //! A busy shop for many minutes: whether memory stays where it was. The times are of tables that
-//! grow by 80,000 checkouts a minute, and of a generator that counts them.
+//! grow all the while.
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
