@@ -3,10 +3,15 @@
 //! Sharing is what pipelines the confirms. When the connection is lost, a task builds a new
 //! one, topology included; until then a publish fails at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use futures_util::FutureExt;
 use lapin::{
-    Channel, Confirmation, Connection, ConnectionProperties,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use tokio::sync::watch;
@@ -55,6 +60,8 @@ pub struct Publisher {
 struct Link {
     connection: Arc<Connection>,
     channel: Channel,
+    /// Of those who publish.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Link {
@@ -75,7 +82,42 @@ impl Link {
         Ok(Self {
             connection: Arc::new(connection),
             channel,
+            turn: Arc::default(),
         })
+    }
+
+    /// Returns once the message is on its way, with the confirm to come.
+    ///
+    /// Confirms name messages by their number on the channel. lapin counts a message, and a
+    /// moment later puts it in line: of two threads between both, each would be told what became
+    /// of the other's message.
+    async fn send(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> lapin::Result<PublisherConfirm> {
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..Default::default()
+        };
+        let mut sending = pin!(self.channel.basic_publish(
+            exchange.into(),
+            routing_key.into(),
+            options,
+            body,
+            properties,
+        ));
+        // Polling it once does both.
+        let sent = {
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            sending.as_mut().now_or_never()
+        };
+        match sent {
+            Some(sent) => sent,
+            None => sending.await,
+        }
     }
 
     fn is_up(&self) -> bool {
@@ -165,18 +207,9 @@ impl Publisher {
             return Err(PublishError::TimedOut);
         }
         let published = async {
+            let properties = amqp_message::properties(message, &self.app_id);
             let confirm = link
-                .channel
-                .basic_publish(
-                    exchange.into(),
-                    routing_key.into(),
-                    BasicPublishOptions {
-                        mandatory: true,
-                        ..Default::default()
-                    },
-                    &message.body,
-                    amqp_message::properties(message, &self.app_id),
-                )
+                .send(exchange, routing_key, &message.body, properties)
                 .await?;
             failpoint::crash_at("publish_before_confirm");
             confirm.await

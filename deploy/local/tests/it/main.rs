@@ -27,6 +27,7 @@ mod operations;
 mod pages;
 mod private_broker;
 mod processes;
+mod publishing;
 mod queue;
 mod shop;
 mod stack;
