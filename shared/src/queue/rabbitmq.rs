@@ -5,7 +5,7 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -88,21 +88,21 @@ impl Link {
 
     /// Returns once the message is on its way, with the confirm to come.
     ///
-    /// Confirms name messages by their number on the channel. lapin counts a message, and a
-    /// moment later puts it in line: of two threads between both, each would be told what became
-    /// of the other's message.
-    async fn send(
+    /// Confirms name messages by their number on the channel. lapin (4.12) counts a message, and
+    /// a moment later puts it in line: of two threads between both, each would be told what
+    /// became of the other's message.
+    async fn publish_in_turn(
         &self,
         exchange: &str,
         routing_key: &str,
         body: &[u8],
         properties: BasicProperties,
-    ) -> lapin::Result<PublisherConfirm> {
+    ) -> Result<PublisherConfirm, PublishError> {
         let options = BasicPublishOptions {
             mandatory: true,
             ..Default::default()
         };
-        let mut sending = pin!(self.channel.basic_publish(
+        let mut publishing = pin!(self.channel.basic_publish(
             exchange.into(),
             routing_key.into(),
             options,
@@ -110,18 +110,22 @@ impl Link {
             properties,
         ));
         // Polling it once does both.
-        let sent = {
-            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            sending.as_mut().now_or_never()
+        let begun = match self.turn.lock() {
+            Ok(_turn) => publishing.as_mut().now_or_never(),
+            // Whoever panicked may have been between both.
+            Err(_poisoned) => return Err(PublishError::Disconnected),
         };
-        match sent {
-            Some(sent) => sent,
-            None => sending.await,
-        }
+        let published = match begun {
+            Some(published) => published,
+            None => publishing.await,
+        };
+        Ok(published?)
     }
 
     fn is_up(&self) -> bool {
-        self.connection.status().connected() && self.channel.status().connected()
+        self.connection.status().connected()
+            && self.channel.status().connected()
+            && !self.turn.is_poisoned()
     }
 }
 
@@ -209,16 +213,16 @@ impl Publisher {
         let published = async {
             let properties = amqp_message::properties(message, &self.app_id);
             let confirm = link
-                .send(exchange, routing_key, &message.body, properties)
+                .publish_in_turn(exchange, routing_key, &message.body, properties)
                 .await?;
             failpoint::crash_at("publish_before_confirm");
-            confirm.await
+            confirm.await.map_err(PublishError::Broker)
         };
         let outcome = tokio::time::timeout(CONFIRM_TIMEOUT, published).await;
         self.stall.note(outcome.is_err());
         match outcome {
             Err(_) => Err(PublishError::TimedOut),
-            Ok(Err(error)) => Err(PublishError::Broker(error)),
+            Ok(Err(error)) => Err(error),
             Ok(Ok(Confirmation::Ack(None))) => Ok(()),
             Ok(Ok(Confirmation::Ack(Some(_)))) => Err(PublishError::Returned),
             Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => {
