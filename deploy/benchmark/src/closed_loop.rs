@@ -9,35 +9,19 @@ use std::{
 use futures_util::future::try_join_all;
 
 use crate::{
-    figures::{Times, median, per_second},
+    figures::{Times, per_second},
     http::Connection,
-    measure::Effort,
 };
 
-/// Medians of the runs: answers a second, and how long each took.
+/// Answers a second, and how long each took.
 ///
 /// - `ask`: one question, and the number of those before it.
 pub async fn closed_loop(
     address: SocketAddr,
     connections: usize,
-    effort: Effort,
+    time: Duration,
     ask: impl AsyncFn(&mut Connection, usize) -> anyhow::Result<()>,
 ) -> anyhow::Result<(f64, Times)> {
-    let (mut rates, mut answers) = (Vec::new(), Vec::new());
-    for _ in 0..effort.runs {
-        let (times, took) = run(address, connections, effort.time, &ask).await?;
-        rates.push(per_second(times.len(), took));
-        answers.push(Times::of(times));
-    }
-    Ok((median(rates), Times::median(&answers)))
-}
-
-async fn run(
-    address: SocketAddr,
-    connections: usize,
-    time: Duration,
-    ask: &impl AsyncFn(&mut Connection, usize) -> anyhow::Result<()>,
-) -> anyhow::Result<(Vec<Duration>, Duration)> {
     let asked = AtomicUsize::new(0);
     let start = Instant::now();
     let one = async || {
@@ -51,5 +35,6 @@ async fn run(
         anyhow::Ok(times)
     };
     let times = try_join_all((0..connections).map(|_| one())).await?;
-    Ok((times.concat(), start.elapsed()))
+    let times = times.concat();
+    Ok((per_second(times.len(), start.elapsed()), Times::of(times)))
 }

@@ -1,6 +1,6 @@
 //! Times, and what is said about many of them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
@@ -28,7 +28,8 @@ impl Times {
     }
 
     /// Field by field the median of several runs.
-    pub fn median(runs: &[Self]) -> Self {
+    pub fn median(runs: impl Iterator<Item = Self>) -> Self {
+        let runs: Vec<Self> = runs.collect();
         let of = |field: fn(&Self) -> f64| median(runs.iter().map(field));
         Self {
             p50: of(|it| it.p50),
@@ -42,6 +43,18 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut all: Vec<f64> = values.into_iter().collect();
     all.sort_by(f64::total_cmp);
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The same for each process.
+pub fn median_by_process<'a>(
+    runs: impl Iterator<Item = &'a BTreeMap<&'static str, f64>>,
+) -> BTreeMap<&'static str, f64> {
+    let mut by_process: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    for (name, value) in runs.flatten() {
+        by_process.entry(*name).or_default().push(*value);
+    }
+    let each = by_process.into_iter();
+    each.map(|(name, values)| (name, median(values))).collect()
 }
 
 /// So many in so much time.

@@ -21,7 +21,6 @@ use serde::Serialize;
 use crate::{
     event::{Names, Template},
     figures::{median, per_second},
-    measure::Effort,
 };
 
 const QUEUE: &str = "benchmark.limit";
@@ -46,37 +45,37 @@ pub struct Limits {
     pub batched: f64,
 }
 
-pub async fn limits(servers: &Servers, folder: &Path, effort: Effort) -> anyhow::Result<Limits> {
-    let (mut confirms, mut through) = (vec![], vec![]);
-    for _ in 0..effort.runs {
-        confirms.push(publish(&servers.amqp_url, false).await?);
-        through.push(publish(&servers.amqp_url, true).await?);
+impl Limits {
+    pub fn median(runs: &[Self]) -> Self {
+        let of = |value: fn(&Self) -> f64| median(runs.iter().map(value));
+        Self {
+            confirms: of(|it| it.confirms),
+            through: of(|it| it.through),
+            transactions: of(|it| it.transactions),
+            statements: of(|it| it.statements),
+            batched: of(|it| it.batched),
+        }
     }
+}
+
+pub async fn limits(servers: &Servers, folder: &Path, time: Duration) -> anyhow::Result<Limits> {
     servers.psql("postgres", SCHEMA)?;
     let pgbench = |script: &str| -> anyhow::Result<f64> {
         let file = folder.join("pgbench.sql");
         std::fs::write(&file, script)?;
-        let seconds = effort.time.as_secs().to_string();
-        let mut runs = Vec::new();
-        for _ in 0..effort.runs {
-            servers.psql("postgres", "TRUNCATE limit_payment, limit_booking")?;
-            let file = file.to_str().context("a path in UTF-8")?;
-            let said = servers.pgbench(&[
-                "-n", "-M", "prepared", "-f", file, "-c", CLIENTS, "-j", "2", "-T", &seconds,
-            ])?;
-            let (_, tps) = said.split_once("tps = ").context("pgbench says no tps")?;
-            runs.push(
-                tps.split_whitespace()
-                    .next()
-                    .context("tps")?
-                    .parse::<f64>()?,
-            );
-        }
-        Ok(median(runs))
+        let seconds = time.as_secs().to_string();
+        servers.psql("postgres", "TRUNCATE limit_payment, limit_booking")?;
+        let file = file.to_str().context("a path in UTF-8")?;
+        let said = servers.pgbench(&[
+            "-n", "-M", "prepared", "-f", file, "-c", CLIENTS, "-j", "2", "-T", &seconds,
+        ])?;
+        let (_, tps) = said.split_once("tps = ").context("pgbench says no tps")?;
+        let tps = tps.split_whitespace().next().context("tps")?;
+        Ok(tps.parse()?)
     };
     Ok(Limits {
-        confirms: median(confirms),
-        through: median(through),
+        confirms: publish(&servers.amqp_url, false).await?,
+        through: publish(&servers.amqp_url, true).await?,
         transactions: pgbench(FOUR_ROUND_TRIPS)?,
         statements: pgbench(ONE_STATEMENT)?,
         batched: pgbench(BATCH)? * 50.0,

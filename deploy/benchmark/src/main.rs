@@ -21,6 +21,7 @@ mod peers;
 mod plot;
 mod product;
 mod report;
+mod rounds;
 mod rows;
 mod target;
 mod usage;
@@ -37,21 +38,10 @@ use clap::Parser;
 use rig::Servers;
 
 use crate::{
-    measure::Effort,
-    peers::Peer,
     product::Product,
-    report::{Common, Report},
-    target::Target,
+    report::Report,
+    rounds::{Bench, Effort},
 };
-
-/// Events of a backlog.
-const BACKLOG: usize = 100_000;
-/// Webhooks a second of a busy shop, at which latency is compared.
-const BUSY: u32 = 200;
-/// Webhooks a second for the curve of latency, as far as they are well below what is taken at
-/// most: beyond that it is overload that one would see.
-const RATES: [u32; 7] = [200, 500, 1000, 1500, 2000, 3000, 4000];
-const WELL_BELOW: f64 = 0.7;
 
 /// Measures the services on private servers of this machine, which everything shares, and prints a table.
 #[derive(Parser)]
@@ -98,9 +88,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let (runs, seconds) = if cli.quick { (1, 3) } else { (3, 6) };
+    let (rounds, seconds) = if cli.quick { (1, 3) } else { (3, 6) };
     let effort = Effort {
-        runs,
+        rounds,
         time: Duration::from_secs(seconds),
     };
     let folder = rig::folder("bookonce-bench")?;
@@ -117,7 +107,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         machine: machine(),
         ..Report::default()
     };
-    let measured = measure_all(&cli, &servers, folder.path(), effort, &mut report).await;
+    let bench = Bench {
+        servers: &servers,
+        folder: folder.path(),
+        peers: cli.peers.as_deref(),
+        brief: cli.brief,
+        effort,
+    };
+    let measured = bench.run(&mut report).await;
     // What there is, even if something failed on the way.
     std::fs::create_dir_all(&cli.out)?;
     let json = serde_json::to_vec_pretty(&report)?;
@@ -128,32 +125,6 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         plot::draw(&report, &cli.out.join("bench.svg"))?;
     }
     Ok(())
-}
-
-async fn measure_all(
-    cli: &Cli,
-    servers: &Servers,
-    folder: &Path,
-    effort: Effort,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    if !cli.brief {
-        tracing::info!("The limits of broker and database");
-        report.limits = Some(limits::limits(servers, folder, effort).await?);
-    }
-    if let Some(sources) = &cli.peers {
-        for peer in [peers::DIRECT, peers::QUEUE] {
-            let measured = measure_peer(peer, servers, sources, folder, effort).await?;
-            report.targets.insert(peer.name.to_owned(), measured);
-        }
-    }
-    let embedded = Product::start(None, folder).await?;
-    let measured = measure_common(&embedded.target, effort).await?;
-    report
-        .targets
-        .insert(embedded.target.name.clone(), measured);
-    drop(embedded);
-    measure_product(servers, folder, effort, cli.brief, report).await
 }
 
 async fn measure_grown(
@@ -168,81 +139,6 @@ async fn measure_grown(
     std::io::stdout().write_all(&serde_json::to_vec_pretty(&growth)?)?;
     let scans = growth.scans;
     anyhow::ensure!(scans.is_empty(), "whole tables are read: {scans:?}");
-    Ok(())
-}
-
-async fn measure_common(target: &Target, effort: Effort) -> anyhow::Result<Common> {
-    tracing::info!("{}: webhooks as fast as they are answered", target.name);
-    measure::warm_up(target).await?;
-    let throughput = measure::throughput(target, effort).await?;
-    tracing::info!("{}: {BUSY} webhooks/s", target.name);
-    let steady = measure::steady(target, BUSY, effort).await?;
-    tracing::info!("{}: confirms", target.name);
-    let confirm = measure::confirm(target, effort).await?;
-    Ok(Common {
-        throughput: Some(throughput),
-        steady: Some(steady),
-        confirm: Some(confirm),
-        spike: None,
-        memory_mb: target.memory_mb()?,
-    })
-}
-
-async fn measure_peer(
-    peer: Peer,
-    servers: &Servers,
-    sources: &Path,
-    folder: &Path,
-    effort: Effort,
-) -> anyhow::Result<Common> {
-    let running = peer.start(servers, sources, folder, true).await?;
-    let mut common = measure_common(&running.target, effort).await?;
-    running.stop().await?;
-    if peer.has_queue() {
-        tracing::info!("{}: a spike without a worker", peer.name);
-        let running = peer.start(servers, sources, folder, false).await?;
-        common.spike = Some(measure::spike(&running.target, effort).await?);
-        running.stop().await?;
-    }
-    Ok(common)
-}
-
-async fn measure_product(
-    servers: &Servers,
-    folder: &Path,
-    effort: Effort,
-    brief: bool,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let mut product = Product::start(Some(servers), folder).await?;
-    let mut common = measure_common(&product.target, effort).await?;
-    if !brief {
-        tracing::info!("product: latency against rate");
-        let most = common
-            .throughput
-            .as_ref()
-            .map_or(0.0, |it| it.rows_per_second);
-        let below = |rate: &u32| f64::from(*rate) < most * WELL_BELOW;
-        for rate in RATES.into_iter().filter(below) {
-            let once = Effort { runs: 1, ..effort };
-            let steady = measure::steady(&product.target, rate, once).await?;
-            report.rates.push(steady);
-        }
-        tracing::info!("product: a spike without a worker, and the backlog it leaves");
-        product.stop_worker().await?;
-        let spike = measure::spike(&product.target, effort).await?;
-        report.backlog = Some(measure::backlog(&mut product, &spike, BACKLOG).await?);
-        common.spike = Some(spike);
-        tracing::info!("product: pages that wait");
-        for waiters in [10, 1000] {
-            let waiting = measure::waiting(&mut product, waiters).await?;
-            report.waiting.push(waiting);
-        }
-        tracing::info!("product: Checkout Sessions");
-        report.create_session = Some(measure::create_session(&product, effort).await?);
-        common.memory_mb = product.target.memory_mb()?;
-    }
-    report.targets.insert(product.target.name.clone(), common);
     Ok(())
 }
 

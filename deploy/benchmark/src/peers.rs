@@ -45,8 +45,33 @@ pub const QUEUE: Peer = Peer {
 /// A peer that runs.
 pub struct Running {
     pub target: Target,
-    /// Keeps them running.
-    processes: Vec<Arc<Supervised>>,
+    services: Vec<Service>,
+}
+
+/// One process of it.
+struct Service {
+    script: String,
+    variables: BTreeMap<String, String>,
+    log: PathBuf,
+    process: Option<Arc<Supervised>>,
+}
+
+impl Service {
+    /// Returns its process id.
+    fn start(&mut self) -> anyhow::Result<Option<u32>> {
+        let (script, log) = (self.script.as_str(), self.log.clone());
+        let process = Supervised::start("node".into(), &[script], &self.variables, log)?;
+        let pid = process.pid();
+        self.process = Some(process);
+        Ok(pid)
+    }
+
+    async fn stop(&mut self) -> anyhow::Result<()> {
+        if let Some(process) = self.process.take() {
+            process.terminate(true).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Peer {
@@ -55,16 +80,14 @@ impl Peer {
         self.processes.len() > 1
     }
 
-    /// Installs what it needs and starts it on a database of its own.
+    /// Installs what it needs, the first time, and starts it on a database of its own.
     ///
     /// - `sources`: a folder with `peers/…` and `schema.sql`.
-    /// - `with_worker`: whether all of it runs, or only what takes webhooks.
     pub async fn start(
         self,
         servers: &Servers,
         sources: &Path,
         folder: &Path,
-        with_worker: bool,
     ) -> anyhow::Result<Running> {
         let installed = self.install(sources, folder)?;
         let database_url = create_database(servers, self.folder).await?;
@@ -95,16 +118,18 @@ impl Peer {
             ]
             .map(|(variable, value)| (variable.to_owned(), value)),
         );
-        let wanted = if with_worker { self.processes.len() } else { 1 };
-        let mut processes = Vec::new();
+        let mut services = Vec::new();
         let mut pids = BTreeMap::new();
-        for (name, file) in self.processes.iter().take(wanted) {
+        for (name, file) in self.processes {
             let script = installed.join(file);
-            let script = script.to_str().context("a path in UTF-8")?;
-            let log = folder.join(format!("{}-{name}.log", self.folder));
-            let process = Supervised::start("node".into(), &[script], &variables, log)?;
-            pids.extend(process.pid().map(|pid| (*name, pid)));
-            processes.push(process);
+            let mut service = Service {
+                script: script.to_str().context("a path in UTF-8")?.to_owned(),
+                variables: variables.clone(),
+                log: folder.join(format!("{}-{name}.log", self.folder)),
+                process: None,
+            };
+            pids.extend(service.start()?.map(|pid| (*name, pid)));
+            services.push(service);
         }
         wait_for(address).await?;
         let mut options = ConnectOptions::new(&database_url);
@@ -122,12 +147,15 @@ impl Peer {
                 holds: None,
                 template: Arc::new(Template::new()?),
             },
-            processes,
+            services,
         })
     }
 
     fn install(self, sources: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
         let installed = folder.join(self.folder);
+        if installed.exists() {
+            return Ok(installed);
+        }
         let source = sources.join("peers").join(self.folder);
         let copy = Command::new("cp")
             .arg("-r")
@@ -156,10 +184,26 @@ impl Peer {
 }
 
 impl Running {
-    /// Ends it.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        for process in self.processes {
-            process.terminate(true).await?;
+    /// Ends its worker, as an operator does; what takes webhooks goes on.
+    pub async fn stop_worker(&mut self) -> anyhow::Result<()> {
+        for worker in self.services.iter_mut().skip(1) {
+            worker.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again.
+    pub fn start_worker(&mut self) -> anyhow::Result<()> {
+        for worker in self.services.iter_mut().skip(1) {
+            worker.start()?;
+        }
+        Ok(())
+    }
+
+    /// Ends all of it.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        for service in &mut self.services {
+            service.stop().await?;
         }
         Ok(())
     }

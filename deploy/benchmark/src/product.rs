@@ -47,11 +47,13 @@ impl Product {
             Some(_) => ("product", "ingress"),
             None => ("product, embedded", "local"),
         };
-        let database_url = match servers {
-            Some(servers) => create_database(servers, "benchmark").await?,
-            None => format!("sqlite://{}", folder.join("shop.sqlite").display()),
-        };
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let database_url = if let Some(servers) = servers {
+            create_database(servers, "benchmark").await?
+        } else {
+            let file = folder.join(format!("shop-{}.sqlite", address.port()));
+            format!("sqlite://{}", file.display())
+        };
         let mut variables = rig::variables(&stripe, SECRET, address, &database_url);
         if let Some(servers) = servers {
             variables.insert("AMQP_URL".to_owned(), servers.amqp_url.clone());
@@ -74,7 +76,7 @@ impl Product {
                           WHERE checkout.session_id = $1",
                 }),
                 processes: BTreeMap::new(),
-                holds: Some(Holds::new(db).await?),
+                holds: Some(Arc::new(Holds::new(db).await?)),
                 template: Arc::new(Template::new()?),
             },
             stripe,
@@ -98,6 +100,13 @@ impl Product {
         self.worker = Some(worker);
         self.note_processes();
         Ok(())
+    }
+
+    /// Ends all of it. Returns what is left: its database.
+    pub async fn stop(mut self) -> anyhow::Result<Target> {
+        self.stop_worker().await?;
+        self.ingress.terminate(true).await?;
+        Ok(self.target.clone())
     }
 
     /// Ends the worker as an operator does. Ingress goes on.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use serde::Serialize;
 
 use crate::{
+    figures::median_by_process,
     limits::Limits,
     measure::{Backlog, Confirm, CreateSession, Spike, Steady, Throughput, Waiting},
 };
@@ -22,6 +23,8 @@ pub struct Report {
     pub backlog: Option<Backlog>,
     pub waiting: Vec<Waiting>,
     pub create_session: Option<CreateSession>,
+    /// After all of that.
+    pub memory_mb: BTreeMap<&'static str, f64>,
 }
 
 /// What the product and its peers have in common.
@@ -31,8 +34,25 @@ pub struct Common {
     pub steady: Option<Steady>,
     pub spike: Option<Spike>,
     pub confirm: Option<Confirm>,
-    /// After all of it, by process.
+    /// After all of it but the spike, by process.
     pub memory_mb: BTreeMap<&'static str, f64>,
+}
+
+impl Common {
+    /// Of several rounds, value by value.
+    pub fn median(rounds: &[Self]) -> Self {
+        fn all<T: Clone>(rounds: &[Common], part: fn(&Common) -> &Option<T>) -> Option<Vec<T>> {
+            rounds.iter().map(|round| part(round).clone()).collect()
+        }
+        let memory = rounds.iter().map(|it| &it.memory_mb);
+        Self {
+            throughput: all(rounds, |it| &it.throughput).map(|it| Throughput::median(&it)),
+            steady: all(rounds, |it| &it.steady).map(|it| Steady::median(&it)),
+            spike: all(rounds, |it| &it.spike).map(|it| Spike::median(&it)),
+            confirm: all(rounds, |it| &it.confirm).map(|it| Confirm::median(&it)),
+            memory_mb: median_by_process(memory),
+        }
+    }
 }
 
 impl Report {
@@ -73,7 +93,7 @@ impl Report {
             let times = it.steady.as_ref()?.rows;
             Some(format!("{:.1} / {:.1}", times.p50, times.p99))
         })?;
-        row("webhooks/s without a worker", &|it| {
+        row("webhooks/s without a worker, 256 connections", &|it| {
             Some(whole(it.spike.as_ref()?.accepted_per_second))
         })?;
         row("confirms/s", &|it| {
@@ -116,6 +136,10 @@ impl Report {
                 "- Checkout Sessions, 64 at once at a Stripe of 50 ms: {rate}/s, p50 {p50:.1} ms; \
                  one at a time {ours:.1} ms of our own"
             )?;
+        }
+        if !self.memory_mb.is_empty() {
+            let memory = by_process(&self.memory_mb, |mb| format!("{mb:.0}"));
+            writeln!(out, "- Memory after all of that, MB: {memory}")?;
         }
         if let Some(limits) = &self.limits {
             writeln!(

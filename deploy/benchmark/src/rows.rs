@@ -27,6 +27,14 @@ impl Rows {
         Ok(usize::try_from(row.try_get::<i64>("", "count")?)?)
     }
 
+    /// The name of the PostgreSQL database they are in.
+    pub async fn database(&self) -> anyhow::Result<String> {
+        let backend = self.db.get_database_backend();
+        let statement = Statement::from_string(backend, "SELECT current_database()::text AS name");
+        let row = self.db.query_one_raw(statement).await?.context("a name")?;
+        Ok(row.try_get("", "name")?)
+    }
+
     pub async fn has(&self, session_id: &str) -> anyhow::Result<bool> {
         let backend = self.db.get_database_backend();
         let statement =

@@ -1,4 +1,4 @@
-//! A spike has left many events on the queue, and the worker comes back: how fast they become
+//! Many events wait on the queue, and the worker comes back: how fast they become
 //! rows, and what it is like for a buyer who pays meanwhile.
 
 use std::{
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{CONNECTIONS, Spike, confirm, create_session::paid_buyers};
+use super::{CONNECTIONS, confirm, create_session::paid_buyers};
 use crate::{
     figures::{Times, per_second},
     http::Connection,
@@ -38,22 +38,17 @@ pub struct Backlog {
     pub progress: Vec<(f64, usize)>,
 }
 
-/// - `spike`: what is on the queue already.
-/// - `at_least`: events to begin with.
-pub async fn backlog(
-    product: &mut Product,
-    spike: &Spike,
-    at_least: usize,
-) -> anyhow::Result<Backlog> {
-    let mut events = spike.queued;
-    if let Some(missing) = at_least.checked_sub(events).filter(|it| *it > 0) {
-        let missing = u32::try_from(missing)?;
-        let generator = product.target.expect(missing).await?;
-        let posted = generator
-            .as_fast_as_answered(CONNECTIONS, missing, Duration::from_mins(2))
-            .await?;
-        events += posted.accepted;
-    }
+/// Stops the worker, and starts it again.
+///
+/// - `events`: that wait for it.
+pub async fn backlog(product: &mut Product, events: u32) -> anyhow::Result<Backlog> {
+    product.stop_worker().await?;
+    let generator = product.target.expect(events).await?;
+    let posted = generator
+        .as_fast_as_answered(CONNECTIONS, events, Duration::from_mins(2))
+        .await?;
+    ensure!(posted.refused == 0, "{} refused", posted.refused);
+    let events = posted.accepted;
     let buyers = paid_buyers(product, BUYERS).await?;
     let before = product.target.rows.count().await?;
     let drained = CancellationToken::new();

@@ -6,18 +6,32 @@ use anyhow::ensure;
 use hyper::StatusCode;
 use serde::Serialize;
 
-use super::{CONNECTIONS, Effort};
-use crate::{closed_loop::closed_loop, event::Names, figures::Times, target::Target};
+use super::CONNECTIONS;
+use crate::{
+    closed_loop::closed_loop,
+    event::Names,
+    figures::{Times, median},
+    target::Target,
+};
 
 const BUYERS: u32 = 5000;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Confirm {
     pub per_second: f64,
     pub answers: Times,
 }
 
-pub async fn confirm(target: &Target, effort: Effort) -> anyhow::Result<Confirm> {
+impl Confirm {
+    pub fn median(runs: &[Self]) -> Self {
+        Self {
+            per_second: median(runs.iter().map(|it| it.per_second)),
+            answers: Times::median(runs.iter().map(|it| it.answers)),
+        }
+    }
+}
+
+pub async fn confirm(target: &Target, time: Duration) -> anyhow::Result<Confirm> {
     let before = target.rows.count().await?;
     let generator = target.expect(BUYERS).await?;
     let posted = generator
@@ -30,7 +44,7 @@ pub async fn confirm(target: &Target, effort: Effort) -> anyhow::Result<Confirm>
     let (per_second, answers) = closed_loop(
         target.address,
         CONNECTIONS,
-        effort,
+        time,
         async |connection, number| {
             let body = body(&sessions[number % sessions.len()]);
             let (status, _) = connection.post(PATH, None, body).await?;

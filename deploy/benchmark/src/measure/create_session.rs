@@ -9,8 +9,12 @@ use serde_json::Value;
 use stripe_sim::{Faults, Outcome};
 use uuid::Uuid;
 
-use super::Effort;
-use crate::{closed_loop::closed_loop, figures::Times, http::Connection, product::Product};
+use crate::{
+    closed_loop::closed_loop,
+    figures::{Times, median},
+    http::Connection,
+    product::Product,
+};
 
 const PATH: &str = "/api/create-checkout-session";
 /// Of Stripe.
@@ -20,7 +24,7 @@ const AT_ONCE: usize = 64;
 /// Slots they choose from; one alone would have them wait for each other.
 const SLOTS: usize = 50;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct CreateSession {
     pub per_second: f64,
     pub answers: Times,
@@ -28,7 +32,17 @@ pub struct CreateSession {
     pub ours_alone: Times,
 }
 
-pub async fn create_session(product: &Product, effort: Effort) -> anyhow::Result<CreateSession> {
+impl CreateSession {
+    pub fn median(runs: &[Self]) -> Self {
+        Self {
+            per_second: median(runs.iter().map(|it| it.per_second)),
+            answers: Times::median(runs.iter().map(|it| it.answers)),
+            ours_alone: Times::median(runs.iter().map(|it| it.ours_alone)),
+        }
+    }
+}
+
+pub async fn create_session(product: &Product, time: Duration) -> anyhow::Result<CreateSession> {
     let slots = slots(product).await?;
     let slow = Faults {
         deliver_webhooks: false,
@@ -44,12 +58,11 @@ pub async fn create_session(product: &Product, effort: Effort) -> anyhow::Result
         alone.push(began.elapsed().saturating_sub(LATENCY));
     }
     let address = product.target.address;
-    let (per_second, answers) =
-        closed_loop(address, AT_ONCE, effort, async |connection, number| {
-            begin(connection, slots[number % slots.len()]).await?;
-            Ok(())
-        })
-        .await?;
+    let (per_second, answers) = closed_loop(address, AT_ONCE, time, async |connection, number| {
+        begin(connection, slots[number % slots.len()]).await?;
+        Ok(())
+    })
+    .await?;
     product.stripe.set_faults(Faults {
         deliver_webhooks: false,
         ..Faults::default()

@@ -1,14 +1,17 @@
 //! The same load on small tables and on large ones.
 
-use anyhow::Context;
+use std::time::Duration;
+
 use rig::Servers;
 use serde::Serialize;
 
-use super::{Effort, Steady, Throughput, steady, throughput};
-use crate::product::Product;
+use super::{Steady, Throughput, steady, throughput};
+use crate::{product::Product, rounds::Effort};
 
 /// Webhooks a second at which latency is compared.
 const RATE: u32 = 200;
+/// Time to see every statement.
+const WATCHED: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Serialize)]
 pub struct Growth {
@@ -29,7 +32,7 @@ pub async fn growth(
     effort: Effort,
 ) -> anyhow::Result<Growth> {
     let small = measure(product, effort).await?;
-    let database = product.database()?.to_owned();
+    let database = product.target.rows.database().await?;
     servers.psql(&database, &FILL.replace("$BOOKINGS", &bookings.to_string()))?;
     servers.psql(&database, "VACUUM ANALYZE")?;
     let large = measure(product, effort).await?;
@@ -38,7 +41,7 @@ pub async fn growth(
     servers.psql(&database, &EXPLAIN.replace("$DATABASE", &database))?;
     product.stop_worker().await?;
     product.start_worker()?;
-    steady(&product.target, RATE, Effort { runs: 1, ..effort }).await?;
+    steady(&product.target, RATE, WATCHED).await?;
     let log = servers.postgres_log()?;
     let mut plans: Vec<String> = log
         .lines()
@@ -58,8 +61,12 @@ pub async fn growth(
 }
 
 async fn measure(product: &Product, effort: Effort) -> anyhow::Result<(Throughput, Steady)> {
-    let fast = throughput(&product.target, effort).await?;
-    Ok((fast, steady(&product.target, RATE, effort).await?))
+    let (mut fast, mut busy) = (Vec::new(), Vec::new());
+    for _ in 0..effort.rounds {
+        fast.push(throughput(&product.target, effort.time).await?);
+        busy.push(steady(&product.target, RATE, effort.time).await?);
+    }
+    Ok((Throughput::median(&fast), Steady::median(&busy)))
 }
 
 /// The tables that grow; the others hold what is sold, or what is under way.
@@ -68,15 +75,6 @@ fn reads_all(plan: &str) -> bool {
     plan.strip_prefix("Seq Scan on ")
         .and_then(|rest| rest.split_whitespace().next())
         .is_some_and(|table| grown.contains(&table))
-}
-
-impl Product {
-    /// Its database's name.
-    fn database(&self) -> anyhow::Result<&str> {
-        let url = self.variables.get("DATABASE_URL").context("DATABASE_URL")?;
-        let (_, name) = url.rsplit_once('/').context("a URL with a path")?;
-        Ok(name)
-    }
 }
 
 const EXPLAIN: &str = "

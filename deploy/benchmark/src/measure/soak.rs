@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
-use super::{Effort, confirm, create_session, steady};
+use super::{confirm, create_session, steady};
 use crate::product::Product;
 
 /// Webhooks a second.
@@ -22,10 +22,9 @@ pub async fn soak(product: &Product, minutes: u32) -> anyhow::Result<()> {
     )?;
     writeln!(out, "| ---: | ---: | ---: | ---: | --- |")?;
     for minute in 1..=minutes {
-        let once = |time| Effort { runs: 1, time };
-        let webhooks = steady(&product.target, RATE, once(WEBHOOKS)).await?;
-        confirm(&product.target, once(CONFIRMS)).await?;
-        create_session(product, once(SESSIONS)).await?;
+        let webhooks = steady(&product.target, RATE, WEBHOOKS).await?;
+        confirm(&product.target, CONFIRMS).await?;
+        create_session(product, SESSIONS).await?;
         let (answers, rows) = (webhooks.answers, webhooks.rows);
         let memory = words(&product.target.memory_mb()?);
         writeln!(

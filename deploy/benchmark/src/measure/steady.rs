@@ -1,12 +1,13 @@
 //! Webhooks at a fixed rate: how soon they are answered, and how soon their rows are there.
 
-use anyhow::ensure;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
 use serde::Serialize;
 
-use super::Effort;
 use crate::{figures::Times, target::Target};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Steady {
     /// Webhooks a second.
     pub rate: u32,
@@ -17,25 +18,30 @@ pub struct Steady {
     pub late: usize,
 }
 
-pub async fn steady(target: &Target, rate: u32, effort: Effort) -> anyhow::Result<Steady> {
-    let (mut answers, mut rows, mut late) = (vec![], vec![], 0);
-    for _ in 0..effort.runs {
-        let before = target.rows.count().await?;
-        let buyers = rate.saturating_mul(u32::try_from(effort.time.as_secs())?);
-        let generator = target.expect(buyers).await?;
-        let posted = generator
-            .at_rate(rate, effort.time, Some(target.rows.clone()))
-            .await?;
-        ensure!(posted.refused == 0, "{} refused", posted.refused);
-        late += posted.rows_missing;
-        target.rows.wait_for(before + posted.accepted).await?;
-        answers.push(posted.answers);
-        rows.extend(posted.rows);
+impl Steady {
+    /// Of runs at the same rate.
+    pub fn median(runs: &[Self]) -> Self {
+        Self {
+            rate: runs.iter().map(|it| it.rate).max().unwrap_or_default(),
+            answers: Times::median(runs.iter().map(|it| it.answers)),
+            rows: Times::median(runs.iter().map(|it| it.rows)),
+            late: runs.iter().map(|it| it.late).sum(),
+        }
     }
+}
+
+pub async fn steady(target: &Target, rate: u32, time: Duration) -> anyhow::Result<Steady> {
+    let before = target.rows.count().await?;
+    let buyers = rate.saturating_mul(u32::try_from(time.as_secs())?);
+    let generator = target.expect(buyers).await?;
+    let rows = Some(target.rows.clone());
+    let posted = generator.at_rate(rate, time, rows).await?;
+    ensure!(posted.refused == 0, "{} refused", posted.refused);
+    target.rows.wait_for(before + posted.accepted).await?;
     Ok(Steady {
         rate,
-        answers: Times::median(&answers),
-        rows: Times::median(&rows),
-        late,
+        answers: posted.answers,
+        rows: posted.rows.context("rows were looked for")?,
+        late: posted.rows_missing,
     })
 }

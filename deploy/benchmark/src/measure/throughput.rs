@@ -6,17 +6,23 @@ use anyhow::ensure;
 use hyper::StatusCode;
 use serde::Serialize;
 
-use super::{CONNECTIONS, Effort};
+use super::CONNECTIONS;
 use crate::{
     event::Names,
-    figures::{Times, median, per_second},
-    generator::Posted,
+    figures::{Times, median, median_by_process, per_second},
+    generator::{Generator, Posted},
     http::Connection,
     target::Target,
 };
 
+/// Holds are made for so many, and a run that meets them all ends early: far more of them would
+/// have the database tidy up after the making while the run goes on.
+const MOST_PER_SECOND: u32 = 6_000;
+/// Connections of a spike: as many as the broker's own limit has confirms in flight.
+const SPIKE: usize = 256;
+
 /// Webhooks in, rows out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Throughput {
     pub accepted_per_second: f64,
     /// Until the last row was there.
@@ -28,15 +34,39 @@ pub struct Throughput {
     pub runs: Vec<f64>,
 }
 
+impl Throughput {
+    pub fn median(runs: &[Self]) -> Self {
+        let of = |value: fn(&Self) -> f64| median(runs.iter().map(value));
+        Self {
+            accepted_per_second: of(|it| it.accepted_per_second),
+            rows_per_second: of(|it| it.rows_per_second),
+            answers: Times::median(runs.iter().map(|it| it.answers)),
+            cpu_ms: median_by_process(runs.iter().map(|it| &it.cpu_ms)),
+            runs: runs.iter().flat_map(|it| it.runs.clone()).collect(),
+        }
+    }
+}
+
 /// Webhooks in, while nobody turns them into rows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Spike {
     pub accepted_per_second: f64,
     pub answers: Times,
     /// Each run's `accepted_per_second`.
     pub runs: Vec<f64>,
-    /// What waits on the queue now.
+    /// What it has left on the queue.
     pub queued: usize,
+}
+
+impl Spike {
+    pub fn median(runs: &[Self]) -> Self {
+        Self {
+            accepted_per_second: median(runs.iter().map(|it| it.accepted_per_second)),
+            answers: Times::median(runs.iter().map(|it| it.answers)),
+            runs: runs.iter().flat_map(|it| it.runs.clone()).collect(),
+            queued: runs.iter().map(|it| it.queued).max().unwrap_or_default(),
+        }
+    }
 }
 
 /// Brings caches and pools to life, and sees whether what is measured is right: a forgery is
@@ -71,57 +101,50 @@ pub async fn warm_up(target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn throughput(target: &Target, effort: Effort) -> anyhow::Result<Throughput> {
-    let (mut accepted, mut rows, mut answers, mut cpu) = (vec![], vec![], vec![], vec![]);
-    for _ in 0..effort.runs {
-        let before = target.rows.count().await?;
-        let generator = target.expect(effort.buyers()?).await?;
-        let cpu_before = target.cpu_ms()?;
-        let posted = run(&generator, effort).await?;
-        let drained = target.rows.wait_for(before + posted.accepted).await?;
-        let cpu_after = target.cpu_ms()?;
-        accepted.push(posted.accepted_per_second());
-        rows.push(per_second(posted.accepted, posted.time + drained));
-        answers.push(posted.answers);
-        cpu.push((cpu_before, cpu_after, posted.accepted));
-    }
+pub async fn throughput(target: &Target, time: Duration) -> anyhow::Result<Throughput> {
+    let before = target.rows.count().await?;
+    let generator = target.expect(buyers(time)?).await?;
+    let cpu_before = target.cpu_ms()?;
+    let posted = run(&generator, CONNECTIONS, time).await?;
+    let drained = target.rows.wait_for(before + posted.accepted).await?;
+    let cpu_after = target.cpu_ms()?;
+    let accepted = posted.accepted_per_second();
     let cpu_ms = target.processes.keys().map(|name| {
-        let of_event = cpu
-            .iter()
-            .map(|(before, after, events)| (after[name] - before[name]) / (*events).max(1) as f64);
-        (*name, median(of_event))
+        let took = cpu_after[name] - cpu_before[name];
+        (*name, took / posted.accepted.max(1) as f64)
     });
     Ok(Throughput {
-        accepted_per_second: median(accepted.iter().copied()),
-        rows_per_second: median(rows),
-        answers: Times::median(&answers),
+        accepted_per_second: accepted,
+        rows_per_second: per_second(posted.accepted, posted.time + drained),
         cpu_ms: cpu_ms.collect(),
-        runs: accepted,
+        answers: posted.answers,
+        runs: vec![accepted],
     })
 }
 
-/// The same while no worker runs.
-pub async fn spike(target: &Target, effort: Effort) -> anyhow::Result<Spike> {
-    let (mut accepted, mut answers, mut queued) = (vec![], vec![], 0);
-    for _ in 0..effort.runs {
-        let generator = target.expect(effort.buyers()?).await?;
-        let posted = run(&generator, effort).await?;
-        accepted.push(posted.accepted_per_second());
-        answers.push(posted.answers);
-        queued += posted.accepted;
-    }
+/// Webhooks of [`SPIKE`] buyers at once, while no worker runs.
+pub async fn spike(target: &Target, time: Duration) -> anyhow::Result<Spike> {
+    let generator = target.expect(buyers(time)?).await?;
+    let posted = run(&generator, SPIKE, time).await?;
+    let accepted = posted.accepted_per_second();
     Ok(Spike {
-        accepted_per_second: median(accepted.iter().copied()),
-        answers: Times::median(&answers),
-        runs: accepted,
-        queued,
+        accepted_per_second: accepted,
+        answers: posted.answers,
+        runs: vec![accepted],
+        queued: posted.accepted,
     })
 }
 
-async fn run(generator: &crate::generator::Generator, effort: Effort) -> anyhow::Result<Posted> {
+async fn run(generator: &Generator, connections: usize, time: Duration) -> anyhow::Result<Posted> {
     let posted = generator
-        .as_fast_as_answered(CONNECTIONS, effort.buyers()?, effort.time)
+        .as_fast_as_answered(connections, buyers(time)?, time)
         .await?;
     ensure!(posted.refused == 0, "{} refused", posted.refused);
     Ok(posted)
+}
+
+/// More than any target takes in `time`; holds are made for so many.
+fn buyers(time: Duration) -> anyhow::Result<u32> {
+    let seconds = u32::try_from(time.as_secs().max(1))?;
+    Ok(seconds.saturating_mul(MOST_PER_SECOND))
 }

@@ -1,0 +1,204 @@
+//! Everything in turn, several times over: a machine has better and worse minutes, and all shall
+//! have their share of both.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use rig::Servers;
+
+use crate::{
+    limits::{Limits, limits},
+    measure::{self, CreateSession, Spike},
+    peers::{self, Peer},
+    product::Product,
+    report::{Common, Report},
+    target::Target,
+};
+
+/// How often and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Of which the median counts.
+    pub rounds: usize,
+    /// Of one measurement.
+    pub time: Duration,
+}
+
+/// Events of a backlog.
+const BACKLOG: u32 = 100_000;
+/// Webhooks a second of a busy shop, at which latency is compared.
+const BUSY: u32 = 200;
+/// Webhooks a second for the curve of latency, as far as they are below what is taken at most:
+/// beyond that it is overload that one would see.
+const RATES: [u32; 7] = [200, 500, 1000, 1500, 2000, 3000, 4000];
+const BELOW: f64 = 0.7;
+
+/// What is compared, and on what.
+pub struct Bench<'a> {
+    pub servers: &'a Servers,
+    pub folder: &'a Path,
+    /// Sources of what one would write instead.
+    pub peers: Option<&'a Path>,
+    /// Only what the product and its peers have in common.
+    pub brief: bool,
+    pub effort: Effort,
+}
+
+/// What came out of each round.
+#[derive(Default)]
+struct Rounds {
+    limits: Vec<Limits>,
+    targets: BTreeMap<String, Vec<Common>>,
+    create_session: Vec<CreateSession>,
+}
+
+impl Rounds {
+    fn note(&mut self, name: &str, measured: Common) {
+        let rounds = self.targets.entry(name.to_owned());
+        rounds.or_default().push(measured);
+    }
+
+    fn sum_up(&self, report: &mut Report) {
+        let medians = self.targets.iter();
+        report.targets = medians
+            .map(|(name, rounds)| (name.clone(), Common::median(rounds)))
+            .collect();
+        if !self.limits.is_empty() {
+            report.limits = Some(Limits::median(&self.limits));
+        }
+        if !self.create_session.is_empty() {
+            report.create_session = Some(CreateSession::median(&self.create_session));
+        }
+    }
+}
+
+impl Bench<'_> {
+    /// Fills `report` as it goes.
+    pub async fn run(&self, report: &mut Report) -> anyhow::Result<()> {
+        let mut rounds = Rounds::default();
+        for round in 1..=self.effort.rounds {
+            tracing::info!("Round {round} of {}", self.effort.rounds);
+            let product = self.round(&mut rounds).await;
+            rounds.sum_up(report);
+            let mut product = product?;
+            if round == self.effort.rounds && !self.brief {
+                self.product_alone(&mut product, report).await?;
+            }
+            let target = product.stop().await?;
+            self.forget(&target).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the product, still running.
+    async fn round(&self, rounds: &mut Rounds) -> anyhow::Result<Product> {
+        if !self.brief {
+            tracing::info!("The limits of broker and database");
+            let measured = limits(self.servers, self.folder, self.effort.time).await?;
+            rounds.limits.push(measured);
+        }
+        if let Some(sources) = self.peers {
+            for peer in [peers::DIRECT, peers::QUEUE] {
+                rounds.note(peer.name, self.peer(peer, sources).await?);
+            }
+        }
+        let embedded = Product::start(None, self.folder).await?;
+        let measured = self.common(&embedded.target).await?;
+        rounds.note(&embedded.target.name, measured);
+        drop(embedded);
+
+        let mut product = Product::start(Some(self.servers), self.folder).await?;
+        let mut measured = self.common(&product.target).await?;
+        if !self.brief {
+            product.stop_worker().await?;
+            let (spike, promised) = self.spike(&product.target).await?;
+            product.start_worker()?;
+            product.target.rows.wait_for(promised).await?;
+            measured.spike = Some(spike);
+            tracing::info!("product: Checkout Sessions");
+            let created = measure::create_session(&product, self.effort.time).await?;
+            rounds.create_session.push(created);
+        }
+        rounds.note(&product.target.name, measured);
+        Ok(product)
+    }
+
+    async fn common(&self, target: &Target) -> anyhow::Result<Common> {
+        let time = self.effort.time;
+        tracing::info!("{}: webhooks as fast as they are answered", target.name);
+        measure::warm_up(target).await?;
+        let throughput = measure::throughput(target, time).await?;
+        tracing::info!("{}: {BUSY} webhooks/s", target.name);
+        let steady = measure::steady(target, BUSY, time).await?;
+        tracing::info!("{}: confirms", target.name);
+        let confirm = measure::confirm(target, time).await?;
+        Ok(Common {
+            throughput: Some(throughput),
+            steady: Some(steady),
+            confirm: Some(confirm),
+            spike: None,
+            memory_mb: target.memory_mb()?,
+        })
+    }
+
+    async fn peer(&self, peer: Peer, sources: &Path) -> anyhow::Result<Common> {
+        let mut running = peer.start(self.servers, sources, self.folder).await?;
+        let mut measured = self.common(&running.target).await?;
+        if peer.has_queue() && !self.brief {
+            running.stop_worker().await?;
+            let (spike, promised) = self.spike(&running.target).await?;
+            running.start_worker()?;
+            running.target.rows.wait_for(promised).await?;
+            measured.spike = Some(spike);
+        }
+        running.stop().await?;
+        self.forget(&running.target).await?;
+        Ok(measured)
+    }
+
+    /// Returns how many rows there will be once a worker is back.
+    async fn spike(&self, target: &Target) -> anyhow::Result<(Spike, usize)> {
+        tracing::info!("{}: a spike without a worker", target.name);
+        let before = target.rows.count().await?;
+        let spike = measure::spike(target, self.effort.time).await?;
+        let promised = before + spike.queued;
+        Ok((spike, promised))
+    }
+
+    /// Drops the database of one that runs no more: the next shall not pay for its tidying up.
+    async fn forget(&self, target: &Target) -> anyhow::Result<()> {
+        let database = target.rows.database().await?;
+        let drop = format!("DROP DATABASE {database} WITH (FORCE)");
+        self.servers.psql("postgres", &drop)?;
+        Ok(())
+    }
+
+    /// What no peer can be asked for.
+    async fn product_alone(
+        &self,
+        product: &mut Product,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        tracing::info!("product: latency against rate");
+        let throughput = report
+            .targets
+            .get(&product.target.name)
+            .and_then(|it| it.throughput.as_ref());
+        let most = throughput.map_or(0.0, |it| it.rows_per_second);
+        for rate in RATES
+            .into_iter()
+            .filter(|rate| f64::from(*rate) < most * BELOW)
+        {
+            let steady = measure::steady(&product.target, rate, self.effort.time).await?;
+            report.rates.push(steady);
+        }
+        tracing::info!("product: a backlog");
+        report.backlog = Some(measure::backlog(product, BACKLOG).await?);
+        tracing::info!("product: pages that wait");
+        for waiters in [10, 1000] {
+            let waiting = measure::waiting(product, waiters).await?;
+            report.waiting.push(waiting);
+        }
+        report.memory_mb = product.target.memory_mb()?;
+        Ok(())
+    }
+}
