@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Lane, OpenError, rabbitmq,
+    Lane, OpenError, rabbitmq_link,
     topology::{Topology, declare_queue},
 };
 use crate::settings::QueueSettings;
@@ -54,7 +54,7 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
     let QueueSettings::RabbitMq { uri, prefix } = settings else {
         return Ok(Inspection::Embedded);
     };
-    let connection = rabbitmq::connect(uri, "doctor").await?;
+    let connection = rabbitmq_link::connect(uri, "doctor").await?;
     let topology = Topology::new(prefix);
     let declare = async {
         let channel = connection.create_channel().await?;

@@ -13,6 +13,7 @@ mod publisher;
 mod rabbitmq;
 mod rabbitmq_answer;
 mod rabbitmq_consumer;
+mod rabbitmq_link;
 mod stall;
 pub mod topology;
 

@@ -19,11 +19,8 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivery, Lane, OpenError,
-    acks::Acks,
-    amqp_message,
-    rabbitmq::{self, Publisher},
-    rabbitmq_answer::Answer,
+    Delivery, Lane, OpenError, acks::Acks, amqp_message, rabbitmq::Publisher,
+    rabbitmq_answer::Answer, rabbitmq_link,
 };
 use crate::settings::AmqpUri;
 
@@ -60,7 +57,7 @@ impl ConsumerSource {
         stop: CancellationToken,
     ) -> Result<Consumer, OpenError> {
         let name = format!("{} consume {}", self.name, lane.routing_key());
-        let connection = rabbitmq::connect(&self.uri, &name).await?;
+        let connection = rabbitmq_link::connect(&self.uri, &name).await?;
         let subscribe = async {
             let channel = connection.create_channel().await?;
             channel
