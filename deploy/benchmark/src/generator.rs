@@ -102,7 +102,7 @@ impl Generator {
         &self,
         rate: u32,
         time: Duration,
-        rows: Option<Arc<Rows>>,
+        rows: &Arc<Rows>,
     ) -> anyhow::Result<Posted> {
         const CONNECTIONS: usize = 128;
         let total = u32::try_from(time.as_secs())?.saturating_mul(rate);
@@ -129,7 +129,7 @@ impl Generator {
         let mut followers = JoinSet::new();
         let every = usize::try_from((rate / FOLLOWED).max(1))?;
         for buyer in (0..total).step_by(every) {
-            let Some(rows) = rows.clone() else { break };
+            let rows = rows.clone();
             let (session_id, due) = (Names::of(self.run, buyer).session, due(buyer));
             followers.spawn(async move { follow(&rows, &session_id, due).await });
         }
@@ -142,7 +142,7 @@ impl Generator {
                 None => posted.rows_missing += 1,
             }
         }
-        posted.rows = rows.map(|_| Times::of(seen));
+        posted.rows = Some(Times::of(seen));
         Ok(posted)
     }
 }

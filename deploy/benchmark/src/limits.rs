@@ -26,7 +26,7 @@ use crate::{
 const QUEUE: &str = "benchmark.limit";
 const MESSAGES: u32 = 30_000;
 /// Confirms that are waited for at once.
-const IN_FLIGHT: usize = 256;
+pub const IN_FLIGHT: usize = 256;
 /// Clients of the database.
 const CLIENTS: &str = "16";
 

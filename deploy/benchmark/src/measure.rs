@@ -15,7 +15,7 @@ pub use create_session::{CreateSession, create_session};
 pub use growth::growth;
 pub use soak::soak;
 pub use steady::{Steady, steady};
-pub use throughput::{Spike, Throughput, spike, throughput, warm_up};
+pub use throughput::{SPIKE_CONNECTIONS, Spike, Throughput, spike, throughput, warm_up};
 pub use waiting::{Waiting, waiting};
 
 /// Connections of a run that goes as fast as answers come.

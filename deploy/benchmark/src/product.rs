@@ -76,7 +76,7 @@ impl Product {
                           WHERE checkout.session_id = $1",
                 }),
                 processes: BTreeMap::new(),
-                holds: Some(Arc::new(Holds::new(db).await?)),
+                holds: Some(Holds::new(db).await?),
                 template: Arc::new(Template::new()?),
             },
             stripe,
@@ -102,11 +102,11 @@ impl Product {
         Ok(())
     }
 
-    /// Ends all of it. Returns what is left: its database.
-    pub async fn stop(mut self) -> anyhow::Result<Target> {
+    /// Ends all of it.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.stop_worker().await?;
         self.ingress.terminate(true).await?;
-        Ok(self.target.clone())
+        Ok(())
     }
 
     /// Ends the worker as an operator does. Ingress goes on.

@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::{
     figures::median_by_process,
     limits::Limits,
-    measure::{Backlog, Confirm, CreateSession, Spike, Steady, Throughput, Waiting},
+    measure::{
+        Backlog, Confirm, CreateSession, SPIKE_CONNECTIONS, Spike, Steady, Throughput, Waiting,
+    },
 };
 
 /// Everything of one sitting.
@@ -15,6 +17,8 @@ use crate::{
 pub struct Report {
     pub date: String,
     pub machine: String,
+    /// From which the medians are.
+    pub rounds: Rounds,
     pub limits: Option<Limits>,
     /// The product and the peers, by name.
     pub targets: BTreeMap<String, Common>,
@@ -25,6 +29,21 @@ pub struct Report {
     pub create_session: Option<CreateSession>,
     /// After all of that.
     pub memory_mb: BTreeMap<&'static str, f64>,
+}
+
+/// What came out of each round.
+#[derive(Debug, Default, Serialize)]
+pub struct Rounds {
+    pub limits: Vec<Limits>,
+    pub targets: BTreeMap<String, Vec<Common>>,
+    pub create_session: Vec<CreateSession>,
+}
+
+impl Rounds {
+    pub fn note(&mut self, name: &str, measured: Common) {
+        let rounds = self.targets.entry(name.to_owned());
+        rounds.or_default().push(measured);
+    }
 }
 
 /// What the product and its peers have in common.
@@ -56,6 +75,22 @@ impl Common {
 }
 
 impl Report {
+    /// The medians of the rounds so far.
+    pub fn sum_up(&mut self) {
+        let Rounds {
+            limits,
+            targets,
+            create_session,
+        } = &self.rounds;
+        let targets = targets.iter();
+        self.targets = targets
+            .map(|(name, rounds)| (name.clone(), Common::median(rounds)))
+            .collect();
+        self.limits = (!limits.is_empty()).then(|| Limits::median(limits));
+        self.create_session =
+            (!create_session.is_empty()).then(|| CreateSession::median(create_session));
+    }
+
     /// A table in Markdown, a column for each target.
     pub fn table(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
@@ -93,7 +128,8 @@ impl Report {
             let times = it.steady.as_ref()?.rows;
             Some(format!("{:.1} / {:.1}", times.p50, times.p99))
         })?;
-        row("webhooks/s without a worker, 256 connections", &|it| {
+        let spike = format!("webhooks/s without a worker, {SPIKE_CONNECTIONS} connections");
+        row(&spike, &|it| {
             Some(whole(it.spike.as_ref()?.accepted_per_second))
         })?;
         row("confirms/s", &|it| {

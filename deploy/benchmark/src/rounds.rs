@@ -1,16 +1,16 @@
 //! Everything in turn, several times over: a machine has better and worse minutes, and all shall
 //! have their share of both.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use rig::Servers;
 
 use crate::{
-    limits::{Limits, limits},
-    measure::{self, CreateSession, Spike},
+    limits::limits,
+    measure::{self, Spike},
     peers::{self, Peer},
     product::Product,
-    report::{Common, Report},
+    report::{Common, Report, Rounds},
     target::Target,
 };
 
@@ -43,48 +43,19 @@ pub struct Bench<'a> {
     pub effort: Effort,
 }
 
-/// What came out of each round.
-#[derive(Default)]
-struct Rounds {
-    limits: Vec<Limits>,
-    targets: BTreeMap<String, Vec<Common>>,
-    create_session: Vec<CreateSession>,
-}
-
-impl Rounds {
-    fn note(&mut self, name: &str, measured: Common) {
-        let rounds = self.targets.entry(name.to_owned());
-        rounds.or_default().push(measured);
-    }
-
-    fn sum_up(&self, report: &mut Report) {
-        let medians = self.targets.iter();
-        report.targets = medians
-            .map(|(name, rounds)| (name.clone(), Common::median(rounds)))
-            .collect();
-        if !self.limits.is_empty() {
-            report.limits = Some(Limits::median(&self.limits));
-        }
-        if !self.create_session.is_empty() {
-            report.create_session = Some(CreateSession::median(&self.create_session));
-        }
-    }
-}
-
 impl Bench<'_> {
     /// Fills `report` as it goes.
     pub async fn run(&self, report: &mut Report) -> anyhow::Result<()> {
-        let mut rounds = Rounds::default();
         for round in 1..=self.effort.rounds {
             tracing::info!("Round {round} of {}", self.effort.rounds);
-            let product = self.round(&mut rounds).await;
-            rounds.sum_up(report);
+            let product = self.round(&mut report.rounds).await;
+            report.sum_up();
             let mut product = product?;
             if round == self.effort.rounds && !self.brief {
                 self.product_alone(&mut product, report).await?;
             }
-            let target = product.stop().await?;
-            self.forget(&target).await?;
+            product.stop().await?;
+            self.forget(&product.target).await?;
         }
         Ok(())
     }
@@ -159,9 +130,8 @@ impl Bench<'_> {
     async fn spike(&self, target: &Target) -> anyhow::Result<(Spike, usize)> {
         tracing::info!("{}: a spike without a worker", target.name);
         let before = target.rows.count().await?;
-        let spike = measure::spike(target, self.effort.time).await?;
-        let promised = before + spike.queued;
-        Ok((spike, promised))
+        let (spike, queued) = measure::spike(target, self.effort.time).await?;
+        Ok((spike, before + queued))
     }
 
     /// Drops the database of one that runs no more: the next shall not pay for its tidying up.

@@ -12,7 +12,6 @@ use std::{
 use crate::{event::Template, generator::Generator, holds::Holds, rows::Rows, usage};
 
 /// The product or a peer, running.
-#[derive(Clone)]
 pub struct Target {
     pub name: String,
     /// Of its HTTP service.
@@ -21,7 +20,7 @@ pub struct Target {
     /// Its processes by name.
     pub processes: BTreeMap<&'static str, u32>,
     /// Where the buyers' holds are made. Peers write whatever an event says.
-    pub holds: Option<Arc<Holds>>,
+    pub holds: Option<Holds>,
     pub template: Arc<Template>,
 }
 

@@ -34,8 +34,7 @@ pub async fn steady(target: &Target, rate: u32, time: Duration) -> anyhow::Resul
     let before = target.rows.count().await?;
     let buyers = rate.saturating_mul(u32::try_from(time.as_secs())?);
     let generator = target.expect(buyers).await?;
-    let rows = Some(target.rows.clone());
-    let posted = generator.at_rate(rate, time, rows).await?;
+    let posted = generator.at_rate(rate, time, &target.rows).await?;
     ensure!(posted.refused == 0, "{} refused", posted.refused);
     target.rows.wait_for(before + posted.accepted).await?;
     Ok(Steady {

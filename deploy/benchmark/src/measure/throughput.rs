@@ -12,6 +12,7 @@ use crate::{
     figures::{Times, median, median_by_process, per_second},
     generator::{Generator, Posted},
     http::Connection,
+    limits,
     target::Target,
 };
 
@@ -19,7 +20,7 @@ use crate::{
 /// have the database tidy up after the making while the run goes on.
 const MOST_PER_SECOND: u32 = 6_000;
 /// Connections of a spike: as many as the broker's own limit has confirms in flight.
-const SPIKE: usize = 256;
+pub const SPIKE_CONNECTIONS: usize = limits::IN_FLIGHT;
 
 /// Webhooks in, rows out.
 #[derive(Debug, Clone, Serialize)]
@@ -30,8 +31,6 @@ pub struct Throughput {
     pub answers: Times,
     /// Of an event, by process.
     pub cpu_ms: BTreeMap<&'static str, f64>,
-    /// Each run's `accepted_per_second`.
-    pub runs: Vec<f64>,
 }
 
 impl Throughput {
@@ -42,7 +41,6 @@ impl Throughput {
             rows_per_second: of(|it| it.rows_per_second),
             answers: Times::median(runs.iter().map(|it| it.answers)),
             cpu_ms: median_by_process(runs.iter().map(|it| &it.cpu_ms)),
-            runs: runs.iter().flat_map(|it| it.runs.clone()).collect(),
         }
     }
 }
@@ -52,10 +50,6 @@ impl Throughput {
 pub struct Spike {
     pub accepted_per_second: f64,
     pub answers: Times,
-    /// Each run's `accepted_per_second`.
-    pub runs: Vec<f64>,
-    /// What it has left on the queue.
-    pub queued: usize,
 }
 
 impl Spike {
@@ -63,8 +57,6 @@ impl Spike {
         Self {
             accepted_per_second: median(runs.iter().map(|it| it.accepted_per_second)),
             answers: Times::median(runs.iter().map(|it| it.answers)),
-            runs: runs.iter().flat_map(|it| it.runs.clone()).collect(),
-            queued: runs.iter().map(|it| it.queued).max().unwrap_or_default(),
         }
     }
 }
@@ -108,31 +100,29 @@ pub async fn throughput(target: &Target, time: Duration) -> anyhow::Result<Throu
     let posted = run(&generator, CONNECTIONS, time).await?;
     let drained = target.rows.wait_for(before + posted.accepted).await?;
     let cpu_after = target.cpu_ms()?;
-    let accepted = posted.accepted_per_second();
     let cpu_ms = target.processes.keys().map(|name| {
         let took = cpu_after[name] - cpu_before[name];
         (*name, took / posted.accepted.max(1) as f64)
     });
     Ok(Throughput {
-        accepted_per_second: accepted,
+        accepted_per_second: posted.accepted_per_second(),
         rows_per_second: per_second(posted.accepted, posted.time + drained),
         cpu_ms: cpu_ms.collect(),
         answers: posted.answers,
-        runs: vec![accepted],
     })
 }
 
-/// Webhooks of [`SPIKE`] buyers at once, while no worker runs.
-pub async fn spike(target: &Target, time: Duration) -> anyhow::Result<Spike> {
+/// Webhooks over [`SPIKE_CONNECTIONS`], while no worker runs.
+///
+/// Returns also how many events it has left on the queue.
+pub async fn spike(target: &Target, time: Duration) -> anyhow::Result<(Spike, usize)> {
     let generator = target.expect(buyers(time)?).await?;
-    let posted = run(&generator, SPIKE, time).await?;
-    let accepted = posted.accepted_per_second();
-    Ok(Spike {
-        accepted_per_second: accepted,
+    let posted = run(&generator, SPIKE_CONNECTIONS, time).await?;
+    let spike = Spike {
+        accepted_per_second: posted.accepted_per_second(),
         answers: posted.answers,
-        runs: vec![accepted],
-        queued: posted.accepted,
-    })
+    };
+    Ok((spike, posted.accepted))
 }
 
 async fn run(generator: &Generator, connections: usize, time: Duration) -> anyhow::Result<Posted> {
@@ -143,7 +133,7 @@ async fn run(generator: &Generator, connections: usize, time: Duration) -> anyho
     Ok(posted)
 }
 
-/// More than any target takes in `time`; holds are made for so many.
+/// Whom a run of `time` can meet.
 fn buyers(time: Duration) -> anyhow::Result<u32> {
     let seconds = u32::try_from(time.as_secs().max(1))?;
     Ok(seconds.saturating_mul(MOST_PER_SECOND))
