@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use shared::{
-    queue::{Consumer, ConsumerSource, Lane},
+    queue::{Consumer, ConsumerSource, Delivery, Lane},
     retry,
 };
 use tokio::{
@@ -91,20 +91,20 @@ impl Hands {
         if lane == Lane::Events { self.batch } else { 1 }
     }
 
-    /// One, where events share a transaction: what arrives during it makes the next one larger,
-    /// and each commit waits for a disk that the broker needs as well.
-    fn batches_at_once(self, lane: Lane) -> u16 {
-        if self.batch(lane) > 1 {
-            1
-        } else {
-            self.concurrency
+    /// Where events share a transaction, two, if the second is full: see [`fill`]. One, where
+    /// nothing arrives before it is asked for.
+    fn batches_at_once(self, lane: Lane, ahead: bool) -> u16 {
+        match self.batch(lane) {
+            1 => self.concurrency,
+            _ if ahead => 2,
+            _ => 1,
         }
     }
 
     /// Enough that the next batch is there when one is done.
     fn prefetch(self, lane: Lane) -> u16 {
-        let two = self.batch(lane).saturating_mul(2);
-        two.max(self.concurrency)
+        let three = self.batch(lane).saturating_mul(3);
+        three.max(self.concurrency)
     }
 }
 
@@ -112,11 +112,12 @@ impl Hands {
 /// connection.
 async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer: Consumer) {
     let permits = Arc::new(Semaphore::new(hands.concurrency.into()));
-    let turns = Arc::new(Semaphore::new(hands.batches_at_once(lane).into()));
+    let ahead = consumer.hands_out_ahead();
+    let turns = Arc::new(Semaphore::new(hands.batches_at_once(lane, ahead).into()));
     let mut jobs = JoinSet::new();
     loop {
         // First the permit, then the message: what we cannot run yet stays on the queue.
-        let (permit, turn) = tokio::select! {
+        let (permit, mut turn) = tokio::select! {
             () = consumer.asked_to_stop() => {
                 if consumer.stop().await {
                     continue;
@@ -125,9 +126,13 @@ async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer
             }
             Ok(permits) = acquire_both(&permits, &turns) => permits,
         };
-        let batch = consumer.next_batch(hands.batch(lane).into()).await;
+        let most = hands.batch(lane).into();
+        let mut batch = consumer.next_batch(most).await;
         if batch.is_empty() {
             break;
+        }
+        if ahead && let Some(other) = fill(&mut batch, most, &mut consumer, &turns).await {
+            turn.merge(other);
         }
         while jobs.try_join_next().is_some() {}
         let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|it| it.redelivered);
@@ -146,6 +151,27 @@ async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer
     }
     while jobs.join_next().await.is_some() {}
     consumer.close().await;
+}
+
+/// A batch with room waits for the one under way and takes in what arrives meanwhile, so that few
+/// transactions do the work of many: each commit waits for a disk that the broker needs as well.
+/// Only one that is full goes beside it.
+///
+/// Returns the other turn, if it has to be alone.
+async fn fill(
+    batch: &mut Vec<Delivery>,
+    most: usize,
+    consumer: &mut Consumer,
+    turns: &Arc<Semaphore>,
+) -> Option<OwnedSemaphorePermit> {
+    while batch.len() < most {
+        tokio::select! {
+            biased;
+            Some(delivery) = consumer.arrival() => batch.push(delivery),
+            other = turns.clone().acquire_owned() => return other.ok(),
+        }
+    }
+    None
 }
 
 async fn acquire_both(

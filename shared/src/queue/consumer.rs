@@ -49,6 +49,21 @@ impl Consumer {
         }
     }
 
+    /// Whether messages arrive before they are asked for.
+    #[must_use]
+    pub fn hands_out_ahead(&self) -> bool {
+        matches!(self, Self::RabbitMq(_))
+    }
+
+    /// The next message that arrives without being asked for, whether more are wanted or not.
+    /// Dropping the future loses nothing.
+    pub async fn arrival(&mut self) -> Option<Delivery> {
+        match self {
+            Self::RabbitMq(consumer) => consumer.arrival().await,
+            Self::Embedded(_) => std::future::pending().await,
+        }
+    }
+
     /// Waits until no more messages are wanted and [`Self::stop`] has to be called, even if
     /// nobody can take the next one now.
     pub async fn asked_to_stop(&self) {

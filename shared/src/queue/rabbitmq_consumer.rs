@@ -145,15 +145,20 @@ impl Consumer {
         }
     }
 
-    /// The next message, if it has arrived already.
-    pub(super) fn ready(&mut self) -> Option<Delivery> {
-        match self.deliveries.next().now_or_never()?? {
+    /// The next message, whether more are wanted or not.
+    pub(super) async fn arrival(&mut self) -> Option<Delivery> {
+        match self.deliveries.next().await? {
             Ok(delivery) => Some(self.delivery(delivery)),
             Err(error) => {
                 tracing::warn!(%error, "Consuming was interrupted");
                 None
             }
         }
+    }
+
+    /// The next message, if it has arrived already.
+    pub(super) fn ready(&mut self) -> Option<Delivery> {
+        self.arrival().now_or_never()?
     }
 
     /// Waits until somebody wants no more, and has not been heard yet.

@@ -1,15 +1,21 @@
 //! Events that share one transaction.
 
-use sea_orm::{EntityTrait, PaginatorTrait};
+use std::time::Duration;
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait,
+    QueryFilter, QuerySelect, Statement, TransactionTrait,
+};
 use serde_json::{Value, json};
 use shared::{
     clock,
-    db::{dead_letter, stripe_event},
+    db::{checkout, dead_letter, stripe_event},
     message::Envelope,
     queue::Lane,
     traceparent::Traceparent,
 };
 use stripe_sim::{Faults, Outcome};
+use worker::Hands;
 
 use crate::{
     queue::waiting,
@@ -91,4 +97,76 @@ async fn one_bad_event_does_not_hold_up_the_others(stack: Stack) {
     })
     .await;
     shop.stop_workers().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_full_batch_goes_beside_another() {
+    let (mut shop, events) = backlog(Stack::postgres_rabbitmq().await, 6).await;
+    shop.worker_config.hands = Hands {
+        concurrency: 2,
+        batch: 2,
+    };
+    shop.start_worker();
+    // Each by itself, so that the worker has its hands full until the next two are there.
+    let mut alone = Vec::new();
+    for event in &events[..2] {
+        alone.push(hold(&shop, event).await);
+        publish(&shop, event).await;
+        wait_for_blocked(&shop, alone.len()).await;
+    }
+    let held = hold(&shop, &events[2]).await;
+    publish(&shop, &events[2]).await;
+    publish(&shop, &events[3]).await;
+    all_are_handed_out(&shop).await;
+    for tx in alone {
+        tx.rollback().await.unwrap();
+    }
+    shop.wait_for_bookings(2).await;
+    wait_for_blocked(&shop, 1).await;
+
+    publish(&shop, &events[4]).await;
+    all_are_handed_out(&shop).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(shop.bookings().await, 2, "what has room waits");
+
+    publish(&shop, &events[5]).await;
+    shop.wait_for_bookings(4).await;
+    wait_for_blocked(&shop, 1).await;
+
+    held.rollback().await.unwrap();
+    shop.wait_for_bookings(6).await;
+    shop.close().await;
+}
+
+/// Keeps everybody from the checkout that `event` is about.
+async fn hold(shop: &Shop, event: &Value) -> DatabaseTransaction {
+    let tx = shop.stack.db.begin().await.unwrap();
+    let session = event["data"]["object"]["id"].as_str().unwrap();
+    let checkout = checkout::Entity::find()
+        .filter(checkout::Column::SessionId.eq(session))
+        .lock_exclusive()
+        .one(&tx)
+        .await;
+    assert!(checkout.unwrap().is_some());
+    tx
+}
+
+/// Waits until so many transactions wait for others.
+async fn wait_for_blocked(shop: &Shop, expected: usize) {
+    let sql = "SELECT count(*) FROM pg_stat_activity \
+               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("a transaction waits for another one", async || {
+        let statement = Statement::from_string(DbBackend::Postgres, sql);
+        let row = shop.stack.db.query_one_raw(statement).await.unwrap();
+        let blocked: i64 = row.unwrap().try_get_by_index(0).unwrap();
+        usize::try_from(blocked).unwrap() == expected
+    })
+    .await;
+}
+
+async fn all_are_handed_out(shop: &Shop) {
+    eventually("all are handed out", async || {
+        waiting(&shop.stack, "events").await == 0
+    })
+    .await;
 }

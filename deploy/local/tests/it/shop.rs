@@ -54,7 +54,7 @@ pub struct Shop {
     pub stack: Stack,
     pub publisher: Publisher,
     stripe_client: StripeClient,
-    worker_config: worker::config::Config,
+    pub worker_config: worker::config::Config,
     breakers: worker::breaker::Breakers,
     workers: Vec<(CancellationToken, JoinHandle<()>)>,
     shutdown: CancellationToken,
