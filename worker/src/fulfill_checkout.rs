@@ -8,7 +8,7 @@ use std::{
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
-    db::{self, Writes, stripe_event},
+    db::{self, Writes, checkout, stripe_event},
     failpoint,
     retry::{self, Patience},
 };
@@ -97,9 +97,11 @@ pub async fn fulfill_checkouts(
             Inbox::open(&tx, news).await?
         };
         let mut outcomes = Vec::with_capacity(news.len());
-        for it in news {
-            outcomes.push(act(&tx, context, &mut dossiers, &mut inbox, it, now).await?);
+        for (place, it) in by_slot(news, &dossiers) {
+            let outcome = act(&tx, context, &mut dossiers, &mut inbox, it, now).await?;
+            outcomes.push((place, outcome));
         }
+        outcomes.sort_unstable_by_key(|(place, _)| *place);
         failpoint::crash_at("job_after_settle");
         let mut writes = Writes::new(tx.get_database_backend());
         store(&tx, &mut writes, dossiers.values()).await?;
@@ -108,9 +110,30 @@ pub async fn fulfill_checkouts(
         failpoint::crash_at("job_before_commit");
         tx.commit().await?;
         failpoint::crash_at("job_after_commit");
-        Ok(outcomes)
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     })
     .await
+}
+
+/// In the order of their slots, each with its place. Seats are taken and freed at once, and keep
+/// everybody else from the slot until the end: two transactions must not wait for each other.
+fn by_slot<'a, 'b>(
+    news: &'a [News<'b>],
+    dossiers: &HashMap<Uuid, Dossier>,
+) -> Vec<(usize, &'a News<'b>)> {
+    let mut ordered: Vec<_> = news.iter().enumerate().collect();
+    ordered.sort_by_cached_key(|(_, it)| checkout_of(it, dossiers).map(|mine| mine.slot_id));
+    ordered
+}
+
+fn checkout_of<'a>(
+    news: &News<'_>,
+    dossiers: &'a HashMap<Uuid, Dossier>,
+) -> Option<&'a checkout::Model> {
+    let checkouts = dossiers.values().map(|dossier| &dossier.known.checkout);
+    let candidates = checkouts.filter(|checkout| news.subject.is(checkout));
+    // That it is written down counts more than what the session says.
+    candidates.max_by_key(|checkout| checkout.session_id.is_some())
 }
 
 /// One piece of news, in memory but for the seats.
@@ -122,11 +145,7 @@ async fn act(
     news: &News<'_>,
     now: OffsetDateTime,
 ) -> Result<Fulfillment, DbErr> {
-    let checkouts = || dossiers.values().map(|dossier| &dossier.known.checkout);
-    let candidates = checkouts().filter(|checkout| news.subject.is(checkout));
-    // That it is written down counts more than what the session says.
-    let mine = candidates.max_by_key(|checkout| checkout.session_id.is_some());
-    let Some(mine) = mine else {
+    let Some(mine) = checkout_of(news, dossiers) else {
         return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
     };
     if news.event.is_some_and(|event| inbox.has(event)) {
@@ -134,7 +153,9 @@ async fn act(
     }
     let (id, intent) = (mine.id, mine.intent.as_ref());
     let duplicate = intent.is_some()
-        && checkouts()
+        && dossiers
+            .values()
+            .map(|dossier| &dossier.known.checkout)
             .any(|other| other.id != id && other.intent.as_ref() == intent && is_booked(other));
     let Some(Dossier { known, .. }) = dossiers.get_mut(&id) else {
         return Ok(Fulfillment::NotOurs(NotOurs::Foreign));

@@ -5,16 +5,18 @@ use std::time::Duration;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait,
     QueryFilter, QuerySelect, Statement, TransactionTrait,
+    sea_query::{LockBehavior, LockType},
 };
 use serde_json::{Value, json};
 use shared::{
     clock,
-    db::{checkout, dead_letter, stripe_event},
+    db::{checkout, dead_letter, slot, stripe_event},
     message::Envelope,
     queue::Lane,
     traceparent::Traceparent,
 };
 use stripe_sim::{Faults, Outcome};
+use uuid::Uuid;
 use worker::Hands;
 
 use crate::{
@@ -102,31 +104,13 @@ async fn one_bad_event_does_not_hold_up_the_others(stack: Stack) {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_full_batch_goes_beside_another() {
     let (mut shop, events) = backlog(Stack::postgres_rabbitmq().await, 6).await;
-    shop.worker_config.hands = Hands {
-        concurrency: 2,
-        batch: 2,
-    };
-    shop.start_worker();
-    // Each by itself, so that the worker has its hands full until the next two are there.
-    let mut alone = Vec::new();
-    for event in &events[..2] {
-        alone.push(hold(&shop, event).await);
-        publish(&shop, event).await;
-        wait_for_blocked(&shop, alone.len()).await;
-    }
     let held = hold(&shop, &events[2]).await;
-    publish(&shop, &events[2]).await;
-    publish(&shop, &events[3]).await;
-    all_are_handed_out(&shop).await;
-    for tx in alone {
-        tx.rollback().await.unwrap();
-    }
+    take_at_once(&mut shop, &events[..2], &events[2..4]).await;
     shop.wait_for_bookings(2).await;
     wait_for_blocked(&shop, 1).await;
 
     publish(&shop, &events[4]).await;
     all_are_handed_out(&shop).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(shop.bookings().await, 2, "what has room waits");
 
     publish(&shop, &events[5]).await;
@@ -136,6 +120,68 @@ async fn only_a_full_batch_goes_beside_another() {
     held.rollback().await.unwrap();
     shop.wait_for_bookings(6).await;
     shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_batches_take_slots_in_one_order() {
+    let (mut shop, alone) = backlog(Stack::postgres_rabbitmq().await, 2).await;
+    let slots = [shop.slot(9).await, shop.slot(9).await];
+    let mut events = Vec::new();
+    for slot in [slots[0], slots[1], slots[1], slots[0]] {
+        let session = shop.create(slot).await;
+        shop.stripe.expire(&session.id).unwrap();
+        events.extend(shop.stripe.events().last().cloned());
+    }
+    let held = lock(&shop, slots[0]).await;
+
+    take_at_once(&mut shop, &alone, &events).await;
+
+    shop.wait_for_bookings(2).await;
+    wait_for_blocked(&shop, 2).await;
+    lock(&shop, slots[1]).await.rollback().await.unwrap();
+    held.rollback().await.unwrap();
+    eventually("all seats are free", async || {
+        shop.seats_taken(slots[0]).await + shop.seats_taken(slots[1]).await == 0
+    })
+    .await;
+    shop.close().await;
+}
+
+/// Locks a slot that nobody else has locked.
+async fn lock(shop: &Shop, slot: Uuid) -> DatabaseTransaction {
+    let tx = shop.stack.db.begin().await.unwrap();
+    let row = slot::Entity::find_by_id(slot)
+        .lock_with_behavior(LockType::Update, LockBehavior::Nowait)
+        .one(&tx)
+        .await;
+    assert!(row.unwrap().is_some());
+    tx
+}
+
+/// Starts a worker with batches of two that finds all of `events` at once: until they have
+/// arrived, it has its hands full with those that go `alone`.
+async fn take_at_once(shop: &mut Shop, alone: &[Value], events: &[Value]) {
+    shop.worker_config.hands = Hands {
+        concurrency: 2,
+        batch: 2,
+    };
+    shop.start_worker();
+    let mut held = Vec::new();
+    for event in alone {
+        held.push(hold(shop, event).await);
+        publish(shop, event).await;
+        eventually("it is under way", async || {
+            blocked(shop).await >= held.len()
+        })
+        .await;
+    }
+    for event in events {
+        publish(shop, event).await;
+    }
+    all_are_handed_out(shop).await;
+    for tx in held {
+        tx.rollback().await.unwrap();
+    }
 }
 
 /// Keeps everybody from the checkout that `event` is about.
@@ -151,15 +197,19 @@ async fn hold(shop: &Shop, event: &Value) -> DatabaseTransaction {
     tx
 }
 
-/// Waits until so many transactions wait for others.
-async fn wait_for_blocked(shop: &Shop, expected: usize) {
+/// Transactions that wait for others.
+async fn blocked(shop: &Shop) -> usize {
     let sql = "SELECT count(*) FROM pg_stat_activity \
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    eventually("a transaction waits for another one", async || {
-        let statement = Statement::from_string(DbBackend::Postgres, sql);
-        let row = shop.stack.db.query_one_raw(statement).await.unwrap();
-        let blocked: i64 = row.unwrap().try_get_by_index(0).unwrap();
-        usize::try_from(blocked).unwrap() == expected
+    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    let row = shop.stack.db.query_one_raw(statement).await.unwrap();
+    let blocked: i64 = row.unwrap().try_get_by_index(0).unwrap();
+    blocked.try_into().unwrap()
+}
+
+async fn wait_for_blocked(shop: &Shop, expected: usize) {
+    eventually("so many transactions wait for others", async || {
+        blocked(shop).await == expected
     })
     .await;
 }
@@ -169,4 +219,6 @@ async fn all_are_handed_out(shop: &Shop) {
         waiting(&shop.stack, "events").await == 0
     })
     .await;
+    // The broker has sent them; the worker may not have read them yet.
+    tokio::time::sleep(Duration::from_millis(300)).await;
 }
