@@ -49,7 +49,7 @@ pub async fn consume(
             {
                 Ok(consumer) => {
                     delays = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
-                    let mut taking = pin!(take_all(&context, lane, hands, consumer));
+                    let mut taking = pin!(take_all(&context, lane, hands, consumer, &stop));
                     tokio::select! {
                         () = &mut taking => {}
                         () = context.breakers.opened(lane) => {
@@ -91,8 +91,8 @@ impl Hands {
         if lane == Lane::Events { self.batch } else { 1 }
     }
 
-    /// Where events share a transaction, two, if the second is full: see [`fill`]. One, where
-    /// nothing arrives before it is asked for.
+    /// Where events share a transaction, two, if both are full: see [`fill`]. One where
+    /// nothing arrives before it is asked for; it could not take in more.
     fn batches_at_once(self, lane: Lane, ahead: bool) -> u16 {
         match self.batch(lane) {
             1 => self.concurrency,
@@ -110,10 +110,16 @@ impl Hands {
 
 /// Runs what `consumer` yields until it ends, and what is in hand then: answers go over its
 /// connection.
-async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer: Consumer) {
+async fn take_all(
+    context: &Arc<Context>,
+    lane: Lane,
+    hands: Hands,
+    mut consumer: Consumer,
+    stop: &CancellationToken,
+) {
     let permits = Arc::new(Semaphore::new(hands.concurrency.into()));
-    let ahead = consumer.hands_out_ahead();
-    let turns = Arc::new(Semaphore::new(hands.batches_at_once(lane, ahead).into()));
+    let at_once = hands.batches_at_once(lane, consumer.hands_out_ahead());
+    let turns = Arc::new(Semaphore::new(at_once.into()));
     let mut jobs = JoinSet::new();
     loop {
         // First the permit, then the message: what we cannot run yet stays on the queue.
@@ -131,7 +137,9 @@ async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer
         if batch.is_empty() {
             break;
         }
-        if ahead && let Some(other) = fill(&mut batch, most, &mut consumer, &turns).await {
+        if at_once > 1
+            && let Some(other) = fill(&mut batch, most, &mut consumer, &turns, stop).await
+        {
             turn.merge(other);
         }
         while jobs.try_join_next().is_some() {}
@@ -155,7 +163,7 @@ async fn take_all(context: &Arc<Context>, lane: Lane, hands: Hands, mut consumer
 
 /// A batch with room waits for the one under way and takes in what arrives meanwhile, so that few
 /// transactions do the work of many: each commit waits for a disk that the broker needs as well.
-/// Only one that is full goes beside it.
+/// One that is full goes beside another full one.
 ///
 /// Returns the other turn, if it has to be alone.
 async fn fill(
@@ -163,10 +171,13 @@ async fn fill(
     most: usize,
     consumer: &mut Consumer,
     turns: &Arc<Semaphore>,
+    stop: &CancellationToken,
 ) -> Option<OwnedSemaphorePermit> {
     while batch.len() < most {
         tokio::select! {
             biased;
+            // No more shall arrive.
+            () = stop.cancelled() => return None,
             Some(delivery) = consumer.arrival() => batch.push(delivery),
             other = turns.clone().acquire_owned() => return other.ok(),
         }

@@ -56,7 +56,7 @@ impl Consumer {
     }
 
     /// The next message that arrives without being asked for, whether more are wanted or not.
-    /// Dropping the future loses nothing.
+    /// `None` at the end, and after a trouble that is in the log. Dropping the future loses nothing.
     pub async fn arrival(&mut self) -> Option<Delivery> {
         match self {
             Self::RabbitMq(consumer) => consumer.arrival().await,
