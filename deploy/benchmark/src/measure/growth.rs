@@ -35,6 +35,8 @@ pub async fn growth(
     let database = product.target.rows.database().await?;
     servers.psql(&database, &FILL.replace("$BOOKINGS", &bookings.to_string()))?;
     servers.psql(&database, "VACUUM ANALYZE")?;
+    // What was filled in is on the disk before anything else has to be.
+    servers.psql(&database, "CHECKPOINT")?;
     let large = measure(product, effort).await?;
 
     // New connections tell what they do.
