@@ -98,7 +98,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
             shutdown.clone(),
         )
         .await
-        .with_context(|| format!("STRIPE_SIM_ADDR {stand_in_addr}"))?;
+        .with_context(|| format!("the stand-in at STRIPE_SIM_ADDR {stand_in_addr}"))?;
         sim.set_faults(Faults {
             settle_after_ms: Some(STAND_IN_BANK_MS),
             ..Faults::default()

@@ -16,6 +16,7 @@ mod objects;
 mod payment;
 mod payment_page;
 mod refund;
+mod snapshot;
 mod store;
 
 use std::{
@@ -28,7 +29,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{delivery::Courier, idempotency::Keys, store::Store};
+use crate::{delivery::Courier, idempotency::Keys, snapshot::Snapshot, store::Store};
 pub use crate::{dispute::Verdict, faults::Faults, payment::Outcome, store::LedgerEntry};
 
 /// How the stand-in is set up.
@@ -58,7 +59,7 @@ pub(crate) struct Shared {
     calls: Mutex<u64>,
     keys: Keys,
     courier: Courier,
-    snapshot: Option<PathBuf>,
+    snapshot: Option<Snapshot>,
 }
 
 impl Shared {
@@ -72,8 +73,8 @@ impl Shared {
 
     /// Keeps what just changed. A demonstration that cannot write its file goes on.
     fn save(&self) {
-        if let Some(path) = &self.snapshot
-            && let Err(error) = self.store().write_to(path)
+        if let Some(snapshot) = &self.snapshot
+            && let Err(error) = snapshot.write(&self.store())
         {
             tracing::warn!(%error, "Could not write the snapshot");
         }
@@ -89,15 +90,18 @@ impl StripeSim {
     ///
     /// # Errors
     ///
-    /// The address is not loopback or in use, or the snapshot cannot be read.
+    /// The address is not loopback or in use, or the snapshot cannot be read or has another user.
     pub async fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         anyhow::ensure!(
             config.listen_addr.ip().is_loopback(),
             "the Stripe stand-in listens on loopback only"
         );
-        let store = match &config.snapshot {
-            Some(path) => Store::read_from(path)?,
-            None => Store::default(),
+        let (snapshot, store) = match config.snapshot {
+            Some(path) => {
+                let (snapshot, store) = Snapshot::open(path)?;
+                (Some(snapshot), store)
+            }
+            None => (None, Store::default()),
         };
         let listener = TcpListener::bind(config.listen_addr).await?;
         let address = listener.local_addr()?;
@@ -108,7 +112,7 @@ impl StripeSim {
             calls: Mutex::default(),
             keys: Keys::default(),
             courier: Courier::new(config.webhook_url, config.webhook_secret)?,
-            snapshot: config.snapshot,
+            snapshot,
         });
         delivery::resume(&shared);
         tokio::spawn(payment::expire_overdue(shared.clone(), shutdown.clone()));

@@ -1,6 +1,6 @@
 //! What the stand-in remembers.
 
-use std::{collections::HashMap, io, path::Path};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -113,22 +113,6 @@ impl Store {
             .get(session_id)
             .cloned()
             .unwrap_or_else(|| serde_json::json!({}))
-    }
-
-    pub fn read_from(path: &Path) -> io::Result<Self> {
-        match std::fs::read(path) {
-            Ok(json) => Ok(serde_json::from_slice(&json)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Writes a new file and puts it in place of the old, so that a crash leaves one of them.
-    pub fn write_to(&self, path: &Path) -> io::Result<()> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".new");
-        std::fs::write(&unfinished, serde_json::to_vec(self)?)?;
-        std::fs::rename(unfinished, path)
     }
 }
 

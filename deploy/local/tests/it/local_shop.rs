@@ -2,12 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use reqwest::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::{
     processes::clean_command,
@@ -22,14 +24,7 @@ struct LocalShop {
 impl LocalShop {
     /// Starts it in `folder` and reads the address it prints.
     fn start(folder: &TempDir) -> Self {
-        let mut process = clean_command("local")
-            .current_dir(folder.path())
-            .env("LISTEN_ADDR", "127.0.0.1:0")
-            .env("ADMIN_ADDR", "127.0.0.1:0")
-            .env("STRIPE_SIM_ADDR", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = command(folder).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap())
             .read_line(&mut line)
@@ -41,6 +36,16 @@ impl LocalShop {
             .to_owned();
         Self { process, url }
     }
+}
+
+fn command(folder: &TempDir) -> Command {
+    let mut command = clean_command("local");
+    command
+        .current_dir(folder.path())
+        .env("LISTEN_ADDR", "127.0.0.1:0")
+        .env("ADMIN_ADDR", "127.0.0.1:0")
+        .env("STRIPE_SIM_ADDR", "127.0.0.1:0");
+    command
 }
 
 impl Drop for LocalShop {
@@ -134,4 +139,22 @@ async fn a_person_books_pays_and_sees_it_also_after_a_crash() {
     drop(shop); // SIGKILL
     let shop = LocalShop::start(&folder);
     assert!(confirmed(&shop.url).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_one_in_the_same_folder_says_why_it_does_not_start() {
+    let folder = TempDir::new().unwrap();
+    let _first = LocalShop::start(&folder);
+
+    let mut second = tokio::process::Command::from(command(&folder));
+    let second = second.stderr(Stdio::piped()).kill_on_drop(true).output();
+    let second = timeout(Duration::from_secs(30), second).await;
+    let second = second.expect("does not start").unwrap();
+
+    assert!(!second.status.success());
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(
+        said.contains("bookonce.sqlite.stripe-sim.json is in use by another process"),
+        "{said}"
+    );
 }
