@@ -8,6 +8,9 @@ use crate::{
     failpoint, metrics,
 };
 
+/// Libraries report what went wrong with a connection or a request; what it means is logged by us.
+const LIBRARIES: &str = "lapin=off,stripe::hyper=error,stripe_shared=error,sqlx=warn";
+
 /// Starts logging to standard error as `RUST_LOG` and `LOG_FORMAT` say, and counting.
 ///
 /// - `default_filter`: what `RUST_LOG` is when it is not set.
@@ -17,8 +20,7 @@ use crate::{
 /// [`ConfigError`] if one of the two cannot be used.
 pub fn init(env: &Env, default_filter: &str) -> Result<(), ConfigError> {
     let filter = env.get("RUST_LOG").unwrap_or(default_filter);
-    // lapin reports a lost connection as errors of its own; what it means is logged by us.
-    let filter = EnvFilter::try_new(format!("lapin=off,stripe_shared=error,sqlx=warn,{filter}"))
+    let filter = EnvFilter::try_new(format!("{LIBRARIES},{filter}"))
         .map_err(|_| ConfigError::new("RUST_LOG", "expected a filter such as info,worker=debug"))?;
     let layer = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
