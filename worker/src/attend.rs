@@ -7,7 +7,6 @@ use std::{
 
 use futures_util::StreamExt;
 use shared::{
-    db::suspect,
     failpoint, metrics,
     queue::{Delivery, Lane, PublishError, RetryTier},
 };
@@ -18,18 +17,11 @@ use crate::{
     Context, Fulfillment, breaker,
     fulfill_checkout::{News, fulfill_checkouts},
     job,
-    job_error::{JobError, TIMED_OUT},
+    job_error::JobError,
     lock_checkout::Subject,
-    retry_policy, stripe_event,
+    retry_policy, stripe_event, suspect,
 };
 
-/// For one attempt. Shorter than the lease of the embedded queue and than the broker's
-/// patience, and longer than all tries of one call to Stripe.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
-/// For one attempt that is written down before and after.
-const SUSPECT_TIMEOUT: Duration = Duration::from_secs(29);
-/// Deaths of a worker during one message, after the first, before it is set aside.
-const SUSPECT_STARTS: i32 = 3;
 /// Of a batch, those that cannot share a transaction.
 const ALONE_AT_ONCE: usize = 4;
 
@@ -94,7 +86,7 @@ async fn run_together(
             .collect();
         fulfill_checkouts(&shared, &news).await
     });
-    match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
+    match tokio::time::timeout(job::ATTEMPT_TIMEOUT, &mut task).await {
         Ok(Ok(Ok(outcomes))) => Some(outcomes),
         Ok(Ok(Err(error))) => {
             tracing::warn!(error = error.chain(), "A batch failed; each is tried alone");
@@ -116,14 +108,14 @@ pub async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
     async {
         let start = Instant::now();
         let outcome = match context.breakers.check_lane(lane) {
-            Ok(()) if delivery.redelivered => match run_suspect(&context, &delivery).await {
+            Ok(()) if delivery.redelivered => match suspect::run(&context, &delivery).await {
                 Some(outcome) => outcome,
                 // Somebody else has it by now.
                 None => return,
             },
             Ok(()) => {
                 let _with_others = context.suspects.read().await;
-                run(&context, &delivery).await
+                job::attempt(&context, &delivery.message).await
             }
             Err(down) => Err(down.into()),
         };
@@ -156,74 +148,6 @@ fn note_done(context: &Context, delivery: &Delivery, outcome: Fulfillment, took:
     let message = &delivery.message;
     let age = message.age((context.clock)());
     metrics::job_done(message.kind_word(), outcome.as_str(), took, age);
-}
-
-/// Runs a message that was handed out before without an answer. That it is begun is written
-/// down first: one that was begun too often kills its workers.
-///
-/// The first time it runs beside others, because most that were in hand when a worker died are
-/// innocent. After that it runs alone, so that it is not blamed for what another one does.
-///
-/// Returns `None` if it is ours no more.
-async fn run_suspect(
-    context: &Arc<Context>,
-    delivery: &Delivery,
-) -> Option<Result<Fulfillment, JobError>> {
-    let received = delivery
-        .message
-        .received_at_ms
-        .unwrap_or_default()
-        .to_string();
-    let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
-    let (_with_others, _alone) = match suspect::is_known(&context.db, &name).await {
-        Ok(false) => (Some(context.suspects.read().await), None),
-        Ok(true) => (None, Some(context.suspects.write().await)),
-        Err(error) => return Some(Err(error.into())),
-    };
-    // It may have waited for its turn.
-    if !matches!(delivery.renew().await, Ok(true)) {
-        return None;
-    }
-    let run = run_and_note(context, delivery, &name);
-    let run = tokio::time::timeout(SUSPECT_TIMEOUT, run).await;
-    Some(run.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))))
-}
-
-async fn run_and_note(
-    context: &Arc<Context>,
-    delivery: &Delivery,
-    name: &str,
-) -> Result<Fulfillment, JobError> {
-    let starts = suspect::note_start(&context.db, name, (context.clock)()).await?;
-    let outcome = if starts > SUSPECT_STARTS {
-        Err(JobError::reject("delivery_limit", KillsItsWorker(starts)))
-    } else {
-        run(context, delivery).await
-    };
-    if let Err(error) = suspect::clear(&context.db, name).await {
-        tracing::warn!(%error, "A suspect is not cleared; it will be forgotten");
-    }
-    outcome
-}
-
-/// A message during which workers died.
-#[derive(Debug, thiserror::Error)]
-#[error("begun {0} times, and its worker died each time")]
-struct KillsItsWorker(i32);
-
-/// Runs the job as a task of its own: a panic ends the job, not the worker.
-async fn run(context: &Arc<Context>, delivery: &Delivery) -> Result<Fulfillment, JobError> {
-    let (context, message) = (context.clone(), delivery.message.clone());
-    let job = async move { job::run(&context, &message).await };
-    let mut task = tokio::spawn(job.in_current_span());
-    match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(JobError::reject("panicked", panic)),
-        Err(elapsed) => {
-            task.abort();
-            Err(JobError::retry(TIMED_OUT, elapsed))
-        }
-    }
 }
 
 /// Tells the queue what becomes of the message.

@@ -1,13 +1,23 @@
 //! What one message asks for.
 
+use std::{sync::Arc, time::Duration};
+
 use shared::{
     failpoint,
     message::{DecodeError, Envelope, Work},
 };
+use tracing::Instrument;
 
 use crate::{
-    Context, Fulfillment, confirm_checkout::confirm_checkout, job_error::JobError, stripe_event,
+    Context, Fulfillment,
+    confirm_checkout::confirm_checkout,
+    job_error::{JobError, TIMED_OUT},
+    stripe_event,
 };
+
+/// For one attempt. Shorter than the lease of the embedded queue and than the broker's
+/// patience, and longer than all tries of one call to Stripe.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
 
 /// Does what `message` asks for. Safe to run any number of times, also at once.
 ///
@@ -27,6 +37,25 @@ pub async fn run(context: &Context, message: &Envelope) -> Result<Fulfillment, J
         Err(error @ DecodeError::UnknownType) => Err(JobError::reject("unknown_type", error)),
         Err(error @ DecodeError::MalformedBody(_)) => {
             Err(JobError::reject("malformed_body", error))
+        }
+    }
+}
+
+/// The same as a task of its own, for a bounded time: a panic ends the job, not the worker.
+///
+/// # Errors
+///
+/// [`JobError`], which says whether to try again.
+pub async fn attempt(context: &Arc<Context>, message: &Envelope) -> Result<Fulfillment, JobError> {
+    let (context, message) = (context.clone(), message.clone());
+    let job = async move { run(&context, &message).await };
+    let mut task = tokio::spawn(job.in_current_span());
+    match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(JobError::reject("panicked", panic)),
+        Err(elapsed) => {
+            task.abort();
+            Err(JobError::retry(TIMED_OUT, elapsed))
         }
     }
 }

@@ -31,6 +31,7 @@ mod retry_policy;
 mod settle_checkout;
 mod store_dossier;
 pub mod stripe_event;
+mod suspect;
 mod sweep_holds;
 mod upkeep;
 

@@ -71,7 +71,7 @@ fn delivery(queue: &Queue, job: job::Model) -> Delivery {
     Delivery {
         redelivered: job.deliveries > 1,
         lane: job.lane.clone(),
-        answer: super::consumer::Answer::Embedded(Answer {
+        answer: super::delivery::Answer::Embedded(Answer {
             db: queue.db.clone(),
             id: job.id,
             lease: job.lease,

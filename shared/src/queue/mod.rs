@@ -5,6 +5,7 @@
 mod acks;
 mod amqp_message;
 mod consumer;
+mod delivery;
 mod embedded;
 mod embedded_answer;
 mod embedded_consumer;
@@ -22,7 +23,8 @@ use std::time::Duration;
 use sea_orm::DbErr;
 
 pub use self::{
-    consumer::{Consumer, ConsumerSource, Delivery},
+    consumer::{Consumer, ConsumerSource},
+    delivery::Delivery,
     inspection::{InspectedQueue, Inspection, QueueUse, inspect},
     publisher::Publisher,
 };

@@ -194,7 +194,7 @@ impl Consumer {
             message: amqp_message::envelope(&delivery),
             redelivered: delivery.redelivered,
             lane: delivery.routing_key.to_string(),
-            answer: super::consumer::Answer::RabbitMq(Answer {
+            answer: super::delivery::Answer::RabbitMq(Answer {
                 tag: delivery.delivery_tag,
                 acker: delivery.acker,
                 acks: self.acks.clone(),

@@ -1,0 +1,113 @@
+//! A message in hand, and the answers it may get.
+
+use std::time::Duration;
+
+use super::{PublishError, RetryTier, embedded_answer, rabbitmq_answer};
+use crate::{message::Envelope, retry};
+
+/// Failed messages enter their tier up to a fifth of this later, or of the tier if it is shorter.
+const SPREAD_BASE: Duration = Duration::from_secs(5);
+
+/// One attempt of the queue to hand over a message. It must be answered; an answer that
+/// fails, and the end of this process, hand the message out again.
+pub struct Delivery {
+    /// The message.
+    pub message: Envelope,
+    /// Whether it was handed out before, perhaps to a worker that crashed.
+    pub redelivered: bool,
+    /// Its routing key: the lane it was published into.
+    pub lane: String,
+    pub(super) answer: Answer,
+}
+
+pub(super) enum Answer {
+    RabbitMq(rabbitmq_answer::Answer),
+    Embedded(embedded_answer::Answer),
+}
+
+impl Delivery {
+    /// Tells the queue that work on it begins only now. Returns whether it is still ours: what
+    /// waited too long is handed to somebody else.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn renew(&self) -> Result<bool, PublishError> {
+        match &self.answer {
+            Answer::RabbitMq(_) => Ok(true),
+            Answer::Embedded(answer) => answer.renew().await,
+        }
+    }
+
+    /// The message is done: forget it. Call it after the commit, never before.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn ack(self) -> Result<(), PublishError> {
+        match self.answer {
+            Answer::RabbitMq(answer) => answer.ack().await,
+            Answer::Embedded(answer) => answer.ack().await,
+        }
+    }
+
+    /// All of them are done, and one consumer has handed them out. Costs less than one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; they will be handed out again.
+    pub async fn ack_all(deliveries: impl IntoIterator<Item = Self>) -> Result<(), PublishError> {
+        let (mut broker, mut embedded) = (Vec::new(), Vec::new());
+        for delivery in deliveries {
+            match delivery.answer {
+                Answer::RabbitMq(answer) => broker.push(answer),
+                Answer::Embedded(answer) => embedded.push(answer),
+            }
+        }
+        rabbitmq_answer::Answer::ack_all(broker).await?;
+        embedded_answer::Answer::ack_all(embedded).await
+    }
+
+    /// The message shall come back after `tier`.
+    ///
+    /// - `error_code`: why, for the header `bookonce-last-error`.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn retry(mut self, tier: RetryTier, error_code: &str) -> Result<(), PublishError> {
+        self.message.attempt = self.message.attempt.saturating_add(1);
+        if let Answer::RabbitMq(_) = self.answer {
+            // Each waits as long in a tier, so what failed together is spread before it.
+            let base = tier.delay().min(SPREAD_BASE);
+            tokio::time::sleep(retry::spread(base).saturating_sub(base)).await;
+        }
+        self.postpone(tier, error_code).await
+    }
+
+    /// The same, without counting the attempt: it was not the message's fault.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn postpone(mut self, tier: RetryTier, error_code: &str) -> Result<(), PublishError> {
+        self.message.last_error = Some(error_code.to_owned());
+        match self.answer {
+            Answer::RabbitMq(answer) => answer.retry(tier, &self.message).await,
+            Answer::Embedded(answer) => answer.retry(tier, &self.message).await,
+        }
+    }
+
+    /// The message will never succeed: set it aside for an operator, with the `reason`.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
+    pub async fn dead_letter(mut self, reason: &str) -> Result<(), PublishError> {
+        self.message.last_error = Some(reason.to_owned());
+        match self.answer {
+            Answer::RabbitMq(answer) => answer.dead_letter(&self.message).await,
+            Answer::Embedded(answer) => answer.dead_letter(&self.message).await,
+        }
+    }
+}
