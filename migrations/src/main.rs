@@ -1,12 +1,15 @@
 //! `migrations up|down|status|seed`
 
-mod config;
-
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use sea_orm::{ConnectOptions, Database};
+use secrecy::ExposeSecret;
+use shared::{
+    config::{Env, exit_code},
+    settings::DatabaseSettings,
+};
 
 /// Creates and changes the tables of `DATABASE_URL` (postgres://… or sqlite://…).
 #[derive(Parser)]
@@ -39,20 +42,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let url = match config::database_url() {
-        Ok(url) => url,
-        Err(problem) => {
-            report(&problem);
-            return ExitCode::from(2);
-        }
-    };
-    match run(cli.command, url).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code("migrations", run(cli.command).await)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
@@ -60,8 +50,9 @@ async fn main() -> ExitCode {
     clippy::disallowed_methods,
     reason = "a program may ask for the time where it starts"
 )]
-async fn run(command: Command, url: String) -> anyhow::Result<()> {
-    let mut options = ConnectOptions::new(url);
+async fn run(command: Command) -> anyhow::Result<()> {
+    let database = DatabaseSettings::from_env(&Env::from_process())?;
+    let mut options = ConnectOptions::new(database.url.expose_secret());
     options
         .max_connections(1)
         .connect_timeout(Duration::from_secs(10))
@@ -112,9 +103,4 @@ async fn run(command: Command, url: String) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "the last words of a process")]
-fn report(problem: &str) {
-    eprintln!("migrations: {problem}");
 }

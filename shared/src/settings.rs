@@ -30,12 +30,13 @@ impl DatabaseSettings {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const EXPECTED: &str = "postgres://user:password@host/database or sqlite://file";
         let url = env.required("DATABASE_URL", EXPECTED)?;
-        let well_formed = if url.starts_with("sqlite:") {
-            SqliteConnectOptions::from_str(url).is_ok()
-        } else {
-            url.starts_with("postgres") && PgConnectOptions::from_str(url).is_ok()
+        // All that could be wrong is found here: the errors of a connection repeat the address.
+        let well_formed = match url.split_once(':') {
+            Some(("sqlite", _)) => SqliteConnectOptions::from_str(url).is_ok(),
+            Some(("postgres" | "postgresql", _)) => PgConnectOptions::from_str(url).is_ok(),
+            _ => false,
         };
-        if !well_formed {
+        if !well_formed || url::Url::parse(url).is_err() {
             return Err(ConfigError::new(
                 "DATABASE_URL",
                 format!("expected {EXPECTED}"),
@@ -217,6 +218,13 @@ mod tests {
     fn a_wrong_address_is_reported_without_its_password() {
         for (variable, value) in [
             ("DATABASE_URL", "mysql://root:hunter2@localhost/shop"),
+            (
+                "DATABASE_URL",
+                "postgresql+tls://shop:hunter2@localhost/shop",
+            ),
+            ("DATABASE_URL", "postgres://shop:a/hunter2@localhost/shop"),
+            ("DATABASE_URL", "postgres://shop:a#hunter2@localhost/shop"),
+            ("DATABASE_URL", "postgres://localhost/shop?sslmode=hunter2"),
             ("AMQP_URL", "http://guest:hunter2@localhost"),
         ] {
             let error = queue(&[("DATABASE_URL", "sqlite://shop"), (variable, value)]).unwrap_err();

@@ -45,6 +45,11 @@ fn a_wrong_or_missing_variable_is_one_line_that_names_it_and_exit_code_2() {
             "DATABASE_URL",
             "oracle://system:hunter2@localhost",
         ),
+        (
+            "migrations",
+            "DATABASE_URL",
+            "postgresql://shop:a/hunter2@localhost/shop",
+        ),
     ] {
         let mut variables = GOOD.to_vec();
         variables.retain(|(name, _)| *name != variable);
