@@ -51,7 +51,8 @@ async fn admit(
         let mut calls = lock(&sim.calls);
         *calls = calls.saturating_add(1);
     }
-    sim.faults().disturb_api().await?;
+    let has_key = idempotency_key(request.headers()).is_some();
+    sim.faults().disturb_api(has_key).await?;
     let authorization = request.headers().get(header::AUTHORIZATION);
     let key = authorization
         .and_then(|value| value.to_str().ok())
@@ -64,6 +65,10 @@ async fn admit(
         return Err(ApiError::unauthorized("Invalid API Key provided."));
     }
     Ok(next.run(request).await)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Option<&str> {
+    headers.get("idempotency-key")?.to_str().ok()
 }
 
 /// The one address events are posted to, if there is one.
@@ -103,11 +108,10 @@ async fn list_payment_intents(State(sim): State<Arc<Shared>>, RawQuery(query): R
 }
 
 async fn create_refund(State(sim): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let key = headers
-        .get("idempotency-key")
-        .and_then(|value| value.to_str().ok());
+    let key = idempotency_key(&headers);
     let form = Form::parse(&body);
     let create = async {
+        sim.faults().interrupt(key)?;
         let intent = form.text("payment_intent");
         let intent = intent.ok_or_else(|| ApiError::missing("payment_intent"))?;
         let metadata = Value::Object(form.object("metadata"));

@@ -35,7 +35,8 @@ pub struct Faults {
     pub delivery_delay_ms: u64,
     /// Each post waits up to this much longer, which changes their order.
     pub reorder_within_ms: u64,
-    /// An HTTP status that `/v1/…` answers with, such as 429 or 500.
+    /// An HTTP status that `/v1/…` answers with, such as 429 or 500. As with Stripe, a 500 to who
+    /// makes a session or a refund is the answer to the idempotency key from then on.
     pub api_status: Option<u16>,
     /// Of 100 requests to `/v1/…`, so many get `api_status`.
     pub api_status_percent: u32,
@@ -76,18 +77,33 @@ impl Faults {
         Duration::from_millis(self.delivery_delay_ms.saturating_add(more))
     }
 
-    /// Waits and fails as told.
-    pub(crate) async fn disturb_api(&self) -> Result<(), ApiError> {
+    /// Waits and fails as told, before a request is begun.
+    ///
+    /// - `has_key`: with an idempotency key a 500 is kept for the middle of the request.
+    pub(crate) async fn disturb_api(&self, has_key: bool) -> Result<(), ApiError> {
         if self.api_latency_ms > 0 {
             tokio::time::sleep(Duration::from_millis(self.api_latency_ms)).await;
         }
-        match self
-            .api_status
-            .and_then(|status| StatusCode::from_u16(status).ok())
-        {
+        match self.api_status() {
+            Some(StatusCode::INTERNAL_SERVER_ERROR) if has_key => Ok(()),
             Some(status) if Self::happens(self.api_status_percent) => Err(ApiError::fault(status)),
             _ => Ok(()),
         }
+    }
+
+    /// Fails in the middle of a request, if the fault is a 500: its key remembers it.
+    ///
+    /// Source: <https://docs.stripe.com/api/idempotent_requests>
+    pub(crate) fn interrupt(&self, key: Option<&str>) -> Result<(), ApiError> {
+        let status = key.and(self.api_status());
+        match status.filter(|status| *status == StatusCode::INTERNAL_SERVER_ERROR) {
+            Some(status) if Self::happens(self.api_status_percent) => Err(ApiError::fault(status)),
+            _ => Ok(()),
+        }
+    }
+
+    fn api_status(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.api_status?).ok()
     }
 }
 

@@ -12,7 +12,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, page};
+use super::{Answer, idempotency_key, page};
 use crate::{
     Shared,
     error::ApiError,
@@ -27,12 +27,12 @@ pub(super) async fn create_session(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let key = headers
-        .get("idempotency-key")
-        .and_then(|value| value.to_str().ok());
+    let key = idempotency_key(&headers);
     let form = Form::parse(&body);
     let create = async {
-        tokio::time::sleep(Duration::from_millis(sim.faults().create_latency_ms)).await;
+        let faults = sim.faults();
+        tokio::time::sleep(Duration::from_millis(faults.create_latency_ms)).await;
+        faults.interrupt(key)?;
         new_session(&sim, &form)
     };
     sim.keys.once(key, form.clone(), create).await.map(Json)
@@ -164,7 +164,9 @@ fn expanded(store: &Store, session: &Value, expand: &[String]) -> Value {
 pub(super) async fn expire_session(
     State(sim): State<Arc<Shared>>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Answer {
+    sim.faults().interrupt(idempotency_key(&headers))?;
     payment::expire(&sim, &id).map(Json)
 }
 
