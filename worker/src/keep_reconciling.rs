@@ -18,8 +18,9 @@ pub const NAME: &str = "reconcile";
 const INTERVAL: time::Duration = time::Duration::minutes(15);
 /// After which another worker goes on with the run of one that died.
 const LEASE: time::Duration = time::Duration::minutes(10);
-/// A run that was begun so long ago is begun anew.
-const TOO_OLD: time::Duration = time::Duration::HOUR;
+/// A run that was begun so long ago is begun anew: Stripe may know the object of its cursor no
+/// more. One that is slow needs longer than [`LIMIT`], several times if a shop is large.
+const TOO_OLD: time::Duration = time::Duration::DAY;
 /// After a failure.
 const AGAIN: time::Duration = time::Duration::minutes(1);
 /// A session can be paid until a day after it was made; and some.
@@ -58,7 +59,8 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
     let Some(job) = recurring_job::take(&context.db, NAME, started_at, lease_end).await? else {
         return Ok(());
     };
-    let begun: Option<Cursor> = job.cursor.and_then(|json| serde_json::from_str(&json).ok());
+    let begun = job.cursor.as_deref();
+    let begun: Option<Cursor> = begun.and_then(|json| serde_json::from_str(json).ok());
     let fresh = |cursor: &Cursor| cursor.started_at > started_at.saturating_sub(TOO_OLD);
     let cursor = begun
         .filter(fresh)
@@ -69,8 +71,15 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
         let more = match run.next_page().await {
             Ok(more) => more,
             Err(error) => {
-                let due_at = (context.clock)().saturating_add(AGAIN);
-                recurring_job::postpone(&context.db, NAME, due_at).await?;
+                let now = (context.clock)();
+                let due_at = now.saturating_add(AGAIN);
+                if matches!(error, JobError::Reject { .. }) {
+                    // Stripe does not know the object of the cursor, as with another key.
+                    let anew = json(&first_cursor(job.last_success_at, now));
+                    recurring_job::keep(&context.db, NAME, due_at, &anew).await?;
+                } else {
+                    recurring_job::postpone(&context.db, NAME, due_at).await?;
+                }
                 return Err(error);
             }
         };
@@ -78,8 +87,7 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
             break;
         }
         let lease_end = (context.clock)().saturating_add(LEASE);
-        let cursor = serde_json::to_string(run.cursor()).unwrap_or_default();
-        recurring_job::keep(&context.db, NAME, lease_end, &cursor).await?;
+        recurring_job::keep(&context.db, NAME, lease_end, &json(run.cursor())).await?;
     }
     let due_at = started_at.saturating_add(INTERVAL);
     recurring_job::finish(&context.db, NAME, started_at, due_at).await?;
@@ -91,6 +99,10 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
         "Reconciled"
     );
     Ok(())
+}
+
+fn json(cursor: &Cursor) -> String {
+    serde_json::to_string(cursor).unwrap_or_default()
 }
 
 fn first_cursor(last_success_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Cursor {
