@@ -9,6 +9,8 @@ use crate::{
     job_error::{JobError, TIMED_OUT},
 };
 
+/// For the question whether it is known. A connection that went dead would never answer.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one attempt that is written down before and after.
 const TIMEOUT: Duration = Duration::from_secs(29);
 /// Deaths of a worker during one message, after the first, before it is set aside.
@@ -31,10 +33,12 @@ pub async fn run(
         .unwrap_or_default()
         .to_string();
     let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
-    let (_with_others, _alone) = match db::suspect::is_known(&context.db, &name).await {
-        Ok(false) => (Some(context.suspects.read().await), None),
-        Ok(true) => (None, Some(context.suspects.write().await)),
-        Err(error) => return Some(Err(error.into())),
+    let known = db::suspect::is_known(&context.db, &name);
+    let (_with_others, _alone) = match tokio::time::timeout(LOOKUP_TIMEOUT, known).await {
+        Ok(Ok(false)) => (Some(context.suspects.read().await), None),
+        Ok(Ok(true)) => (None, Some(context.suspects.write().await)),
+        Ok(Err(error)) => return Some(Err(error.into())),
+        Err(elapsed) => return Some(Err(JobError::retry(TIMED_OUT, elapsed))),
     };
     // It may have waited for its turn.
     if !matches!(delivery.renew().await, Ok(true)) {
