@@ -22,7 +22,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{Context, breaker::Dependency, job_error::JobError};
 
 /// Holds looked at in one sweep.
-const AT_ONCE: u64 = 100;
+const AT_ONCE: u64 = 20;
 /// After the end of a hold its event usually comes by itself.
 const GRACE: Duration = Duration::minutes(2);
 /// Before the same hold is looked at again.
@@ -51,8 +51,9 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
         };
         let job = Envelope::checkout_confirm(&session_id, now, &Traceparent::new())
             .from_source(Source::Sweep);
+        // Not into the lane of buyers who wait: of these, nobody does.
         publisher
-            .publish(Lane::Confirm, &job)
+            .publish(Lane::Events, &job)
             .await
             .map_err(|error| JobError::retry("queue_unavailable", error))?;
     }
@@ -88,6 +89,8 @@ async fn claim(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::M
         .filter(Column::Id.is_in(overdue.iter().map(|checkout| checkout.id)))
         .exec(&tx)
         .await?;
+    // Everybody locks slots in the same order.
+    overdue.sort_by_key(|checkout| checkout.slot_id);
     for checkout in &mut overdue {
         if checkout.session_id.is_none() {
             checkout::advance(&tx, checkout, State::Abandoned).await?;
