@@ -64,7 +64,7 @@ pub use crate::{
 pub struct Context {
     /// Where bookings and payments are kept.
     pub db: DatabaseConnection,
-    /// For what a browser claimed; events need it not.
+    /// For what a browser claimed, and for what events leave open.
     pub stripe: StripeClient,
     /// Sessions of the other mode are not ours.
     pub mode: Mode,
@@ -140,18 +140,29 @@ impl Worker {
         );
     }
 
+    /// How many lanes do not wait for the end of an outage.
+    fn lanes_at_work(&self) -> usize {
+        let breakers = &self.context.breakers;
+        let lanes = self.source.lanes().iter();
+        lanes
+            .filter(|lane| breakers.check_lane(**lane).is_ok())
+            .count()
+    }
+
     /// What must work before it can take a message.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let (context, source) = (self.context.clone(), self.source.clone());
+        let (context, worker) = (self.context.clone(), self.clone());
         Readiness::default()
             .with("database", move || {
                 let context = context.clone();
-                async move { context.db.ping().await.is_ok() }
+                // One that only takes no writes answers a ping.
+                let open = context.breakers.is_open(Dependency::Database);
+                async move { !open && context.db.ping().await.is_ok() }
             })
             .with("queue", move || {
-                let source = source.clone();
-                async move { source.is_ready().await }
+                let worker = worker.clone();
+                async move { worker.source.is_ready(worker.lanes_at_work()).await }
             })
     }
 }

@@ -142,10 +142,10 @@ impl ConsumerSource {
         }
     }
 
-    /// Whether messages can arrive now.
-    pub async fn is_ready(&self) -> bool {
+    /// Whether messages of so many lanes can arrive now.
+    pub async fn is_ready(&self, lanes: usize) -> bool {
         match self {
-            Self::RabbitMq(source) => source.is_ready(self.lanes().len()),
+            Self::RabbitMq(source) => source.is_ready(lanes),
             Self::Embedded(queue) => queue.is_ready().await,
         }
     }
