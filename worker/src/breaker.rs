@@ -1,19 +1,25 @@
 //! What work is not taken while something that it needs is down.
 //!
 //! A job that fails for the lack of the database or of Stripe has the dependency looked at. If
-//! it does not answer, the lanes that need it take no more until it does: their messages stay
+//! it does not answer, or takes no writes, the lanes that need it wait until it does: messages stay
 //! on the queue, and no attempt is charged for the outage.
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{metrics, queue::Lane, retry, stripe_error::StripeError};
+use shared::{
+    db::{self, Trouble, recurring_job},
+    metrics,
+    queue::Lane,
+    retry,
+    stripe_error::StripeError,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Context, job_error::JobError};
+use crate::{Context, job_error::JobError, keep_reconciling};
 
-/// For one look at a dependency.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
+/// For one look at a dependency; longer than a statement may wait for a lock.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
 /// Between two looks at one that is down.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -181,7 +187,11 @@ async fn watch_over(context: &Context, dependency: Dependency) {
 async fn probe(context: &Context, dependency: Dependency) -> bool {
     let answer = async {
         match dependency {
-            Dependency::Database => context.db.ping().await.is_ok(),
+            // A write: a standby answers as well.
+            Dependency::Database => recurring_job::touch(&context.db, keep_reconciling::NAME)
+                .await
+                .err()
+                .is_none_or(|error| db::trouble(&error) != Trouble::Outage),
             Dependency::Stripe => match context.stripe.probe().await {
                 Ok(()) => true,
                 Err(error) => !is_stripe_outage(&error),

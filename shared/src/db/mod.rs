@@ -40,8 +40,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was used so recently is not asked first whether it still works.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// After a failover, connections may still lead to what is the standby now; not for long.
+const LONGEST_LIFE: Duration = Duration::from_mins(2);
+
 const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;
+const SQLITE_READONLY: u32 = 8;
 const SQLITE_IOERR: u32 = 10;
 const SQLITE_FULL: u32 = 13;
 const SQLITE_CANTOPEN: u32 = 14;
@@ -102,6 +106,7 @@ fn options(settings: &DatabaseSettings) -> ConnectOptions {
         .connect_timeout(CONNECT_TIMEOUT)
         .acquire_timeout(CONNECT_TIMEOUT)
         .test_before_acquire_if_idle_for(TRUSTED)
+        .max_lifetime(LONGEST_LIFE)
         .sqlx_logging(false)
         // No statement of ours is slow: one that is waits for a lock nobody will release.
         .map_sqlx_postgres_opts(|postgres| {
@@ -164,7 +169,7 @@ where
 /// Why a statement failed, as far as it tells whether to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// The database cannot be reached, or is going down, or is full.
+    /// The database cannot be reached, is going down, is full or takes no writes.
     Outage,
     /// Another transaction was in the way: a serialization failure, a deadlock, a lock not to
     /// be had in time.
@@ -196,14 +201,18 @@ pub fn trouble(error: &DbErr) -> Trouble {
             {
                 return match sqlite & 0xff {
                     SQLITE_BUSY | SQLITE_LOCKED => Trouble::Contention,
-                    SQLITE_IOERR | SQLITE_FULL | SQLITE_CANTOPEN => Trouble::Outage,
+                    SQLITE_READONLY | SQLITE_IOERR | SQLITE_FULL | SQLITE_CANTOPEN => {
+                        Trouble::Outage
+                    }
                     _ => Trouble::Lasting,
                 };
             }
             match (code.get(..2).unwrap_or_default(), code.as_ref()) {
                 ("40", _) | (_, "55P03" | "57014") => Trouble::Contention,
                 // Of the database, or of the way there: it lets us in no more.
-                ("08" | "28" | "3D" | "53" | "57" | "58", _) | (_, "55000") => Trouble::Outage,
+                ("08" | "28" | "3D" | "53" | "57" | "58", _) | (_, "55000" | "25006") => {
+                    Trouble::Outage
+                }
                 _ => Trouble::Lasting,
             }
         }

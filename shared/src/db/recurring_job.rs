@@ -63,6 +63,20 @@ pub async fn take(
     Entity::find_by_id(name).one(conn).await
 }
 
+/// Writes the row as it is, to see whether the database takes a write.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn touch(conn: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Name, Expr::col(Column::Name))
+        .filter(Column::Name.eq(name))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
 /// Notes how far the run has come, and keeps the job until `lease_end`.
 ///
 /// # Errors

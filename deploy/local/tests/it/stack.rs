@@ -132,6 +132,15 @@ impl Stack {
             .await;
     }
 
+    /// Ends all connections; from then on the database can only be read, like a standby.
+    pub async fn make_the_database_read_only(&self, read_only: bool) {
+        let set =
+            format!("ALTER DATABASE {{database}} SET default_transaction_read_only = {read_only}");
+        let end =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'";
+        self.as_admin(&[&set, end]).await;
+    }
+
     async fn as_admin(&self, statements: &[&str]) {
         let Cleanup::Servers {
             admin_url,

@@ -3,15 +3,19 @@
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use sea_orm::EntityTrait;
-use shared::{db::job, settings::QueueSettings};
+use sea_orm::{EntityTrait, PaginatorTrait};
+use shared::{
+    db::{booking, job},
+    settings::QueueSettings,
+};
 use stripe_sim::{Faults, Outcome};
 use worker::breaker::Dependency;
 
 use crate::{
     private_broker::PrivateBroker,
+    processes::{Process, free_port},
     queue::{dead, waiting},
-    shop::{Shop, eventually},
+    shop::{Shop, eventually, variables},
     stack::{Stack, on_each_stack, signal},
 };
 
@@ -91,6 +95,89 @@ async fn while_the_database_is_away_webhooks_are_taken_and_wait() {
     shop.wait_for_bookings(30).await;
     assert_eq!(dead(&shop.stack).await, 0);
     shop.close().await;
+}
+
+/// As after a failover that leaves us connected to what is the standby now.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_takes_no_writes_its_work_waits() {
+    let shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+    let worker = WorkerProcess::start(&shop);
+    eventually("it is ready", async || worker.is_ready().await).await;
+    shop.stack.make_the_database_read_only(true).await;
+
+    shop.pay(&session, Outcome::Succeed).await;
+    worker.wait_for_open_breaker("database").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    worker.wait_for_open_breaker("database").await;
+    assert!(!worker.is_ready().await, "it can be read, and that is all");
+    shop.stack.make_the_database_read_only(false).await;
+
+    eventually("it is booked", async || {
+        let bookings = booking::Entity::find().count(&shop.stack.db).await;
+        bookings.is_ok_and(|bookings| bookings == 1)
+    })
+    .await;
+    eventually("it is ready again", async || worker.is_ready().await).await;
+    assert_eq!(dead(&shop.stack).await, 0);
+    worker.process.terminate();
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_stripe_is_down_a_worker_is_ready_for_events() {
+    let shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
+    let slot = shop.slot(1).await;
+    let session = shop.create(slot).await;
+    shop.stripe.set_faults(Faults {
+        api_status: Some(503),
+        ..Faults::default()
+    });
+    shop.confirm(&session.id, 0).await;
+    let worker = WorkerProcess::start(&shop);
+
+    worker.wait_for_open_breaker("stripe").await;
+    eventually("the other lanes are at work", async || {
+        worker.is_ready().await
+    })
+    .await;
+
+    worker.process.terminate();
+    shop.close().await;
+}
+
+/// A worker of its own, with its probes.
+struct WorkerProcess {
+    process: Process,
+    admin: String,
+}
+
+impl WorkerProcess {
+    fn start(shop: &Shop) -> Self {
+        let admin = format!("127.0.0.1:{}", free_port());
+        let mut variables = variables(shop.stripe.base_url());
+        variables.retain(|(name, _)| *name != "ADMIN_ADDR");
+        variables.push(("ADMIN_ADDR", admin.clone()));
+        variables.extend(shop.stack.variables.clone());
+        let process = Process::start("worker", &variables);
+        Self { process, admin }
+    }
+
+    async fn is_ready(&self) -> bool {
+        let answer = reqwest::get(format!("http://{}/readyz", self.admin)).await;
+        answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    }
+
+    async fn wait_for_open_breaker(&self, dependency: &str) {
+        let line = format!(r#"bookonce_breaker_open{{dependency="{dependency}"}} 1"#);
+        eventually("the breaker opens", async || {
+            let answer = reqwest::get(format!("http://{}/metrics", self.admin)).await;
+            let Ok(answer) = answer else { return false };
+            answer.text().await.is_ok_and(|text| text.contains(&line))
+        })
+        .await;
+    }
 }
 
 /// A broker that is stopped in its tracks does not close connections: only time tells.
