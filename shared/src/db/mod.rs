@@ -23,8 +23,9 @@ mod writes;
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait, Value,
+    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait, Value,
     sea_query::{Expr, postgres_array::NotU8},
 };
 use secrecy::ExposeSecret;
@@ -148,6 +149,20 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
         ..Default::default()
     };
     db.begin_with_options(options).await
+}
+
+/// Begins a transaction that reads whole tables, for somebody who has the time.
+///
+/// # Errors
+///
+/// [`DbErr`] if no connection is to be had.
+pub async fn begin_long_read(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let tx = db.begin().await?;
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let patient = "SET LOCAL statement_timeout = '10min'; SET LOCAL enable_seqscan = on";
+        tx.execute_unprepared(patient).await?;
+    }
+    Ok(tx)
 }
 
 /// Whether `column` is one of `values`. Where the engine has arrays, it is the same statement

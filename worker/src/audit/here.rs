@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use shared::{
     checkout_session::CheckoutSession,
-    db::{booking, checkout, outbox, payment, slot},
+    db::{self, booking, checkout, outbox, payment, slot},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -28,14 +28,16 @@ pub async fn payments(
 ) -> Result<(), JobError> {
     let mut last = Uuid::nil();
     loop {
+        let tx = db::begin_long_read(&context.db).await?;
         let rows = payment::Entity::find()
             .inner_join(checkout::Entity)
             .filter(checkout::Column::CreatedAt.gte(since))
             .filter(payment::Column::Id.gt(last))
             .order_by_asc(payment::Column::Id)
             .limit(PAGE)
-            .all(&context.db)
+            .all(&tx)
             .await?;
+        tx.commit().await?;
         let Some(end) = rows.last() else {
             return Ok(());
         };
@@ -66,10 +68,10 @@ struct UnpaidBooking {
 pub async fn bookings(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
     const UNPAID: &str = "SELECT booking.reference FROM booking \
          LEFT JOIN payment ON payment.checkout_id = booking.checkout_id WHERE payment.id IS NULL";
-    let backend = context.db.get_database_backend();
-    let rows = UnpaidBooking::find_by_statement(Statement::from_string(backend, UNPAID))
-        .all(&context.db)
-        .await?;
+    let tx = db::begin_long_read(&context.db).await?;
+    let unpaid = Statement::from_string(tx.get_database_backend(), UNPAID);
+    let rows = UnpaidBooking::find_by_statement(unpaid).all(&tx).await?;
+    tx.commit().await?;
     for row in rows {
         audit.differences.push(Difference {
             what: What::BookingUnpaid,
@@ -124,9 +126,10 @@ pub async fn seats(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
                 OR booking.id IS NULL AND checkout.state IN ('expired', 'payment_failed', 'abandoned'))) \
             OR (NOT checkout.seats_held AND (booking.status = 'confirmed' \
                 OR booking.id IS NULL AND checkout.state IN ('open', 'payment_pending')))";
-    let backend = context.db.get_database_backend();
+    let tx = db::begin_long_read(&context.db).await?;
+    let backend = tx.get_database_backend();
     let rows = SlotSeats::find_by_statement(Statement::from_string(backend, BY_SLOT))
-        .all(&context.db)
+        .all(&tx)
         .await?;
     for row in rows {
         audit.slots = audit.slots.saturating_add(1);
@@ -140,8 +143,9 @@ pub async fn seats(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
         }
     }
     let rows = CheckoutSeats::find_by_statement(Statement::from_string(backend, BY_CHECKOUT))
-        .all(&context.db)
+        .all(&tx)
         .await?;
+    tx.commit().await?;
     for row in rows {
         let word = |held| if held { "held" } else { "free" }.to_owned();
         audit.differences.push(Difference {
