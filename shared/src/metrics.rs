@@ -96,6 +96,10 @@ fn describe() {
         "Messages set aside that nobody has dealt with"
     );
     describe_counter!(RECONCILE_ENQUEUED, "What reconcile found missing, by kind");
+    // An alert on what grows does not see a counter that begins with its first find.
+    for what in ["session", "event"] {
+        counter!(RECONCILE_ENQUEUED, "what" => what).increment(0);
+    }
     describe_gauge!(RECONCILE_SUCCESS, "When reconcile last came to its end");
 }
 

@@ -15,7 +15,7 @@ pub struct Model {
     /// What buyer and shop call it.
     pub reference: String,
     pub status: Status,
-    /// Why it is `RefundPending` or `NeedsAttention`, as a code.
+    /// Why it is, or was before it was cancelled, `RefundPending` or `NeedsAttention`, as a code.
     pub reason: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
 }
