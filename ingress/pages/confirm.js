@@ -7,7 +7,7 @@
  */
 export async function pollConfirm(sessionId, show, { api = "", signal } = {}) {
   for (let failures = 0; !signal?.aborted; ) {
-    let [answer, pause] = [{ status: "offline" }, Math.min(1000 * 2 ** failures, 15_000)];
+    let [answer, asked] = [{ status: "offline" }, 0];
     try {
       const response = await fetch(`${api}/api/payment/confirm`, {
         method: "POST",
@@ -15,18 +15,27 @@ export async function pollConfirm(sessionId, show, { api = "", signal } = {}) {
         body: JSON.stringify({ session_id: sessionId }),
         signal: AbortSignal.timeout(30_000),
       });
-      if (response.ok) [answer, failures] = [await response.json(), 0];
+      if (response.ok) answer = await response.json();
       else if (response.status === 400 || response.status === 404) answer = { status: "unknown" };
-      else pause = Math.max(pause, 1000 * response.headers.get("retry-after"));
+      else asked = 1000 * response.headers.get("retry-after") || 0; // it may be a date
     } catch {
-      failures += 1; // no network, no server, no answer in time
+      // no network, no server, no answer in time
     }
     if (signal?.aborted) return;
     show(answer);
     if (answer.status !== "offline" && !answer.retry_after_ms) return; // final
-    await new Promise((resume) => {
-      const timer = setTimeout(resume, answer.retry_after_ms ?? pause);
-      addEventListener("online", () => resume(clearTimeout(timer)), { once: true });
-    });
+    const backoff = Math.max(asked, Math.min(1000 * 2 ** failures, 15_000));
+    failures = answer.status === "offline" ? failures + 1 : 0;
+    await pause((answer.retry_after_ms ?? backoff) * (1 + Math.random() / 5)); // not all at once
   }
+}
+
+/** Ends early when the network comes back. */
+async function pause(ms) {
+  const over = new AbortController();
+  await new Promise((resume) => {
+    setTimeout(resume, ms);
+    addEventListener("online", resume, { signal: over.signal });
+  });
+  over.abort();
 }
