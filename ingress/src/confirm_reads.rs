@@ -1,7 +1,7 @@
 //! Looking up where sessions stand: requests that arrive together share a query, so that many
 //! buyers cost the database little more than one.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use shared::{
@@ -13,8 +13,6 @@ use crate::payment_status::{self, CheckoutView};
 
 /// Two queries at a time, so that one which is slow does not hold up all.
 const BOUNDS: Bounds = Bounds { most: 200, runs: 2 };
-/// For one query. A connection that went dead would never answer.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is known of one session, or why nobody could look.
 type Read = Result<Option<CheckoutView>, Arc<DbErr>>;
@@ -34,14 +32,14 @@ impl ConfirmReads {
     /// The checkout of `id`, as it is now.
     pub async fn read(&self, id: &CheckoutSessionId) -> Read {
         let read = self.0.submit(id.clone()).await;
-        read.unwrap_or_else(|| Err(Arc::new(no_answer())))
+        // Whoever should have read it is gone.
+        read.unwrap_or_else(|| Err(Arc::new(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))))
     }
 }
 
 /// In the order of `ids`.
 async fn read_all(db: DatabaseConnection, ids: Vec<CheckoutSessionId>) -> Vec<Read> {
-    let query = tokio::time::timeout(QUERY_TIMEOUT, payment_status::read(&db, &ids));
-    let views = match query.await.unwrap_or_else(|_| Err(no_answer())) {
+    let views = match payment_status::read(&db, &ids).await {
         Ok(views) => views,
         Err(error) => return vec![Err(Arc::new(error)); ids.len()],
     };
@@ -52,8 +50,4 @@ async fn read_all(db: DatabaseConnection, ids: Vec<CheckoutSessionId>) -> Vec<Re
     ids.iter()
         .map(|id| Ok(views.get(id.as_str()).map(|view| (*view).clone())))
         .collect()
-}
-
-fn no_answer() -> DbErr {
-    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
 }

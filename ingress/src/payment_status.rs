@@ -1,8 +1,8 @@
 //! What a buyer is told about a Checkout Session, read from the database.
 
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
-    RelationTrait,
+    ConnAcquireErr, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter,
+    QuerySelect, RelationTrait,
 };
 use serde::Serialize;
 use shared::{
@@ -18,6 +18,8 @@ use utoipa::ToSchema;
 
 /// How long Stripe's word that a session is not final yet is passed on.
 const FRESH: Duration = Duration::seconds(10);
+/// For one query.
+const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The word a page switches on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -111,12 +113,14 @@ pub struct CheckoutView {
 }
 
 /// Reads the checkouts of `session_ids`, in no particular order.
+///
+/// Fails after `READ_TIMEOUT`: many wait for it, and a connection that went dead never answers.
 pub async fn read(
     conn: &impl ConnectionTrait,
     session_ids: impl IntoIterator<Item = &CheckoutSessionId>,
 ) -> Result<Vec<CheckoutView>, DbErr> {
     let session_ids = session_ids.into_iter().map(ToString::to_string);
-    checkout::Entity::find()
+    let query = checkout::Entity::find()
         .select_only()
         .columns([
             checkout::Column::SessionId,
@@ -144,9 +148,10 @@ pub async fn read(
             checkout::Column::SessionId,
             session_ids,
         ))
-        .into_model::<CheckoutView>()
-        .all(conn)
+        .into_model::<CheckoutView>();
+    tokio::time::timeout(READ_TIMEOUT, query.all(conn))
         .await
+        .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
 }
 
 impl CheckoutView {

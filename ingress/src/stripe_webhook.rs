@@ -6,7 +6,7 @@ use axum::{
     extract::{State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
 };
-use serde::Serialize;
+use serde::{Serialize, de::Error};
 use shared::{failpoint, message::Envelope, metrics, queue::Lane, traceparent::Traceparent};
 use utoipa::ToSchema;
 
@@ -77,7 +77,8 @@ async fn take(
         return Ok(reason.code());
     }
     if !event.has_plausible_id() {
-        return Err(ApiError::MalformedRequest);
+        let problem = serde_json::Error::custom("its id is none of Stripe's");
+        return Err(ApiError::MalformedEvent(problem));
     }
     let message = Envelope::stripe_event(&event.id, body, now, traceparent);
     failpoint::crash_at("webhook_before_publish");
