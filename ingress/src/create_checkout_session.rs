@@ -7,18 +7,13 @@ use axum::{
     extract::State as AppState,
     http::{HeaderMap, StatusCode},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::EntityTrait;
 use serde::Serialize;
 use shared::{
-    checkout_session::Status,
-    db::{
-        checkout::{self, State},
-        offering,
-    },
+    db::{checkout, offering},
     failpoint,
     stripe_client::NewCheckoutSession,
     stripe_error::StripeError,
-    stripe_id::CheckoutSessionId,
 };
 use time::OffsetDateTime;
 use tracing::Instrument;
@@ -30,6 +25,7 @@ use crate::{
     error::{ApiError, Problem},
     hold_seats::{self, NewHold},
     order::Order,
+    replace_session::end_replaced,
     request_json::RequestJson,
 };
 
@@ -73,7 +69,7 @@ pub struct CreatedCheckoutSession {
         (status = 413, description = "payload_too_large", body = Problem),
         (status = 415, description = "unsupported_media_type", body = Problem),
         (status = 422, description = "validation_failed, idempotency_key_reused", body = Problem),
-        (status = 502, description = "stripe_unavailable; no seats are held", body = Problem),
+        (status = 502, description = "stripe_unavailable; no more seats are held than before", body = Problem),
         (status = 503, description = "database_unavailable", body = Problem),
     )
 )]
@@ -98,7 +94,7 @@ async fn create(
     now: OffsetDateTime,
 ) -> Result<CreatedCheckoutSession, ApiError> {
     if let Some(session_id) = &hold.replaces {
-        end_replaced(&app, session_id).await?;
+        end_replaced(&app, session_id, &hold, now).await?;
     }
     let (checkout, offering) = hold_seats::hold_seats(&app.db, &hold, now).await?;
     let checkout = match (&checkout.session_id, &checkout.checkout_url) {
@@ -116,33 +112,6 @@ async fn create(
         amount_total: checkout.amount_minor_units,
         currency: checkout.currency,
     })
-}
-
-/// Ends the session at Stripe before its seats are given away. Whoever has just paid it is
-/// told so and is not sold another.
-async fn end_replaced(app: &Ingress, session_id: &CheckoutSessionId) -> Result<(), ApiError> {
-    let ours = checkout::Entity::find()
-        .filter(checkout::Column::SessionId.eq(session_id.as_str()))
-        .one(&app.db)
-        .await?;
-    match ours.map(|checkout| checkout.state) {
-        Some(State::Open) => {}
-        Some(State::PaymentPending | State::Paid) => return Err(ApiError::CheckoutCompleted),
-        Some(State::Expired | State::PaymentFailed | State::Abandoned) | None => return Ok(()),
-    }
-    match app.stripe.expire_checkout_session(session_id).await {
-        Ok(_) => Ok(hold_seats::end(&app.db, session_id).await?),
-        // Not open any more: expired by itself, or paid this instant.
-        Err(StripeError::Refused { .. }) => {
-            let session = app.stripe.retrieve_checkout_session(session_id).await?;
-            match session.status {
-                Some(Status::Complete) => Err(ApiError::CheckoutCompleted),
-                _ => Ok(()),
-            }
-        }
-        Err(StripeError::NotFound) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Asks Stripe for the session of a hold that is committed by now. Without a session the

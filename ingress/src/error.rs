@@ -202,7 +202,7 @@ impl ApiError {
                 S::BAD_GATEWAY,
                 "stripe_unavailable",
                 "Stripe is unavailable",
-                "Stripe did not open a checkout. No seats are held; try again.",
+                "Stripe did not open a checkout. No more seats are held than before; try again.",
             ),
             Self::Queue(_) => (
                 S::SERVICE_UNAVAILABLE,

@@ -200,23 +200,6 @@ pub async fn attach_session(
     checkout.ok_or(ApiError::CheckoutConflict)
 }
 
-/// Ends a hold whose session Stripe has just ended unpaid.
-pub async fn end(db: &DatabaseConnection, session_id: &CheckoutSessionId) -> Result<(), DbErr> {
-    let tx = db::begin(db).await?;
-    let checkout = checkout::Entity::find()
-        .filter(checkout::Column::SessionId.eq(session_id.as_str()))
-        .lock_exclusive()
-        .one(&tx)
-        .await?;
-    if let Some(mut checkout) = checkout
-        && checkout.state == State::Open
-    {
-        checkout::advance(&tx, &mut checkout, State::Expired).await?;
-        checkout::free_seats(&tx, &checkout).await?;
-    }
-    tx.commit().await
-}
-
 /// Frees the seats of a hold that got no session, and its `Idempotency-Key`, so that the
 /// buyer can simply try again.
 pub async fn give_back(db: &DatabaseConnection, checkout_id: Uuid) -> Result<(), DbErr> {

@@ -15,6 +15,7 @@ mod openapi;
 mod order;
 mod pages;
 mod payment_status;
+mod replace_session;
 mod request_json;
 mod router;
 mod stripe_event;

@@ -5,19 +5,18 @@ use reqwest::StatusCode;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use shared::{clock, db::checkout};
-use stripe_sim::{Faults, Outcome};
+use stripe_sim::Faults;
 use uuid::Uuid;
 
 use crate::{
     idempotency_key::send,
-    shop::{Session, Shop, insert_slot, order},
+    shop::{Shop, insert_slot, order},
     stack::{Stack, on_each_stack},
 };
 
 on_each_stack![
     the_server_decides_about_price_and_addresses,
     a_hundred_buyers_share_ten_seats,
-    an_order_takes_the_place_of_an_earlier_one_that_is_still_open,
     bad_requests_get_a_clear_error,
     a_failure_of_stripe_gives_the_seats_back,
 ];
@@ -77,44 +76,6 @@ async fn a_hundred_buyers_share_ten_seats(stack: Stack) {
         .unwrap();
     assert_eq!(refused.1["code"], "slot_full");
     assert_eq!(shop.seats_taken(slot).await, 10);
-    shop.close().await;
-}
-
-async fn an_order_takes_the_place_of_an_earlier_one_that_is_still_open(stack: Stack) {
-    let shop = Shop::open(stack).await;
-    let slot = shop.slot(2).await;
-    let replacing = async |session: &Session| {
-        let mut wish = order(slot, 2);
-        wish["replaces"] = json!(session.id);
-        // Said twice, as after an answer that was lost.
-        let (_, first) = send(&shop, &session.id, &wish).await;
-        let (status, again) = send(&shop, &session.id, &wish).await;
-        assert_eq!(first, again);
-        (status, again)
-    };
-
-    let earlier = shop.create(slot).await;
-    let (status, later) = replacing(&earlier).await;
-    assert_eq!(status, StatusCode::CREATED, "{later}");
-    assert_eq!(shop.seats_taken(slot).await, 2);
-    assert_eq!(at_stripe(&shop, &earlier.id).await["status"], "expired");
-
-    // What is paid stays.
-    let paid = Session {
-        id: later["session_id"].as_str().unwrap().to_owned(),
-    };
-    shop.pay(&paid, Outcome::Succeed).await;
-    shop.wait_for_bookings(1).await;
-    let (status, refused) = replacing(&paid).await;
-    assert_eq!(status, StatusCode::CONFLICT);
-    assert_eq!(refused["code"], "checkout_completed");
-    assert_eq!(shop.confirm(&paid.id, 0).await.1["status"], "confirmed");
-
-    let mut wish = order(slot, 1);
-    wish["replaces"] = json!("../refunds");
-    let (status, problem) = send(&shop, "malformed", &wish).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(problem["errors"][0]["field"], "replaces");
     shop.close().await;
 }
 
@@ -245,7 +206,8 @@ async fn a_failure_of_stripe_gives_the_seats_back(stack: Stack) {
     shop.close().await;
 }
 
-async fn at_stripe(shop: &Shop, id: &str) -> Value {
+/// What Stripe knows of a session.
+pub async fn at_stripe(shop: &Shop, id: &str) -> Value {
     let request = shop.http.get(format!(
         "{}/v1/checkout/sessions/{id}",
         shop.stripe.base_url()

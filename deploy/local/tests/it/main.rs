@@ -29,6 +29,7 @@ mod private_broker;
 mod processes;
 mod publishing;
 mod queue;
+mod replaces;
 mod shop;
 mod stack;
 mod stripe_npm;
