@@ -16,6 +16,7 @@ const WORDS = {
   slot_closed: "This time has already begun. Please choose another.",
   slot_not_found: "This time is no longer offered. Please choose another.",
   stripe_unavailable: "The payment page cannot be opened at the moment. Nothing is booked and nothing was charged. Please try again.",
+  too_many_orders: "There were many orders from your network just now. Please try again in a moment.",
   checkout_conflict: "Your last click is still being worked on. Please try again in a moment.",
 };
 const TRY_AGAIN = "The shop could not be reached. Nothing is booked and nothing was charged. Please try again.";

@@ -1,7 +1,8 @@
 //! The settings of ingress.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use shared::{
     config::{ConfigError, Env},
@@ -20,6 +21,10 @@ pub struct Config {
     pub public_url: String,
     /// Origins of other sites whose pages may call the shop's API.
     pub cors_origins: Vec<String>,
+    /// Proxies whose word about the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Orders of one client: so many at once, and so many more in a minute; 0 is no limit.
+    pub orders_per_minute: u32,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,
     /// How long seats are held for a buyer who has not paid yet.
@@ -58,6 +63,13 @@ impl Config {
                 .flat_map(|origins| origins.split(','))
                 .map(|origin| http_origin("CORS_ORIGINS", origin.trim()))
                 .collect::<Result<_, _>>()?,
+            trusted_proxies: env
+                .get("TRUSTED_PROXIES")
+                .into_iter()
+                .flat_map(|networks| networks.split(','))
+                .map(|network| trusted_proxy(network.trim()))
+                .collect::<Result<_, _>>()?,
+            orders_per_minute: env.number_in("ORDERS_PER_MINUTE", 30, 0..=10_000)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
             // Stripe lets a session live for 30 minutes to 24 hours.
             hold: time::Duration::minutes(env.number_in("HOLD_MINUTES", 30, 30..=1439)?),
@@ -66,6 +78,15 @@ impl Config {
             database,
         })
     }
+}
+
+/// An address is a network of one.
+fn trusted_proxy(text: &str) -> Result<IpNet, ConfigError> {
+    let address = || text.parse().ok().map(|address: IpAddr| address.into());
+    text.parse().ok().or_else(address).ok_or_else(|| {
+        let expected = "expected addresses or networks such as 10.0.0.0/8, separated by commas";
+        ConfigError::new("TRUSTED_PROXIES", expected)
+    })
 }
 
 /// The secrets of our webhook endpoint: one, or the old and the new while it is rotated.
@@ -170,6 +191,10 @@ mod tests {
             ("CORS_ORIGINS", "https://user@a.example"),
             ("HOLD_MINUTES", "29"),
             ("HOLD_MINUTES", "half an hour"),
+            ("TRUSTED_PROXIES", "proxy.internal"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8,"),
+            ("TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("ORDERS_PER_MINUTE", "-1"),
         ] {
             let error = Config::from_env(&env((variable, value))).unwrap_err();
             let named = match value {

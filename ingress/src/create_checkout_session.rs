@@ -1,10 +1,10 @@
 //! `POST /api/create-checkout-session`
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
-    Json,
-    extract::State as AppState,
+    Extension, Json,
+    extract::{ConnectInfo, State as AppState},
     http::{HeaderMap, StatusCode},
 };
 use sea_orm::EntityTrait;
@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     Ingress,
+    client_address::client_address,
     error::{ApiError, Problem},
     hold_seats::{self, NewHold},
     order::Order,
@@ -69,18 +70,23 @@ pub struct CreatedCheckoutSession {
         (status = 413, description = "payload_too_large", body = Problem),
         (status = 415, description = "unsupported_media_type", body = Problem),
         (status = 422, description = "validation_failed, idempotency_key_reused", body = Problem),
+        (status = 429, description = "too_many_orders; Retry-After says when to order again", body = Problem),
         (status = 502, description = "stripe_unavailable; no more seats are held than before", body = Problem),
         (status = 503, description = "database_unavailable", body = Problem),
     )
 )]
 pub async fn create_checkout_session(
     AppState(app): AppState<Ingress>,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
     headers: HeaderMap,
     RequestJson(order): RequestJson<Order>,
 ) -> Result<(StatusCode, Json<CreatedCheckoutSession>), ApiError> {
     let idempotency_key = idempotency_key(&headers)?;
     let now = (app.clock)();
     let hold = order.into_hold(idempotency_key, now, app.config.hold)?;
+    if let Some(client) = client_address(peer.ip(), &headers, &app.config.trusted_proxies) {
+        app.order_limit.admit(client)?;
+    }
     // A task of its own: a buyer who closes the page in the middle must not leave a hold behind
     // that has no session to end it.
     let created = tokio::spawn(create(app, hold, now).in_current_span()).await;

@@ -1,6 +1,6 @@
 //! How a request fails: once, here, as `application/problem+json`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -44,6 +44,8 @@ pub enum ApiError {
     CheckoutConflict,
     #[error("checkout of this Idempotency-Key is paid")]
     CheckoutCompleted,
+    #[error("too many orders of one client")]
+    TooManyOrders(Duration),
     #[error("webhook signature rejected")]
     Signature(#[from] SignatureError),
     #[error("webhook payload is not an event")]
@@ -186,6 +188,12 @@ impl ApiError {
                 "Checkout is completed",
                 "This Idempotency-Key stands for a checkout that is paid. Use a new one to book more.",
             ),
+            Self::TooManyOrders(_) => (
+                S::TOO_MANY_REQUESTS,
+                "too_many_orders",
+                "Too many orders",
+                "There were too many orders from your address. Try again in a moment.",
+            ),
             Self::Signature(_) => (
                 S::BAD_REQUEST,
                 "signature_verification_failed",
@@ -248,6 +256,14 @@ impl ApiError {
         self.describe().1
     }
 
+    /// In whole seconds.
+    fn retry_after(&self, status: StatusCode) -> Option<u64> {
+        match self {
+            Self::TooManyOrders(wait) => Some(wait.as_secs().saturating_add(1)),
+            _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2),
+        }
+    }
+
     /// Logs what an operator can act on; what a client did wrong is the client's to see.
     fn log(&self, status: StatusCode) {
         let error: &dyn std::error::Error = self;
@@ -263,6 +279,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, title, detail) = self.describe();
         self.log(status);
+        let retry_after = self.retry_after(status);
         let errors = match self {
             Self::Validation(errors) => errors,
             _ => Vec::new(),
@@ -283,8 +300,8 @@ impl IntoResponse for ApiError {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -3,6 +3,7 @@
 //! It writes one thing: the hold (`checkout` and the seats of its slot). It never creates a
 //! booking or a payment and never asks Stripe whether somebody paid; both are the worker's.
 
+mod client_address;
 pub mod config;
 mod confirm_payment;
 mod confirm_reads;
@@ -13,6 +14,7 @@ mod hold_seats;
 mod offerings;
 mod openapi;
 mod order;
+mod order_limit;
 mod pages;
 mod payment_status;
 mod replace_session;
@@ -28,7 +30,10 @@ use axum::Router;
 use sea_orm::DatabaseConnection;
 use shared::{admin::Readiness, clock::Clock, queue::Publisher, stripe_client::StripeClient};
 
-use crate::{config::Config, confirm_reads::ConfirmReads, confirm_waiters::ConfirmWaiters};
+use crate::{
+    config::Config, confirm_reads::ConfirmReads, confirm_waiters::ConfirmWaiters,
+    order_limit::OrderLimit,
+};
 
 /// The service, connected to what it needs. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +43,7 @@ pub struct Ingress {
     stripe: StripeClient,
     reads: ConfirmReads,
     waiters: ConfirmWaiters,
+    order_limit: Arc<OrderLimit>,
     config: Arc<Config>,
     clock: Clock,
 }
@@ -60,6 +66,7 @@ impl Ingress {
             publisher,
             stripe,
             waiters,
+            order_limit: Arc::new(OrderLimit::new(config.orders_per_minute)),
             config: Arc::new(config),
             clock,
         }

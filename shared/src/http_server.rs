@@ -1,14 +1,17 @@
 //! Serving HTTP: an accept loop with the limits that `axum::serve` lacks.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, http::Request};
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -22,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(25);
 /// Serves `router` on `listener` until `shutdown`, then finishes the requests in hand.
 ///
 /// HTTP/1.1 only: what terminates TLS in front of us speaks it, and the check for HTTP/2
-/// would read the first bytes without a timeout.
+/// would read the first bytes without a timeout. Handlers find the peer in [`ConnectInfo`].
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -36,11 +39,12 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let Some((stream, permit)) = accepted else {
+        let Some((stream, peer, permit)) = accepted else {
             continue;
         };
         let router = router.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
             let router = router.clone();
             async move { Ok::<_, Infallible>(answer(router, request).await) }
         });
@@ -73,13 +77,13 @@ async fn answer(router: Router, request: Request<Incoming>) -> axum::response::R
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = permits.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _peer)) => {
+        Ok((stream, peer)) => {
             // Answers are small: without this, Nagle's algorithm holds them back.
             stream.set_nodelay(true).ok()?;
-            Some((stream, permit))
+            Some((stream, peer, permit))
         }
         Err(error) => {
             // Out of file descriptors: connections that end will free some.

@@ -24,6 +24,7 @@ mod lifecycle;
 mod local_shop;
 mod migrations;
 mod operations;
+mod order_limit;
 mod pages;
 mod private_broker;
 mod processes;

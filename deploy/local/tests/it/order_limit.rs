@@ -1,0 +1,63 @@
+//! How many orders one client may make.
+
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    shop::{Shop, order},
+    stack::Stack,
+};
+
+async fn order_as(shop: &Shop, forwarded_for: &str, slot: Uuid) -> Response {
+    let url = format!("{}/api/create-checkout-session", shop.url);
+    let request = shop.http.post(url).json(&order(slot, 1));
+    let request = request.header("x-forwarded-for", forwarded_for);
+    request.send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_too_many_orders_is_told_when_to_come_back() {
+    let mut stack = Stack::sqlite_embedded().await;
+    stack.variables.extend([
+        ("TRUSTED_PROXIES", "127.0.0.1".to_owned()),
+        ("ORDERS_PER_MINUTE", "2".to_owned()),
+    ]);
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(10).await;
+
+    for _ in 0..2 {
+        let admitted = order_as(&shop, "192.0.2.1", slot).await;
+        assert_eq!(admitted.status(), StatusCode::CREATED);
+    }
+    // What it says of itself does not make it another one.
+    let refused = order_as(&shop, "192.0.2.9, 192.0.2.1", slot).await;
+    let other = order_as(&shop, "192.0.2.2", slot).await;
+
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let seconds = refused.headers()["retry-after"].to_str().unwrap();
+    assert!(
+        (1..=31).contains(&seconds.parse::<u32>().unwrap()),
+        "{seconds}"
+    );
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "too_many_orders");
+    assert_eq!(other.status(), StatusCode::CREATED);
+    assert_eq!(shop.seats_taken(slot).await, 3);
+    shop.close().await;
+}
+
+/// They may all come through one proxy that nobody told us about.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_cannot_be_told_apart_are_not_counted() {
+    let mut stack = Stack::sqlite_embedded().await;
+    stack.variables.push(("ORDERS_PER_MINUTE", "2".to_owned()));
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(10).await;
+
+    for _ in 0..4 {
+        let admitted = order_as(&shop, "192.0.2.1", slot).await;
+        assert_eq!(admitted.status(), StatusCode::CREATED);
+    }
+    shop.close().await;
+}
