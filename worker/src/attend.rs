@@ -24,6 +24,8 @@ use crate::{
 
 /// Of a batch, those that cannot share a transaction.
 const ALONE_AT_ONCE: usize = 4;
+/// Of these, one that had to wait so long for its turn may be somebody else's by now.
+const WAITED_LONG: Duration = Duration::from_secs(2);
 
 /// Deliveries that nobody has had in hand before: those that can share one transaction do. If
 /// that fails, each is tried alone, so that one of them cannot hold up the others.
@@ -59,8 +61,11 @@ pub async fn attend_all(
     }
     drop(turn);
     futures_util::stream::iter(alone)
-        .for_each_concurrent(ALONE_AT_ONCE, |delivery| {
-            attend(context.clone(), lane, delivery)
+        .for_each_concurrent(ALONE_AT_ONCE, async |delivery| {
+            let is_ours = start.elapsed() < WAITED_LONG;
+            if is_ours || matches!(delivery.renew().await, Ok(true)) {
+                attend(context.clone(), lane, delivery).await;
+            }
         })
         .await;
 }
