@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<Row> {
-    let (buyers, deleted) = scale.of((150, 20), (3_000, 100));
+    let (buyers, deleted) = scale.of((150, 20_usize), (3_000, 100));
     world.stripe.set_faults(Faults {
         drop_percent: 5,
         ..everyday_faults()
@@ -41,7 +41,9 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
     for worker in &world.workers {
         worker.terminate(true).await?;
     }
-    let more = Load::new(scale.seed.wrapping_add(1), deleted);
+    // Of their events, some are never posted.
+    let buyers = deleted.saturating_mul(2);
+    let more = Load::new(scale.seed.wrapping_add(1), buyers);
     let more = more.only(crate::buyer::Plan::Pay);
     more.run(world, &enough).await?;
     delete(world, deleted).await?;
