@@ -19,8 +19,9 @@ use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    error::{ApiError, Problem},
+    error::ApiError,
     payment_status::{Booking, CheckoutView, Payment, PaymentStatus},
+    problem::Problem,
     request_json::RequestJson,
 };
 

@@ -23,9 +23,10 @@ use uuid::Uuid;
 use crate::{
     Ingress,
     client_address::client_address,
-    error::{ApiError, Problem},
+    error::ApiError,
     hold_seats::{self, NewHold},
     order::Order,
+    problem::Problem,
     replace_session::end_replaced,
     request_json::RequestJson,
 };

@@ -1,18 +1,12 @@
-//! How a request fails: once, here, as `application/problem+json`.
+//! What a request can fail with, and how each failure is told to the client.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Json,
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::StatusCode;
 use sea_orm::DbErr;
-use serde::Serialize;
 use shared::{queue::PublishError, stripe_error::StripeError};
-use utoipa::ToSchema;
 
-use crate::stripe_signature::SignatureError;
+use crate::{problem::FieldError, stripe_signature::SignatureError};
 
 /// Everything a handler can fail with. The variant names the cause for us; the client gets
 /// a stable code and words of our own, never internal text.
@@ -72,42 +66,13 @@ impl From<DbErr> for ApiError {
     }
 }
 
-/// What is wrong with one field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldError {
-    /// Where, such as `customer.email`.
-    pub field: &'static str,
-    /// What is wrong, in words for a person.
-    pub message: &'static str,
-}
-
-/// An error answer (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Problem {
-    /// Where the error is explained.
-    #[serde(rename = "type")]
-    #[schema(example = "/docs#slot_full")]
-    kind: String,
-    /// The error in few words.
-    title: &'static str,
-    /// The HTTP status.
-    status: u16,
-    /// The error in a sentence.
-    detail: &'static str,
-    /// For programs; never changes.
-    code: &'static str,
-    /// Only with `validation_failed`: every field that is wrong.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
-}
-
 impl ApiError {
     /// Status, code, title and detail.
     #[expect(
         clippy::too_many_lines,
         reason = "one arm for each error, all in one place"
     )]
-    fn describe(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+    pub fn describe(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
         use StatusCode as S;
         match self {
             Self::MalformedRequest => (
@@ -257,7 +222,7 @@ impl ApiError {
     }
 
     /// In whole seconds.
-    fn retry_after(&self, status: StatusCode) -> Option<u64> {
+    pub fn retry_after(&self, status: StatusCode) -> Option<u64> {
         match self {
             Self::TooManyOrders(wait) => Some(wait.as_secs().saturating_add(1)),
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2),
@@ -265,44 +230,12 @@ impl ApiError {
     }
 
     /// Logs what an operator can act on; what a client did wrong is the client's to see.
-    fn log(&self, status: StatusCode) {
+    pub fn log(&self, status: StatusCode) {
         let error: &dyn std::error::Error = self;
         if status.is_server_error() {
             tracing::error!(error, "Request failed");
         } else if matches!(self, Self::Signature(_) | Self::MalformedEvent(_)) {
             tracing::warn!(error, "Webhook refused");
         }
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let (status, code, title, detail) = self.describe();
-        self.log(status);
-        let retry_after = self.retry_after(status);
-        let errors = match self {
-            Self::Validation(errors) => errors,
-            _ => Vec::new(),
-        };
-        let kind = format!("/docs#{code}");
-        let problem = Problem {
-            kind,
-            title,
-            status: status.as_u16(),
-            detail,
-            code,
-            errors,
-        };
-        let mut response = (status, Json(problem)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
     }
 }

@@ -20,7 +20,7 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::error::{ApiError, FieldError};
+use crate::{error::ApiError, problem::FieldError};
 
 /// A hold to make.
 #[derive(Debug)]

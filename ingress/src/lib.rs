@@ -17,6 +17,7 @@ mod order;
 mod order_limit;
 mod pages;
 mod payment_status;
+mod problem;
 mod replace_session;
 mod request_json;
 mod router;

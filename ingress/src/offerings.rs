@@ -12,10 +12,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    Ingress,
-    error::{ApiError, Problem},
-};
+use crate::{Ingress, error::ApiError, problem::Problem};
 
 /// Slots listed at once, the next ones first.
 const MAX_SLOTS: u64 = 1000;

@@ -10,10 +10,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    error::{ApiError, FieldError},
-    hold_seats::NewHold,
-};
+use crate::{error::ApiError, hold_seats::NewHold, problem::FieldError};
 
 /// Seats one buyer can take at once.
 const MAX_QUANTITY: i64 = 20;

@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    error::{ApiError, Problem},
+    error::ApiError,
+    problem::Problem,
     stripe_event::Event,
     stripe_signature::{self, SignatureError},
 };
