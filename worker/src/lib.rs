@@ -156,7 +156,7 @@ impl Worker {
         Readiness::default()
             .with("database", move || {
                 let context = context.clone();
-                // One that only takes no writes answers a ping.
+                // A standby answers a ping; the breaker knows that it takes no writes.
                 let open = context.breakers.is_open(Dependency::Database);
                 async move { !open && context.db.ping().await.is_ok() }
             })
