@@ -10,7 +10,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Path, RawQuery, Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, Method, header},
     middleware::{self, Next},
     response::Response,
     routing::{get, post},
@@ -35,6 +35,10 @@ pub fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/v1/payment_intents/{id}", get(retrieve_payment_intent))
         .route("/v1/refunds", get(list_refunds).post(create_refund))
         .route("/v1/refunds/{id}", get(retrieve_refund))
+        .route("/v1/charges", get(list_charges))
+        .route("/v1/charges/{id}", get(retrieve_charge))
+        .route("/v1/disputes", get(list_disputes))
+        .route("/v1/disputes/{id}", get(retrieve_dispute))
         .route("/v1/events", get(list_events))
         .route("/v1/events/{id}", get(retrieve_event))
         .route("/v1/webhook_endpoints", get(list_webhook_endpoints))
@@ -64,7 +68,26 @@ async fn admit(
     if !key.starts_with("sk_test_") && !key.starts_with("rk_test_") {
         return Err(ApiError::unauthorized("Invalid API Key provided."));
     }
+    let needed = permission(request.method(), request.uri().path());
+    if let Some(needed) = needed.filter(|it| sim.faults().denied.contains(it)) {
+        return Err(ApiError::forbidden(&needed));
+    }
     Ok(next.run(request).await)
+}
+
+/// What a restricted key needs for a request, by Stripe's names: `rak_` and the resource.
+fn permission(method: &Method, path: &str) -> Option<String> {
+    let path = path.strip_prefix("/v1/")?;
+    let resource = match path {
+        it if it.starts_with("checkout/sessions") => "checkout_session",
+        it => it.split('/').next()?.strip_suffix('s')?,
+    };
+    let access = if method == Method::GET {
+        "read"
+    } else {
+        "write"
+    };
+    Some(format!("rak_{resource}_{access}"))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Option<&str> {
@@ -110,14 +133,17 @@ async fn list_payment_intents(State(sim): State<Arc<Shared>>, RawQuery(query): R
 async fn create_refund(State(sim): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Answer {
     let key = idempotency_key(&headers);
     let form = Form::parse(&body);
-    let create = async {
-        sim.faults().interrupt(key)?;
-        let intent = form.text("payment_intent");
-        let intent = intent.ok_or_else(|| ApiError::missing("payment_intent"))?;
-        let metadata = Value::Object(form.object("metadata"));
-        refund::create(&sim, intent, form.integer("amount"), &metadata)
+    let create = {
+        let (sim, form, key) = (sim.clone(), form.clone(), key.map(str::to_owned));
+        async move {
+            sim.faults().interrupt(key.as_deref())?;
+            let intent = form.text("payment_intent");
+            let intent = intent.ok_or_else(|| ApiError::missing("payment_intent"))?;
+            let metadata = Value::Object(form.object("metadata"));
+            refund::create(&sim, intent, form.integer("amount"), &metadata)
+        }
     };
-    sim.keys.once(key, form.clone(), create).await.map(Json)
+    sim.keys.once(key, form, create).await.map(Json)
 }
 
 async fn retrieve_refund(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
@@ -125,6 +151,37 @@ async fn retrieve_refund(State(sim): State<Arc<Shared>>, Path(id): Path<String>)
     refund
         .map(Json)
         .ok_or_else(|| ApiError::no_such("refund", &id))
+}
+
+async fn retrieve_charge(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+    let charge = sim.store().charges.get(&id).cloned();
+    charge
+        .map(Json)
+        .ok_or_else(|| ApiError::no_such("charge", &id))
+}
+
+async fn list_charges(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    page("/v1/charges", &query, sim.store().charges.newest_first())
+}
+
+async fn retrieve_dispute(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+    let dispute = sim.store().disputes.get(&id).cloned();
+    dispute
+        .map(Json)
+        .ok_or_else(|| ApiError::no_such("dispute", &id))
+}
+
+async fn list_disputes(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let intent = query.text("payment_intent");
+    let matches =
+        |dispute: &&Value| intent.is_none_or(|wanted| text(dispute, "payment_intent") == wanted);
+    page(
+        "/v1/disputes",
+        &query,
+        sim.store().disputes.newest_first().filter(matches),
+    )
 }
 
 async fn list_refunds(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {

@@ -10,12 +10,13 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     Faults, Shared, lock,
     objects::{example, new_id, now},
-    store::StoredEvent,
+    store::{StoredEvent, text},
 };
 
 /// Stripe gives an endpoint about this long.
@@ -102,6 +103,31 @@ pub fn body(event: &Value) -> String {
     serde_json::to_string_pretty(event).unwrap_or_default()
 }
 
+/// The thin form of an event: only what it is about.
+///
+/// Source: <https://docs.stripe.com/event-destinations#thin-events>
+pub fn thin(event: &Value) -> Value {
+    let object = &event["data"]["object"];
+    let (kind, id) = (text(object, "object"), text(object, "id"));
+    let path = match kind {
+        "checkout.session" => "checkout/sessions".to_owned(),
+        kind => format!("{kind}s"),
+    };
+    let created =
+        OffsetDateTime::from_unix_timestamp(event["created"].as_i64().unwrap_or_default());
+    let created = created.ok().and_then(|at| at.format(&Rfc3339).ok());
+    json!({
+        "id": event["id"],
+        "object": "v2.core.event",
+        "context": null,
+        "created": created,
+        "livemode": event["livemode"],
+        "reason": null,
+        "related_object": { "id": id, "type": kind, "url": format!("/v1/{path}/{id}") },
+        "type": format!("v1.{}", text(event, "type")),
+    })
+}
+
 /// Makes an event about `object` and starts to deliver it. The receiver hears when the
 /// first post was answered, or that there will be none.
 pub fn emit(sim: &Arc<Shared>, kind: &str, object: &Value) -> oneshot::Receiver<()> {
@@ -120,12 +146,14 @@ pub fn emit(sim: &Arc<Shared>, kind: &str, object: &Value) -> oneshot::Receiver<
         }),
     );
     let dropped = Faults::happens(faults.drop_percent);
+    let is_thin = Faults::happens(faults.thin_percent);
     let index = {
         let mut store = sim.store();
         store.events.push(StoredEvent {
             object: event,
             delivered: false,
             dropped,
+            thin: is_thin,
         });
         store.events.len().saturating_sub(1)
     };
@@ -151,7 +179,15 @@ async fn deliver(sim: Arc<Shared>, index: usize, mut answered: Option<oneshot::S
     for _ in 0..TRIES {
         let faults = sim.faults();
         tokio::time::sleep(faults.delivery_delay()).await;
-        let event = sim.store().events[index].object.clone();
+        let event = {
+            let store = sim.store();
+            let event = &store.events[index];
+            if event.thin {
+                thin(&event.object)
+            } else {
+                event.object.clone()
+            }
+        };
         let lost = Faults::happens(faults.lose_percent);
         let accepted = faults.deliver_webhooks && !lost && sim.courier.post(&event).await;
         if accepted && Faults::happens(faults.duplicate_percent) {

@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
     objects::{example, merge, new_id, now},
     refund::charge_of,
-    store::text,
+    store::{Store, text},
 };
 
 /// How a dispute ends.
@@ -25,17 +25,31 @@ pub enum Verdict {
     Lost,
 }
 
-/// Opens a dispute about all of a payment. An inquiry moves no money yet.
-pub fn open(sim: &Arc<Shared>, intent_id: &str, inquiry: bool) -> Result<Value, ApiError> {
+/// Opens a dispute about a payment. An inquiry moves no money yet.
+///
+/// - `amount`: of a part of it; all if it is missing.
+pub fn open(
+    sim: &Arc<Shared>,
+    intent_id: &str,
+    inquiry: bool,
+    amount: Option<i64>,
+) -> Result<Value, ApiError> {
     let dispute = {
         let mut store = sim.store();
         let charge = charge_of(&mut store, intent_id)?;
         merge(charge, json!({ "disputed": true }));
+        let amount = amount.map_or_else(|| charge["amount"].clone(), Value::from);
+        let moved = if inquiry {
+            json!([])
+        } else {
+            json!([moved(&amount, -1)])
+        };
         let dispute = example(
             "dispute",
             json!({
                 "id": new_id("du_", 24),
-                "amount": charge["amount"],
+                "amount": amount,
+                "balance_transactions": moved,
                 "charge": charge["id"],
                 "created": now(),
                 "currency": charge["currency"],
@@ -68,6 +82,19 @@ pub fn close(sim: &Arc<Shared>, dispute_id: &str, verdict: Verdict) -> Result<()
             Verdict::Won => "won",
             Verdict::Lost => "lost",
         };
+        if status != text(dispute, "status") && !inquiry {
+            let back = moved(
+                &dispute["amount"],
+                if verdict == Verdict::Won { 1 } else { -1 },
+            );
+            let was_open = text(dispute, "status") == "needs_response";
+            // Lost after it was open, the money stays where it is.
+            if (verdict == Verdict::Won || !was_open)
+                && let Some(all) = dispute["balance_transactions"].as_array_mut()
+            {
+                all.push(back);
+            }
+        }
         merge(dispute, json!({ "status": status }));
         (dispute.clone(), inquiry)
     };
@@ -77,4 +104,39 @@ pub fn close(sim: &Arc<Shared>, dispute_id: &str, verdict: Verdict) -> Result<()
     }
     sim.save();
     Ok(())
+}
+
+/// Changes the amount of a dispute, as the buyer's bank may.
+pub fn change(sim: &Arc<Shared>, dispute_id: &str, amount: i64) -> Result<(), ApiError> {
+    let dispute = {
+        let mut store = sim.store();
+        let dispute = store.disputes.get_mut(dispute_id);
+        let dispute = dispute.ok_or_else(|| ApiError::no_such("dispute", dispute_id))?;
+        merge(dispute, json!({ "amount": amount }));
+        dispute.clone()
+    };
+    delivery::emit(sim, "charge.dispute.updated", &dispute);
+    sim.save();
+    Ok(())
+}
+
+/// Whether the bank has taken money of the charge until there is a verdict.
+pub fn is_contested(store: &Store, charge_id: &Value) -> bool {
+    let mut disputes = store.disputes.newest_first();
+    disputes.any(|it| {
+        it["charge"] == *charge_id
+            && matches!(text(it, "status"), "needs_response" | "under_review")
+    })
+}
+
+/// A movement of our balance.
+fn moved(amount: &Value, sign: i64) -> Value {
+    let amount = amount.as_i64().unwrap_or_default().saturating_mul(sign);
+    json!({
+        "id": new_id("txn_", 24),
+        "object": "balance_transaction",
+        "amount": amount,
+        "type": "adjustment",
+        "reporting_category": if sign < 0 { "dispute" } else { "dispute_reversal" },
+    })
 }

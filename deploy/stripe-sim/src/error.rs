@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub struct ApiError {
     pub status: StatusCode,
     pub kind: &'static str,
-    pub code: Option<&'static str>,
+    pub code: Option<String>,
     pub param: Option<String>,
     pub message: String,
 }
@@ -32,10 +32,18 @@ impl ApiError {
         }
     }
 
+    /// With a code of Stripe's, for good.
+    pub fn refused(code: &str, param: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: Some(code.to_owned()),
+            ..Self::invalid(param, message)
+        }
+    }
+
     pub fn missing(param: &str) -> Self {
         let message = format!("Missing required param: {param}.");
         Self {
-            code: Some("parameter_missing"),
+            code: Some("parameter_missing".to_owned()),
             ..Self::invalid(param, message)
         }
     }
@@ -43,7 +51,7 @@ impl ApiError {
     pub fn no_such(what: &str, id: &str) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
-            code: Some("resource_missing"),
+            code: Some("resource_missing".to_owned()),
             ..Self::invalid("id", format!("No such {what}: '{id}'"))
         }
     }
@@ -58,6 +66,23 @@ impl ApiError {
         }
     }
 
+    /// What a restricted key gets for what it may not.
+    ///
+    /// Source: <https://docs.stripe.com/keys#limit-access>
+    pub fn forbidden(permission: &str) -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            kind: "invalid_request_error",
+            code: Some("more_permissions_required_for_application".to_owned()),
+            param: None,
+            message: format!(
+                "The provided key 'rk_test_*' does not have the required permissions for this \
+                 endpoint. Having the '{permission}' permission would allow this request to \
+                 continue."
+            ),
+        }
+    }
+
     pub fn fault(status: StatusCode) -> Self {
         let rate_limited = status == StatusCode::TOO_MANY_REQUESTS;
         Self {
@@ -67,7 +92,7 @@ impl ApiError {
             } else {
                 "api_error"
             },
-            code: rate_limited.then_some("rate_limit"),
+            code: rate_limited.then(|| "rate_limit".to_owned()),
             param: None,
             message: "The stand-in was told to fail.".to_owned(),
         }

@@ -44,6 +44,16 @@ pub struct Faults {
     pub api_latency_ms: u64,
     /// Making a session takes this long, in milliseconds.
     pub create_latency_ms: u64,
+    /// Of 100 events, so many are thin: they only name what they are about.
+    pub thin_percent: u32,
+    /// Permissions that the key lacks, such as `rak_payment_intent_read`.
+    pub denied: Vec<String>,
+    /// So many seconds its clock is ahead of ours, when it checks the end of a session.
+    pub clock_ahead_s: i64,
+    /// The account has no name yet: no session can be made.
+    pub nameless_account: bool,
+    /// The code that refunds are refused with, such as `insufficient_funds`.
+    pub refund_refused: Option<String>,
     /// A delayed payment succeeds by itself after this time, in milliseconds.
     pub settle_after_ms: Option<u64>,
 }
@@ -61,6 +71,11 @@ impl Default for Faults {
             api_status_percent: 100,
             api_latency_ms: 0,
             create_latency_ms: 0,
+            thin_percent: 0,
+            denied: Vec::new(),
+            clock_ahead_s: 0,
+            nameless_account: false,
+            refund_refused: None,
             settle_after_ms: None,
         }
     }
@@ -143,6 +158,16 @@ async fn settle(
     Ok(Json(json!({ "settled": true })))
 }
 
+/// What is disputed; all of it if nothing is said.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct DisputeWanted {
+    /// In minor units.
+    amount: Option<i64>,
+    /// The bank only asks.
+    inquiry: bool,
+}
+
 #[derive(Deserialize)]
 struct RefundAmount {
     /// In minor units; all that is left if it is missing.
@@ -161,9 +186,11 @@ async fn refund_session(
 async fn dispute_session(
     State(sim): State<Arc<Shared>>,
     Path(id): Path<String>,
+    wanted: Option<Json<DisputeWanted>>,
 ) -> Result<Json<Value>, ApiError> {
+    let Json(wanted) = wanted.unwrap_or_default();
     let intent = payment::intent_of(&sim, &id)?;
-    dispute::open(&sim, &intent, false).map(Json)
+    dispute::open(&sim, &intent, wanted.inquiry, wanted.amount).map(Json)
 }
 
 async fn close_dispute(

@@ -24,19 +24,31 @@ struct Stored {
 impl Keys {
     /// Runs `act` unless `key` already has an answer. While the first request runs, others
     /// with its key are refused.
+    ///
+    /// Stripe goes on with a request whose client has hung up, and so does this.
     pub async fn once(
         &self,
         key: Option<&str>,
         request: Form,
+        act: impl Future<Output = Result<Value, ApiError>> + Send + 'static,
+    ) -> Result<Value, ApiError> {
+        let Some(key) = key else {
+            return in_any_case(act).await;
+        };
+        let slot = lock(&self.0).entry(key.to_owned()).or_default().clone();
+        in_any_case(Self::once_in(slot, request, act)).await
+    }
+
+    async fn once_in(
+        slot: Arc<tokio::sync::Mutex<Option<Stored>>>,
+        request: Form,
         act: impl Future<Output = Result<Value, ApiError>>,
     ) -> Result<Value, ApiError> {
-        let Some(key) = key else { return act.await };
-        let slot = lock(&self.0).entry(key.to_owned()).or_default().clone();
         let Ok(mut slot) = slot.try_lock() else {
             return Err(ApiError {
                 status: StatusCode::CONFLICT,
                 kind: "idempotency_error",
-                code: Some("idempotency_key_in_use"),
+                code: Some("idempotency_key_in_use".to_owned()),
                 param: None,
                 message: "There is currently another in-progress request using this key."
                     .to_owned(),
@@ -71,4 +83,11 @@ impl Keys {
         }
         answer
     }
+}
+
+async fn in_any_case(
+    act: impl Future<Output = Result<Value, ApiError>> + Send + 'static,
+) -> Result<Value, ApiError> {
+    let done = tokio::spawn(act).await;
+    done.unwrap_or_else(|_| Err(ApiError::fault(StatusCode::INTERNAL_SERVER_ERROR)))
 }

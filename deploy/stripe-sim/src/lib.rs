@@ -30,7 +30,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{delivery::Courier, idempotency::Keys, snapshot::Snapshot, store::Store};
-pub use crate::{dispute::Verdict, faults::Faults, payment::Outcome, store::LedgerEntry};
+pub use crate::{
+    dispute::Verdict,
+    faults::Faults,
+    payment::Outcome,
+    store::{LedgerEntry, LedgerItem},
+};
 
 /// How the stand-in is set up.
 #[derive(Debug, Clone)]
@@ -267,11 +272,32 @@ impl StripeSim {
     /// Nothing was paid.
     pub fn dispute(&self, session_id: &str, inquiry: bool) -> anyhow::Result<String> {
         let intent = payment::intent_of(&self.shared, session_id)?;
-        let dispute = dispute::open(&self.shared, &intent, inquiry)?;
+        let dispute = dispute::open(&self.shared, &intent, inquiry, None)?;
         Ok(store::text(&dispute, "id").to_owned())
     }
 
-    /// Ends a dispute.
+    /// The same about a part of a payment, in minor units.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was paid.
+    pub fn dispute_part(&self, session_id: &str, amount: i64) -> anyhow::Result<String> {
+        let intent = payment::intent_of(&self.shared, session_id)?;
+        let dispute = dispute::open(&self.shared, &intent, false, Some(amount))?;
+        Ok(store::text(&dispute, "id").to_owned())
+    }
+
+    /// Changes what a dispute is about, in minor units.
+    ///
+    /// # Errors
+    ///
+    /// There is no such dispute.
+    pub fn change_dispute(&self, dispute_id: &str, amount: i64) -> anyhow::Result<()> {
+        dispute::change(&self.shared, dispute_id, amount)?;
+        Ok(())
+    }
+
+    /// Ends a dispute, or overturns its end.
     ///
     /// # Errors
     ///
@@ -282,11 +308,25 @@ impl StripeSim {
     }
 
     /// The headers and body of `event` as they would be posted now.
+    ///
+    /// A thin event is one that `thin` made.
     #[must_use]
     pub fn sign(&self, event: &serde_json::Value) -> (String, String) {
         let body = delivery::body(event);
-        (self.shared.courier.signature(body.as_bytes()), body)
+        (self.sign_bytes(body.as_bytes()), body)
     }
+
+    /// The header that would come with `body`.
+    #[must_use]
+    pub fn sign_bytes(&self, body: &[u8]) -> String {
+        self.shared.courier.signature(body)
+    }
+}
+
+/// `event` as a thin one: it names what it is about, and says nothing of it.
+#[must_use]
+pub fn thin(event: &serde_json::Value) -> serde_json::Value {
+    delivery::thin(event)
 }
 
 fn router(shared: Arc<Shared>) -> Router {

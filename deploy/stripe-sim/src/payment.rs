@@ -10,6 +10,7 @@ use crate::{
     Shared, delivery,
     error::ApiError,
     objects::{example, merge, new_id, now},
+    refund,
     store::text,
 };
 
@@ -89,6 +90,7 @@ async fn complete(
             "created": now(),
             "currency": session["currency"],
             "last_payment_error": null,
+            "latest_charge": new_id("ch_", 24),
             "metadata": sim.store().intent_metadata(id),
             "next_action": null,
             "processing": null,
@@ -117,6 +119,7 @@ async fn complete(
         );
         let completed = session.clone();
         if let Some(intent) = intent {
+            store.charges.insert(refund::new_charge(&intent));
             store.payment_intents.insert(intent);
         }
         completed

@@ -4,19 +4,18 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    Shared, delivery,
+    Shared, delivery, dispute,
     error::ApiError,
     objects::{example, merge, new_id, now},
     store::{Store, text},
 };
 
-/// The charge of a PaymentIntent that succeeded, made the first time somebody asks.
+/// The charge of a PaymentIntent that succeeded.
 pub fn charge_of<'a>(store: &'a mut Store, intent_id: &str) -> Result<&'a mut Value, ApiError> {
-    let intent = store.payment_intents.get_mut(intent_id);
+    let intent = store.payment_intents.get(intent_id);
     let intent = intent.ok_or_else(|| ApiError::no_such("payment_intent", intent_id))?;
     if text(intent, "status") != "succeeded" {
         return Err(ApiError::invalid(
@@ -24,40 +23,39 @@ pub fn charge_of<'a>(store: &'a mut Store, intent_id: &str) -> Result<&'a mut Va
             "This PaymentIntent has no successful charge.",
         ));
     }
-    if intent["latest_charge"].is_null() {
-        let id = new_id("ch_", 24);
-        merge(intent, json!({ "latest_charge": id }));
-        let mut charge = example(
-            "charge",
-            json!({
-                "id": id,
-                "amount": intent["amount"],
-                "amount_captured": intent["amount"],
-                "captured": true,
-                "created": now(),
-                "currency": intent["currency"],
-                // Copied once, when the charge is made.
-                "metadata": intent["metadata"],
-                "payment_intent": intent_id,
-                "receipt_url": null,
-                "source": null,
-            }),
-        );
-        // Since API version 2022-11-15 a charge does not bring its refunds along.
-        if let Some(fields) = charge.as_object_mut() {
-            fields.remove("refunds");
-        }
-        store.charges.insert(charge);
-    }
-    let id = text(
-        store.payment_intents.get(intent_id).unwrap_or(&Value::Null),
-        "latest_charge",
-    )
-    .to_owned();
+    let id = text(intent, "latest_charge").to_owned();
     store
         .charges
         .get_mut(&id)
         .ok_or_else(|| ApiError::no_such("charge", &id))
+}
+
+/// The attempt to charge for `intent`, made when the buyer is done with the page.
+pub fn new_charge(intent: &Value) -> Value {
+    let mut charge = example(
+        "charge",
+        json!({
+            "id": intent["latest_charge"],
+            "amount": intent["amount"],
+            "amount_captured": intent["amount"],
+            "amount_refunded": 0,
+            "captured": true,
+            "created": now(),
+            "currency": intent["currency"],
+            "disputed": false,
+            // Copied once, when the charge is made.
+            "metadata": intent["metadata"],
+            "payment_intent": intent["id"],
+            "receipt_url": null,
+            "refunded": false,
+            "source": null,
+        }),
+    );
+    // Since API version 2022-11-15 a charge does not bring its refunds along.
+    if let Some(fields) = charge.as_object_mut() {
+        fields.remove("refunds");
+    }
+    charge
 }
 
 /// Gives `amount` back, or all that is left.
@@ -67,19 +65,26 @@ pub fn create(
     amount: Option<i64>,
     metadata: &Value,
 ) -> Result<Value, ApiError> {
+    let faults = sim.faults();
     let (refund, charge) = {
         let mut store = sim.store();
+        let charge_id = charge_of(&mut store, intent_id)?["id"].clone();
+        if dispute::is_contested(&store, &charge_id) {
+            return Err(refused("charge_disputed", "The charge has been disputed."));
+        }
+        if let Some(code) = &faults.refund_refused {
+            return Err(refused(code, "The stand-in was told to refuse refunds."));
+        }
         let charge = charge_of(&mut store, intent_id)?;
         let paid = charge["amount"].as_i64().unwrap_or_default();
         let refunded = charge["amount_refunded"].as_i64().unwrap_or_default();
         let left = paid.saturating_sub(refunded);
         let amount = amount.unwrap_or(left);
         if left == 0 {
-            return Err(ApiError {
-                status: StatusCode::BAD_REQUEST,
-                code: Some("charge_already_refunded"),
-                ..ApiError::invalid("payment_intent", "The charge has already been refunded.")
-            });
+            return Err(refused(
+                "charge_already_refunded",
+                "The charge has already been refunded.",
+            ));
         }
         if amount <= 0 || amount > left {
             let message =
@@ -108,6 +113,10 @@ pub fn create(
     delivery::emit(sim, "charge.refunded", &charge);
     sim.save();
     Ok(refund)
+}
+
+fn refused(code: &str, message: &str) -> ApiError {
+    ApiError::refused(code, "payment_intent", message)
 }
 
 /// The buyer's bank sends the money of a refund back.

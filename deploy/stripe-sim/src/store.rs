@@ -40,6 +40,9 @@ pub struct StoredEvent {
     pub delivered: bool,
     /// Told not to deliver it, ever.
     pub dropped: bool,
+    /// Delivered as a thin event.
+    #[serde(default)]
+    pub thin: bool,
 }
 
 /// Everything the stand-in knows.
@@ -77,6 +80,21 @@ pub struct LedgerEntry {
     pub payment_intent: Option<String>,
     /// What went back by refunds that did not fail, in minor units.
     pub amount_refunded: i64,
+    /// Refunds of it.
+    pub refunds: Vec<LedgerItem>,
+    /// Disputes about it.
+    pub disputes: Vec<LedgerItem>,
+}
+
+/// A refund or dispute in the stand-in's books.
+#[derive(Debug, Clone, Serialize)]
+pub struct LedgerItem {
+    /// `re_…` or `du_…`
+    pub id: String,
+    /// Stripe's word.
+    pub status: String,
+    /// In minor units.
+    pub amount: i64,
 }
 
 impl Store {
@@ -90,9 +108,16 @@ impl Store {
             let sum = refunded.entry(text(refund, "payment_intent")).or_default();
             *sum = sum.saturating_add(refund["amount"].as_i64().unwrap_or_default());
         }
+        let (refunds, disputes) = (by_intent(&self.refunds), by_intent(&self.disputes));
+        let items = |by_intent: &HashMap<&str, Vec<LedgerItem>>, session: &Value| {
+            let items = by_intent.get(text(session, "payment_intent"));
+            items.cloned().unwrap_or_default()
+        };
         self.sessions
             .newest_first()
             .map(|session| LedgerEntry {
+                refunds: items(&refunds, session),
+                disputes: items(&disputes, session),
                 session_id: text(session, "id").to_owned(),
                 client_reference_id: optional(session, "client_reference_id"),
                 status: text(session, "status").to_owned(),
@@ -114,6 +139,21 @@ impl Store {
             .cloned()
             .unwrap_or_else(|| serde_json::json!({}))
     }
+}
+
+/// Refunds or disputes by the PaymentIntent they are about.
+fn by_intent(objects: &Objects) -> HashMap<&str, Vec<LedgerItem>> {
+    let mut by_intent: HashMap<&str, Vec<LedgerItem>> = HashMap::new();
+    for object in objects.newest_first() {
+        let item = LedgerItem {
+            id: text(object, "id").to_owned(),
+            status: text(object, "status").to_owned(),
+            amount: object["amount"].as_i64().unwrap_or_default(),
+        };
+        let items = by_intent.entry(text(object, "payment_intent"));
+        items.or_default().push(item);
+    }
+    by_intent
 }
 
 /// A field that is text, or nothing.

@@ -29,13 +29,16 @@ pub(super) async fn create_session(
 ) -> Answer {
     let key = idempotency_key(&headers);
     let form = Form::parse(&body);
-    let create = async {
-        let faults = sim.faults();
-        tokio::time::sleep(Duration::from_millis(faults.create_latency_ms)).await;
-        faults.interrupt(key)?;
-        new_session(&sim, &form)
+    let create = {
+        let (sim, form, key) = (sim.clone(), form.clone(), key.map(str::to_owned));
+        async move {
+            let faults = sim.faults();
+            tokio::time::sleep(Duration::from_millis(faults.create_latency_ms)).await;
+            faults.interrupt(key.as_deref())?;
+            new_session(&sim, &form)
+        }
     };
-    sim.keys.once(key, form.clone(), create).await.map(Json)
+    sim.keys.once(key, form, create).await.map(Json)
 }
 
 pub fn new_session(sim: &Shared, form: &Form) -> Result<Value, ApiError> {
@@ -48,8 +51,29 @@ pub fn new_session(sim: &Shared, form: &Form) -> Result<Value, ApiError> {
     let success_url = form
         .text("success_url")
         .ok_or_else(|| ApiError::missing("success_url"))?;
+    let faults = sim.faults();
+    if faults.nameless_account {
+        return Err(ApiError {
+            param: None,
+            ..ApiError::invalid(
+                "",
+                "In order to use Checkout, you must set an account or business name.",
+            )
+        });
+    }
+    if let Some(email) = form.text("customer_email")
+        && !is_email(email)
+    {
+        let message = format!("Invalid email address: {email}");
+        return Err(ApiError::refused(
+            "email_invalid",
+            "customer_email",
+            message,
+        ));
+    }
     let (amount, currency) = total(form)?;
-    let created = now();
+    check_amount(amount, &currency)?;
+    let created = now().saturating_add(faults.clock_ahead_s);
     let expires_at = form
         .integer("expires_at")
         .unwrap_or(created.saturating_add(86_400));
@@ -99,6 +123,61 @@ pub fn new_session(sim: &Shared, form: &Form) -> Result<Value, ApiError> {
     }
     sim.save();
     Ok(session)
+}
+
+/// ASCII only, as Stripe has it.
+fn is_email(text: &str) -> bool {
+    let Some((mailbox, domain)) = text.split_once('@') else {
+        return false;
+    };
+    let plain = |it: char| it.is_ascii_graphic() && it != '@';
+    !mailbox.is_empty()
+        && domain.contains('.')
+        && (mailbox.chars().chain(domain.chars())).all(plain)
+}
+
+/// Source: <https://docs.stripe.com/currencies>
+fn check_amount(amount: i64, currency: &str) -> Result<(), ApiError> {
+    let least = match currency {
+        "gbp" => 30,
+        "jpy" | "eur" | "usd" | "chf" => 50,
+        _ => 1,
+    };
+    let step = match currency {
+        "isk" | "ugx" => 100,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
+        _ => 1,
+    };
+    if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
+        let param = "line_items[0][price_data][currency]";
+        return Err(ApiError::invalid(
+            param,
+            format!("Invalid currency: {currency}."),
+        ));
+    }
+    if amount != 0 && amount < least {
+        let message =
+            "The Checkout Session's total amount due must add up to at least the minimum.";
+        return Err(ApiError {
+            param: None,
+            ..ApiError::refused("amount_too_small", "", message)
+        });
+    }
+    if amount > 99_999_999 {
+        let message = "The Checkout Session's total amount must be no more than 999,999.99.";
+        return Err(ApiError {
+            param: None,
+            ..ApiError::refused("amount_too_large", "", message)
+        });
+    }
+    if amount.checked_rem(step) != Some(0) {
+        let param = "line_items[0][price_data][unit_amount]";
+        return Err(ApiError::invalid(
+            param,
+            "Invalid amount for this currency.",
+        ));
+    }
+    Ok(())
 }
 
 /// What the line items come to, in one currency.
