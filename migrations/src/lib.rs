@@ -8,6 +8,8 @@ mod m20261124_000001_booking;
 mod m20261124_000002_embedded_queue;
 mod m20261124_000003_refunds_and_disputes;
 mod m20261124_000004_operations;
+mod m20261127_000005_signed_messages;
+mod m20261127_000006_catalogue_checks;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -27,6 +29,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000002_embedded_queue::Migration),
             Box::new(m20261124_000003_refunds_and_disputes::Migration),
             Box::new(m20261124_000004_operations::Migration),
+            Box::new(m20261127_000005_signed_messages::Migration),
+            Box::new(m20261127_000006_catalogue_checks::Migration),
         ]
     }
 }
