@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::stripe_id::CheckoutSessionId;
+use crate::{lenient, stripe_id::CheckoutSessionId};
 
 /// Key of our metadata on the session and on its PaymentIntent: the hold it belongs to.
 pub const METADATA_CHECKOUT_ID: &str = "checkout_id";
@@ -18,10 +19,10 @@ pub const METADATA_CHECKOUT_ID: &str = "checkout_id";
 /// Source: <https://docs.stripe.com/api/checkout/sessions/object>
 #[derive(Debug, Clone, Deserialize)]
 pub struct CheckoutSession {
-    /// `cs_…`
-    pub id: CheckoutSessionId,
+    /// `cs_…`, or what another integration of the same account has in its place.
+    pub id: String,
     /// Whether money has come in.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub payment_status: PaymentStatus,
     /// Whether the buyer is done with the page.
     #[serde(default)]
@@ -39,17 +40,17 @@ pub struct CheckoutSession {
     #[serde(default)]
     pub client_reference_id: Option<String>,
     /// What we put there, see [`METADATA_CHECKOUT_ID`].
-    #[serde(default)]
-    pub metadata: Option<HashMap<String, String>>,
+    #[serde(default, deserialize_with = "lenient::metadata")]
+    pub metadata: HashMap<String, String>,
     /// What it sells: we sell by `payment` only.
     #[serde(default)]
     pub mode: Option<Mode>,
     /// Whether real money moves.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub livemode: bool,
-    /// When it was made, in seconds since the Unix epoch.
+    /// Where the buyer pays, while the session is open.
     #[serde(default)]
-    pub created: i64,
+    pub url: Option<String>,
 }
 
 /// Stripe's `mode` of a session.
@@ -113,6 +114,15 @@ pub enum Expandable {
         /// Of a charge: what of it went back, in minor units.
         #[serde(default)]
         amount_refunded: Option<i64>,
+        /// Of a charge: whether there is or was a dispute about it.
+        #[serde(default)]
+        disputed: Option<bool>,
+        /// When it was made, in seconds since the Unix epoch.
+        #[serde(default)]
+        created: Option<i64>,
+        /// Of a PaymentIntent: what the session's maker put there.
+        #[serde(default, deserialize_with = "lenient::metadata")]
+        metadata: HashMap<String, String>,
     },
 }
 
@@ -141,26 +151,52 @@ impl CheckoutSession {
     /// The hold that the session says it belongs to. A hint to look it up, no proof.
     #[must_use]
     pub fn checkout_id(&self) -> Option<Uuid> {
-        let metadata = self
-            .metadata
-            .as_ref()
-            .and_then(|it| it.get(METADATA_CHECKOUT_ID));
+        let metadata = self.metadata.get(METADATA_CHECKOUT_ID);
         let hint = metadata.or(self.client_reference_id.as_ref())?;
         Uuid::parse_str(hint).ok()
+    }
+
+    /// The id, if it can be one of ours.
+    #[must_use]
+    pub fn checked_id(&self) -> Option<CheckoutSessionId> {
+        self.id.parse().ok()
     }
 
     /// What went back of the payment. Only a session whose PaymentIntent and charge are
     /// expanded can tell.
     #[must_use]
     pub fn amount_refunded(&self) -> Option<i64> {
-        let Some(Expandable::Object { latest_charge, .. }) = &self.payment_intent else {
-            return None;
-        };
-        match latest_charge.as_deref()? {
+        match self.charge()? {
             Expandable::Object {
                 amount_refunded, ..
             } => *amount_refunded,
             Expandable::Id(_) => None,
+        }
+    }
+
+    /// Whether the buyer has taken the payment to the bank, as far as the charge tells.
+    #[must_use]
+    pub fn is_disputed(&self) -> bool {
+        let disputed = |charge: &Expandable| matches!(charge, Expandable::Object { disputed, .. } if *disputed == Some(true));
+        self.charge().is_some_and(disputed)
+    }
+
+    /// When the money came in, if the charge tells.
+    #[must_use]
+    pub fn paid_at(&self) -> Option<OffsetDateTime> {
+        match self.charge()? {
+            Expandable::Object { created, .. } => {
+                OffsetDateTime::from_unix_timestamp((*created)?).ok()
+            }
+            Expandable::Id(_) => None,
+        }
+    }
+
+    /// The attempt that succeeded, if it is expanded.
+    fn charge(&self) -> Option<&Expandable> {
+        match &self.payment_intent {
+            Some(Expandable::Object { latest_charge, .. }) => latest_charge.as_deref(),
+            _ => None,
         }
     }
 
@@ -202,14 +238,26 @@ mod tests {
             "payment_status": "paid_by_pigeon",
             "status": "postponed",
             "metadata": null,
-            "payment_intent": { "id": "pi_1", "object": "payment_intent" },
+            "livemode": null,
+            "mode": null,
+            "payment_intent": {
+                "id": "pi_1",
+                "object": "payment_intent",
+                "metadata": null,
+                "latest_charge": { "id": "ch_1", "disputed": null, "created": null },
+            },
             "brand_new": [1, 2],
         }));
 
         assert!(!sparse.is_paid());
         assert_eq!(sparse.checkout_id(), None);
-        assert!(!newer.is_paid());
+        assert!(!newer.is_paid() && !newer.is_disputed());
         assert_eq!(newer.payment_intent_id(), Some("pi_1"));
+        let null = session(serde_json::json!({
+            "id": "bpc_4711", "payment_status": null, "metadata": { "checkout_id": null, "a": 7 },
+        }));
+        assert!(!null.is_paid());
+        assert_eq!((null.checked_id(), null.checkout_id()), (None, None));
     }
 
     #[test]

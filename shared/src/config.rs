@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use crate::queue::OpenError;
+use crate::{db::ConnectError, queue::OpenError};
 
 /// A variable is missing or its value cannot be used. Prints as one line that names it and
 /// never repeats the value, which may be a secret.
@@ -43,8 +43,13 @@ pub fn exit_code(program: &str, result: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     eprintln!("{program}: {error:#}");
-    let other_queues = error.downcast_ref::<OpenError>();
-    if error.is::<ConfigError>() || matches!(other_queues, Some(OpenError::OtherArguments(_))) {
+    let wrong_broker = error
+        .downcast_ref::<OpenError>()
+        .is_some_and(|error| !error.may_pass());
+    let wrong_database = error
+        .downcast_ref::<ConnectError>()
+        .is_some_and(|error| matches!(error, ConnectError::Unreachable(_)) && !error.may_pass());
+    if error.is::<ConfigError>() || wrong_broker || wrong_database {
         ExitCode::from(ConfigError::EXIT_CODE)
     } else {
         ExitCode::FAILURE

@@ -1,6 +1,7 @@
 //! What ingress puts on the queue and the worker takes off it: the wire contract.
 //!
-//! Two kinds travel. A `stripe.event` carries the bytes Stripe signed, untouched. A
+//! Two kinds travel. A `stripe.event` carries the bytes Stripe signed, untouched, and the
+//! signature, so that the worker need not trust whoever published it. A
 //! `checkout.confirm` carries a Checkout Session id only, because a browser chose it: the
 //! worker asks Stripe. Add a kind before anyone publishes it, and remove one only after the
 //! queue has drained.
@@ -86,6 +87,8 @@ pub struct Envelope {
     pub last_error: Option<String>,
     /// Header `traceparent`.
     pub traceparent: Option<String>,
+    /// Header `bookonce-signature`: Stripe's `Stripe-Signature` of the body, verbatim.
+    pub signature: Option<String>,
     /// The body.
     pub body: Bytes,
 }
@@ -123,15 +126,19 @@ struct ConfirmBody {
 
 impl Envelope {
     /// A message that carries `body`, the event `event_id` byte for byte as Stripe sent it.
+    ///
+    /// - `signature`: the header that came with it.
     #[must_use]
     pub fn stripe_event(
         event_id: &str,
         body: Bytes,
+        signature: &str,
         received_at: OffsetDateTime,
         traceparent: &Traceparent,
     ) -> Self {
         Self {
             message_id: Some(event_id.to_owned()),
+            signature: Some(signature.to_owned()),
             body,
             ..Self::new(Kind::StripeEvent, Source::Webhook, received_at, traceparent)
         }

@@ -97,7 +97,7 @@ fn describe() {
     );
     describe_counter!(RECONCILE_ENQUEUED, "What reconcile found missing, by kind");
     // An alert on what grows does not see a counter that begins with its first find.
-    for what in ["session", "event"] {
+    for what in ["session", "refund", "dispute", "event"] {
         counter!(RECONCILE_ENQUEUED, "what" => what).increment(0);
     }
     describe_gauge!(RECONCILE_SUCCESS, "When reconcile last came to its end");

@@ -30,6 +30,92 @@ impl Amount {
     }
 }
 
+/// The largest amount that Stripe charges: eight digits.
+///
+/// Source: <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
+const LARGEST: i64 = 99_999_999;
+
+/// The smallest amounts that Stripe charges where it settles in the same currency. Of others it
+/// tells itself, by the rate of the day.
+///
+/// Source: <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
+const SMALLEST: [(&str, i64); 24] = [
+    ("aed", 200),
+    ("aud", 50),
+    ("bgn", 100),
+    ("brl", 50),
+    ("cad", 50),
+    ("chf", 50),
+    ("czk", 1500),
+    ("dkk", 250),
+    ("eur", 50),
+    ("gbp", 30),
+    ("hkd", 400),
+    ("huf", 17_500),
+    ("inr", 50),
+    ("jpy", 50),
+    ("mxn", 1000),
+    ("myr", 200),
+    ("nok", 300),
+    ("nzd", 50),
+    ("pln", 200),
+    ("ron", 200),
+    ("sek", 300),
+    ("sgd", 50),
+    ("thb", 1000),
+    ("usd", 50),
+];
+
+/// Why Stripe would not charge an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotChargeable {
+    /// It is below zero.
+    #[error("below zero")]
+    Negative,
+    /// The currency has no such fraction.
+    #[error("not a multiple of {0} minor units, as its currency demands")]
+    Step(i64),
+    /// A card payment costs more than it would bring.
+    #[error("below the smallest charge, {0} minor units")]
+    TooSmall(i64),
+    /// It has more than eight digits.
+    #[error("above the largest charge, {LARGEST} minor units")]
+    TooLarge,
+}
+
+impl Amount {
+    /// Whether Stripe charges this amount. Zero needs no charge.
+    ///
+    /// # Errors
+    ///
+    /// [`NotChargeable`], the first reason that applies.
+    ///
+    /// Source: <https://docs.stripe.com/currencies>
+    pub fn check_chargeable(&self) -> Result<(), NotChargeable> {
+        self.check_price()?;
+        let smallest = self.currency.smallest_charge();
+        if self.minor_units > 0 && self.minor_units < smallest {
+            return Err(NotChargeable::TooSmall(smallest));
+        }
+        Ok(())
+    }
+
+    /// Whether it can be the price of one of several.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check_chargeable`], but for [`NotChargeable::TooSmall`].
+    pub fn check_price(&self) -> Result<(), NotChargeable> {
+        let step = self.currency.step();
+        match self.minor_units {
+            negative if negative < 0 => Err(NotChargeable::Negative),
+            large if large > LARGEST => Err(NotChargeable::TooLarge),
+            other if other.checked_rem(step) != Some(0) => Err(NotChargeable::Step(step)),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A three-letter ISO 4217 code in lower case, as Stripe writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -45,6 +131,23 @@ impl Currency {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What amounts are a multiple of. Stripe counts some currencies in fractions that cannot be
+    /// paid.
+    ///
+    /// Source: <https://docs.stripe.com/currencies#special-cases>
+    fn step(&self) -> i64 {
+        match self.as_str() {
+            "isk" | "ugx" => 100,
+            "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
+            _ => 1,
+        }
+    }
+
+    fn smallest_charge(&self) -> i64 {
+        let smallest = SMALLEST.iter().find(|(code, _)| *code == self.as_str());
+        smallest.map_or(1, |(_, minor_units)| *minor_units)
     }
 }
 
@@ -89,6 +192,32 @@ mod tests {
         assert_eq!("EUR".parse::<Currency>().unwrap().as_str(), "eur");
         for bad in ["", "eu", "euro", "e1r", "€"] {
             assert_eq!(bad.parse::<Currency>(), Err(InvalidCurrency), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_stripe_does_not_charge_has_a_reason() {
+        use NotChargeable::{Negative, Step, TooLarge, TooSmall};
+        for (minor_units, currency, expected) in [
+            (0, "eur", Ok(())),
+            (50, "eur", Ok(())),
+            (49, "eur", Err(TooSmall(50))),
+            (29, "gbp", Err(TooSmall(30))),
+            (1, "xof", Ok(())),
+            (99_999_999, "usd", Ok(())),
+            (100_000_000, "usd", Err(TooLarge)),
+            (-1, "usd", Err(Negative)),
+            (5120, "kwd", Ok(())),
+            (5125, "kwd", Err(Step(10))),
+            (500, "isk", Ok(())),
+            (550, "isk", Err(Step(100))),
+        ] {
+            let currency: Currency = currency.parse().unwrap();
+            let amount = Amount {
+                minor_units,
+                currency,
+            };
+            assert_eq!(amount.check_chargeable(), expected, "{amount:?}");
         }
     }
 

@@ -24,6 +24,28 @@ pub struct Refund {
     pub payment_intent: Option<Expandable>,
 }
 
+impl Refund {
+    /// How far it has come; a refund without a status is one of old, on its way.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.unwrap_or(Status::Pending)
+    }
+
+    /// Whether the charge counts it in its `amount_refunded`: it went back or is on its way.
+    #[must_use]
+    pub fn counts_as_refunded(&self) -> bool {
+        self.status().counts_as_refunded()
+    }
+}
+
+impl Status {
+    /// Whether the money is gone or on its way.
+    #[must_use]
+    pub fn counts_as_refunded(self) -> bool {
+        matches!(self, Self::Pending | Self::RequiresAction | Self::Succeeded)
+    }
+}
+
 /// Stripe's `status` of a refund, in the order in which it can change: one that succeeded may
 /// still fail when the bank sends the money back, and nothing follows that.
 #[derive(

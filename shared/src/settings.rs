@@ -183,6 +183,42 @@ impl StripeSettings {
     }
 }
 
+/// The secrets of our webhook endpoint: one, or the old and the new while it is rotated.
+#[derive(Debug, Clone)]
+pub struct EndpointSecrets(Vec<SecretString>);
+
+impl EndpointSecrets {
+    /// Reads `STRIPE_WEBHOOK_SECRET`. An empty or short secret is refused: a signature made
+    /// with it would prove nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if there is none or one is not `whsec_…`.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        const VARIABLE: &str = "STRIPE_WEBHOOK_SECRET";
+        const EXPECTED: &str = "whsec_… as Stripe shows it, or several separated by commas";
+        let text = env.required(VARIABLE, EXPECTED)?;
+        let secrets: Vec<_> = text.split(',').map(str::trim).collect();
+        let plausible = |secret: &&str| {
+            secret
+                .strip_prefix("whsec_")
+                .is_some_and(|random| random.len() >= 5)
+        };
+        if !secrets.iter().all(plausible) {
+            return Err(ConfigError::new(VARIABLE, format!("expected {EXPECTED}")));
+        }
+        if secrets.len() > 4 {
+            return Err(ConfigError::new(VARIABLE, "expected at most 4 secrets"));
+        }
+        Ok(Self(secrets.into_iter().map(SecretString::from).collect()))
+    }
+
+    /// The secrets, to check a signature with.
+    pub fn expose(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(ExposeSecret::expose_secret)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

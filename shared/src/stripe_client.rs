@@ -2,28 +2,28 @@
 
 mod create_session;
 mod lists;
+mod permissions;
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use stripe::{
     Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError as ClientError,
     StripeRequest,
 };
 use stripe_checkout::checkout_session::{ExpireCheckoutSession, RetrieveCheckoutSession};
-use stripe_client_core::RequestBuilder;
-use stripe_core::{
-    payment_intent::RetrievePaymentIntent,
-    refund::{CreateRefund, ListRefund},
-};
+use stripe_client_core::{RequestBuilder, StripeMethod};
 
 pub use self::{
     create_session::{CreatedCheckoutSession, NewCheckoutSession},
     lists::{Event, Page, WebhookEndpoint},
+    permissions::Permission,
 };
 use crate::{
+    charge::Charge,
     checkout_session::{CheckoutSession, Expandable},
+    dispute::Dispute,
     refund::Refund,
     retry::{self, Patience},
     settings::StripeSettings,
@@ -93,22 +93,48 @@ impl StripeClient {
         self.read(|| request.build()).await
     }
 
-    /// The metadata of a PaymentIntent, which tells whose it is.
+    /// A PaymentIntent, whose metadata tells whose it is.
     ///
     /// # Errors
     ///
     /// [`StripeError`] after the last try.
     ///
     /// Source: <https://docs.stripe.com/api/payment_intents/retrieve>
-    pub async fn payment_intent_metadata(
-        &self,
-        id: &str,
-    ) -> Result<HashMap<String, String>, StripeError> {
-        let request = RetrievePaymentIntent::new(id);
-        retry::retry(PATIENCE, StripeError::is_transient, || async {
-            Ok(request.send(&self.client).await?.metadata)
-        })
-        .await
+    pub async fn payment_intent(&self, id: &str) -> Result<Expandable, StripeError> {
+        self.retrieve("payment_intents", id).await
+    }
+
+    /// A charge.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/charges/retrieve>
+    pub async fn charge(&self, id: &str) -> Result<Charge, StripeError> {
+        self.retrieve("charges", id).await
+    }
+
+    /// A refund.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/refunds/retrieve>
+    pub async fn retrieve_refund(&self, id: &str) -> Result<Refund, StripeError> {
+        self.retrieve("refunds", id).await
+    }
+
+    /// A dispute.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/disputes/retrieve>
+    pub async fn retrieve_dispute(&self, id: &str) -> Result<Dispute, StripeError> {
+        self.retrieve("disputes", id).await
     }
 
     /// Gives back what is left of a payment. Calling it again with the same key changes nothing.
@@ -120,68 +146,59 @@ impl StripeClient {
     ///
     /// Source: <https://docs.stripe.com/api/refunds/create>
     pub async fn refund(&self, payment_intent: &str, key: &str) -> Result<Refund, StripeError> {
-        let request = CreateRefund::new().payment_intent(payment_intent);
-        let key = idempotency_key(key)?;
-        retry::retry(PATIENCE, StripeError::is_transient, || async {
-            let strategy = RequestStrategy::Idempotent(key.clone());
-            let sent = request.customize().request_strategy(strategy);
-            Ok(refund(sent.send(&self.client).await?))
-        })
-        .await
-    }
-
-    /// All refunds of a payment.
-    ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
-    /// Source: <https://docs.stripe.com/api/refunds/list>
-    pub async fn refunds_of(&self, payment_intent: &str) -> Result<Vec<Refund>, StripeError> {
-        // More than one page would be more refunds than anybody makes of one payment.
-        let request = ListRefund::new().payment_intent(payment_intent).limit(100);
-        retry::retry(PATIENCE, StripeError::is_transient, || async {
-            let list = request.send(&self.client).await?;
-            Ok(list.data.into_iter().map(refund).collect())
-        })
-        .await
+        #[derive(Serialize)]
+        struct Form<'a> {
+            payment_intent: &'a str,
+        }
+        let form = Form { payment_intent };
+        let strategy = RequestStrategy::Idempotent(idempotency_key(key)?);
+        let request = || RequestBuilder::new(StripeMethod::Post, "/refunds").form(&form);
+        self.patiently(|| self.send(request(), strategy.clone()))
+            .await
     }
 }
 
 impl StripeClient {
-    /// Sends a request and reads the answer leniently, as our own types do: async-stripe's
-    /// know every field, and refuse an object for the lack of one that we do not need.
+    /// - `id`: checked before, see [`crate::stripe_id::is_plausible_id`].
+    async fn retrieve<T: DeserializeOwned>(&self, kind: &str, id: &str) -> Result<T, StripeError> {
+        self.read(|| RequestBuilder::new(StripeMethod::Get, format!("/{kind}/{id}")))
+            .await
+    }
+
+    /// Sends a request that may be sent again.
     async fn read<T: DeserializeOwned>(
         &self,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<T, StripeError> {
-        retry::retry(PATIENCE, StripeError::is_transient, || async {
-            let sent = request().customize::<miniserde::json::Value>();
-            let answer = sent.send(&self.client).await?;
-            serde_json::from_str(&miniserde::json::to_string(&answer))
-                .map_err(|_| unreadable("an object of another shape"))
-        })
-        .await
+        self.patiently(|| self.send(request(), RequestStrategy::Once))
+            .await
+    }
+
+    async fn patiently<T, F>(&self, send: impl Fn() -> F) -> Result<T, StripeError>
+    where
+        F: Future<Output = Result<T, StripeError>>,
+    {
+        retry::retry(PATIENCE, StripeError::is_transient, send).await
+    }
+
+    /// Sends a request and reads the answer leniently, as our own types do: async-stripe's
+    /// know every field, and refuse an object for the lack of one that we do not need.
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        strategy: RequestStrategy,
+    ) -> Result<T, StripeError> {
+        let request = request.customize::<miniserde::json::Value>();
+        let answer = request
+            .request_strategy(strategy)
+            .send(&self.client)
+            .await?;
+        serde_json::from_str(&miniserde::json::to_string(&answer))
+            .map_err(StripeError::MalformedAnswer)
     }
 }
 
 fn idempotency_key(key: &str) -> Result<IdempotencyKey, StripeError> {
     IdempotencyKey::new(key)
         .map_err(|error| StripeError::Unavailable(ClientError::ConfigError(error.to_string())))
-}
-
-fn refund(refund: stripe_shared::Refund) -> Refund {
-    Refund {
-        id: refund.id.to_string(),
-        amount: refund.amount,
-        currency: refund.currency.to_string(),
-        status: refund.status.map(Into::into),
-        payment_intent: refund
-            .payment_intent
-            .map(|intent| Expandable::Id(intent.id().to_string())),
-    }
-}
-
-fn unreadable(what: &str) -> StripeError {
-    StripeError::Unavailable(ClientError::JSONDeserialize(what.to_owned()))
 }

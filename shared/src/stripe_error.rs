@@ -5,7 +5,7 @@ use stripe::StripeError as ClientError;
 /// A call to Stripe did not lead to an answer we can use.
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
-    /// Stripe cannot be reached, answers 5xx, or answers what cannot be read.
+    /// Stripe cannot be reached, answers 5xx, or something between us answers in its place.
     #[error("Stripe is unavailable")]
     Unavailable(#[source] ClientError),
     /// Stripe asks us to slow down.
@@ -17,6 +17,15 @@ pub enum StripeError {
     /// Stripe does not accept the key.
     #[error("Stripe refuses the secret key")]
     Unauthorized,
+    /// The key is a restricted one that may not do this.
+    #[error("the secret key lacks the permission {}", permission.as_deref().unwrap_or("for this"))]
+    Forbidden {
+        /// Stripe's name of it, such as `rak_payment_intent_read`, if the answer had it.
+        permission: Option<String>,
+    },
+    /// Stripe answered with an object that lacks what we cannot do without.
+    #[error("Stripe's answer cannot be read")]
+    MalformedAnswer(#[source] serde_json::Error),
     /// The first call with the same idempotency key is still running.
     #[error("Stripe is still at the first call with this idempotency key")]
     InProgress,
@@ -38,7 +47,10 @@ impl StripeError {
     pub fn is_transient(&self) -> bool {
         // A refused key is an operator's mistake in progress (a rotation, say), not the
         // message's fault.
-        !matches!(self, Self::NotFound | Self::Refused { .. })
+        !matches!(
+            self,
+            Self::NotFound | Self::Refused { .. } | Self::MalformedAnswer(_)
+        )
     }
 
     /// A stable code for headers and logs.
@@ -49,10 +61,28 @@ impl StripeError {
             Self::RateLimited => "stripe_rate_limited",
             Self::NotFound => "stripe_not_found",
             Self::Unauthorized => "stripe_unauthorized",
+            Self::Forbidden { .. } => "stripe_forbidden",
+            Self::MalformedAnswer(_) => "malformed_answer",
             Self::InProgress => "stripe_in_progress",
             Self::Refused { .. } => "stripe_refused",
         }
     }
+
+    /// Whether every call would fail like this one.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::RateLimited | Self::Unauthorized
+        )
+    }
+}
+
+/// The permission that Stripe's message names: `rak_` and what it is for.
+fn permission(message: Option<&str>) -> Option<String> {
+    let words = message?.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+    let name = words.filter(|word| word.starts_with("rak_")).next()?;
+    Some(name.chars().take(80).collect())
 }
 
 /// Stripe's own message would repeat what we sent, e-mail included: it is not kept.
@@ -61,7 +91,10 @@ impl From<ClientError> for StripeError {
         match error {
             ClientError::Stripe(_, 429) => Self::RateLimited,
             ClientError::Stripe(_, 404) => Self::NotFound,
-            ClientError::Stripe(_, 401 | 403) => Self::Unauthorized,
+            ClientError::Stripe(_, 401) => Self::Unauthorized,
+            ClientError::Stripe(error, 403) => Self::Forbidden {
+                permission: permission(error.message.as_deref()),
+            },
             ClientError::Stripe(_, 409) => Self::InProgress,
             ClientError::Stripe(error, status) if status < 500 => Self::Refused {
                 status,

@@ -3,7 +3,7 @@
 //!
 //! Source: <https://docs.stripe.com/api/events/types>
 
-/// All of them.
+/// All of them, as snapshot events call them.
 pub const HANDLED: [&str; 14] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
@@ -20,3 +20,20 @@ pub const HANDLED: [&str; 14] = [
     "charge.dispute.funds_reinstated",
     "charge.dispute.closed",
 ];
+
+/// What thin events put before the type of an object of API v1.
+///
+/// Source: <https://docs.stripe.com/event-destinations>
+const THIN: &str = "v1.";
+
+/// The type of a snapshot event that means the same as `kind`, which may be a thin event's.
+#[must_use]
+pub fn of_snapshot(kind: &str) -> &str {
+    kind.strip_prefix(THIN).unwrap_or(kind)
+}
+
+/// Whether we act on events of the type `kind`, thin or not.
+#[must_use]
+pub fn is_handled(kind: &str) -> bool {
+    HANDLED.contains(&of_snapshot(kind))
+}

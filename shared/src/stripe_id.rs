@@ -70,6 +70,15 @@ impl fmt::Display for CheckoutSessionId {
     }
 }
 
+/// Whether `id` can be an id of Stripe's with one of `prefixes`, such as `pi_`. async-stripe puts
+/// ids into the request path as they are.
+#[must_use]
+pub fn is_plausible_id(prefixes: &[&str], id: &str) -> bool {
+    let random = prefixes.iter().find_map(|prefix| id.strip_prefix(prefix));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    random.is_some_and(|it| !it.is_empty() && it.bytes().all(plain)) && id.len() <= MAX_LENGTH
+}
+
 /// Whether real money moves. Stripe keeps the two worlds apart, and so does a deployment:
 /// it serves the mode of its secret key and no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use sea_orm::{ExprTrait, entity::prelude::*, sea_query::Expr};
 
+use time::OffsetDateTime;
+
 use super::slot;
 
 /// One row of `checkout`.
@@ -138,19 +140,24 @@ pub async fn free_seats(tx: &impl ConnectionTrait, checkout: &Model) -> Result<(
     Ok(())
 }
 
-/// Takes the seats of a checkout that holds none, if there are that many. One statement, so
-/// that it cannot race; the table's CHECK constraint stands behind it.
+/// Takes the seats of a checkout that holds none, if there are that many and the slot has not
+/// begun. One statement, so that it cannot race; the table's CHECK constraint stands behind it.
 ///
 /// Returns whether the checkout holds them now.
 ///
 /// # Errors
 ///
 /// [`DbErr`] if a statement fails.
-pub async fn take_seats(tx: &impl ConnectionTrait, checkout: &Model) -> Result<bool, DbErr> {
+pub async fn take_seats(
+    tx: &impl ConnectionTrait,
+    checkout: &Model,
+    now: OffsetDateTime,
+) -> Result<bool, DbErr> {
     let taken = Expr::col(slot::Column::SeatsTaken).add(checkout.quantity);
     let updated = slot::Entity::update_many()
         .col_expr(slot::Column::SeatsTaken, taken.clone())
         .filter(slot::Column::Id.eq(checkout.slot_id))
+        .filter(slot::Column::StartsAt.gt(now))
         .filter(taken.lte(Expr::col(slot::Column::Capacity)))
         .exec(tx)
         .await?;

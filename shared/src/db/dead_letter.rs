@@ -28,6 +28,7 @@ pub struct Model {
     pub received_at_ms: Option<i64>,
     pub source: Option<String>,
     pub traceparent: Option<String>,
+    pub signature: Option<String>,
     pub body: Vec<u8>,
     /// When it was last set aside.
     pub dead_at: TimeDateTimeWithTimeZone,
@@ -89,6 +90,7 @@ pub async fn put_aside(
         received_at_ms: Set(message.received_at_ms),
         source: Set(message.source.clone()),
         traceparent: Set(message.traceparent.clone()),
+        signature: Set(message.signature.clone()),
         body: Set(message.body.to_vec()),
         dead_at: Set(now),
         times: Set(1),

@@ -30,12 +30,23 @@ pub struct Model {
 ///
 /// Source: <https://docs.stripe.com/api/disputes/object#dispute_object-status>
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, EnumIter, DeriveActiveEnum,
+    Debug,
+    Default,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    EnumIter,
+    DeriveActiveEnum,
 )]
 #[serde(from = "String")]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum Status {
     /// An inquiry, or a value that Stripe added later. No money moves.
+    #[default]
     WarningNeedsResponse,
     WarningUnderReview,
     WarningClosed,
@@ -48,16 +59,38 @@ pub enum Status {
 }
 
 impl Status {
+    /// How far it has come. Either verdict may be overturned.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::WarningNeedsResponse => 0,
+            Self::WarningUnderReview => 1,
+            Self::WarningClosed => 2,
+            Self::NeedsResponse => 3,
+            Self::UnderReview => 4,
+            Self::Prevented => 5,
+            Self::Lost | Self::Won => 6,
+        }
+    }
+
+    /// Whether the bank has taken the money until there is a verdict.
+    #[must_use]
+    pub fn is_contested(self) -> bool {
+        matches!(self, Self::NeedsResponse | Self::UnderReview)
+    }
+
+    /// Those without a verdict.
+    pub const OPEN: [Self; 4] = [
+        Self::WarningNeedsResponse,
+        Self::WarningUnderReview,
+        Self::NeedsResponse,
+        Self::UnderReview,
+    ];
+
     /// Whether there is no verdict yet.
     #[must_use]
     pub fn is_open(self) -> bool {
-        matches!(
-            self,
-            Self::WarningNeedsResponse
-                | Self::WarningUnderReview
-                | Self::NeedsResponse
-                | Self::UnderReview
-        )
+        Self::OPEN.contains(&self)
     }
 }
 
@@ -71,3 +104,15 @@ impl From<String> for Status {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// Whether the money is gone for good. A dispute that was prevented may have taken it, too.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        match self.status {
+            Status::Lost => true,
+            Status::Prevented => self.funds_withdrawn && !self.funds_reinstated,
+            _ => false,
+        }
+    }
+}

@@ -23,6 +23,7 @@ pub struct Model {
     pub source: Option<String>,
     pub last_error: Option<String>,
     pub traceparent: Option<String>,
+    pub signature: Option<String>,
     pub body: Vec<u8>,
 }
 

@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::money::{Amount, InvalidCurrency, NotChargeable};
+
 /// One row of `offering`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "offering")]
@@ -14,6 +16,39 @@ pub struct Model {
     pub unit_amount_minor_units: i64,
     /// Lower-case ISO 4217.
     pub currency: String,
+}
+
+/// Why a row of `offering` cannot be sold.
+#[derive(Debug, thiserror::Error)]
+pub enum NotForSale {
+    /// Its currency is none.
+    #[error("currency cannot be sold in")]
+    Currency(#[from] InvalidCurrency),
+    /// Stripe would not take its price.
+    #[error("unit_amount_minor_units cannot be charged")]
+    Price(#[from] NotChargeable),
+    /// It has no name that could be read.
+    #[error("name is empty")]
+    Nameless,
+}
+
+impl Model {
+    /// The price of one seat, if the row can be sold: people fill this table by hand.
+    ///
+    /// # Errors
+    ///
+    /// [`NotForSale`]
+    pub fn price(&self) -> Result<Amount, NotForSale> {
+        if self.name.trim().is_empty() {
+            return Err(NotForSale::Nameless);
+        }
+        let price = Amount {
+            minor_units: self.unit_amount_minor_units,
+            currency: self.currency.parse()?,
+        };
+        price.check_price()?;
+        Ok(price)
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -63,6 +63,29 @@ pub async fn take(
     Entity::find_by_id(name).one(conn).await
 }
 
+/// Makes the job due at `now`, unless it is running or has come to its end after `not_since`.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn hasten(
+    conn: &impl ConnectionTrait,
+    name: &str,
+    now: OffsetDateTime,
+    not_since: OffsetDateTime,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(now))
+        .filter(Column::Name.eq(name))
+        .filter(Column::DueAt.gt(now))
+        // A run that goes on has one.
+        .filter(Column::Cursor.is_null())
+        .filter(Column::LastSuccessAt.lte(not_since))
+        .exec(conn)
+        .await?;
+    Ok(())
+}
+
 /// Writes the row as it is, to see whether the database takes a write.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ fn the_wire_format_of_a_confirm_job_is_fixed() {
         source: Some("confirm".into()),
         last_error: None,
         traceparent: Some(trace.to_string()),
+        signature: None,
         body: Bytes::from_static(br#"{"checkout_session_id":"cs_test_a1B2c3D4e5"}"#),
     };
     assert_eq!(envelope, expected);
@@ -34,11 +35,13 @@ fn the_wire_format_of_a_confirm_job_is_fixed() {
 fn an_event_travels_byte_for_byte() {
     let body = Bytes::from_static(b"{\n  \"id\": \"evt_1\" }\n");
 
-    let envelope = Envelope::stripe_event("evt_1", body.clone(), NOW, &Traceparent::new());
+    let envelope =
+        Envelope::stripe_event("evt_1", body.clone(), "t=1,v1=2", NOW, &Traceparent::new());
 
     assert_eq!(envelope.message_id.as_deref(), Some("evt_1"));
     assert_eq!(envelope.kind.as_deref(), Some("stripe.event"));
     assert_eq!(envelope.source.as_deref(), Some("webhook"));
+    assert_eq!(envelope.signature.as_deref(), Some("t=1,v1=2"));
     assert_eq!(envelope.work().unwrap(), Work::StripeEvent(body));
 }
 

@@ -16,6 +16,7 @@ mod header {
     pub const SOURCE: &str = "bookonce-source";
     pub const LAST_ERROR: &str = "bookonce-last-error";
     pub const TRACEPARENT: &str = "traceparent";
+    pub const SIGNATURE: &str = "bookonce-signature";
     /// The broker's own: where a message died before, the last time first.
     pub const DEATHS: &str = "x-death";
 }
@@ -42,6 +43,7 @@ pub(super) fn properties(message: &Envelope, app_id: &str) -> BasicProperties {
     text(header::SOURCE, &message.source);
     text(header::LAST_ERROR, &message.last_error);
     text(header::TRACEPARENT, &message.traceparent);
+    text(header::SIGNATURE, &message.signature);
 
     let mut properties = BasicProperties::default()
         .with_content_type("application/json".into())
@@ -84,6 +86,7 @@ pub(super) fn envelope(delivery: &Delivery) -> Envelope {
             text(header::LAST_ERROR)
         },
         traceparent: text(header::TRACEPARENT),
+        signature: text(header::SIGNATURE),
         body: delivery.data.clone().into(),
     }
 }

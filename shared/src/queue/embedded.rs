@@ -60,6 +60,7 @@ impl Queue {
             source: Set(message.source.clone()),
             last_error: Set(message.last_error.clone()),
             traceparent: Set(message.traceparent.clone()),
+            signature: Set(message.signature.clone()),
             body: Set(message.body.to_vec()),
         };
         if self.arrivals.submit(row.clone()).await.is_none() {

@@ -86,6 +86,7 @@ fn delivery(queue: &Queue, job: job::Model) -> Delivery {
             source: job.source,
             last_error: job.last_error,
             traceparent: job.traceparent,
+            signature: job.signature,
             body: job.body.into(),
         },
     }

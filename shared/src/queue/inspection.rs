@@ -1,6 +1,8 @@
 //! Looking at the broker: are the queues what they should be, and how much is in them?
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use lapin::{Channel, types::FieldTable};
 
 use super::{
     Lane, OpenError, rabbitmq_link,
@@ -45,6 +47,40 @@ pub struct QueueUse {
     pub consumers: u32,
 }
 
+/// A quorum queue that does not answer the broker within this time is said to be empty.
+const BROKERS_PATIENCE: Duration = Duration::from_millis(200);
+/// More looks at a queue that may not have answered.
+const LOOKS: u32 = 4;
+
+struct Look {
+    use_of_it: QueueUse,
+    took: Duration,
+}
+
+impl Look {
+    /// Whether the broker said zero because the queue was too busy to say.
+    fn is_a_guess(&self) -> bool {
+        let QueueUse {
+            messages,
+            consumers,
+        } = self.use_of_it;
+        messages == 0 && consumers == 0 && self.took >= BROKERS_PATIENCE
+    }
+}
+
+async fn look_at(channel: &Channel, name: &str, arguments: FieldTable) -> Result<Look, OpenError> {
+    let start = Instant::now();
+    let declared = declare_queue(channel, name, arguments).await;
+    let queue = declared.map_err(OpenError::from_declare)?;
+    Ok(Look {
+        use_of_it: QueueUse {
+            messages: queue.message_count(),
+            consumers: queue.consumer_count(),
+        },
+        took: start.elapsed(),
+    })
+}
+
 /// Looks at every queue of ours. One that is missing is made.
 ///
 /// # Errors
@@ -70,12 +106,14 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
         // On a channel of its own: a refusal closes it.
         let look = async {
             let channel = connection.create_channel().await?;
-            let declared = declare_queue(&channel, &name, arguments).await;
-            let queue = declared.map_err(OpenError::from_declare)?;
-            Ok(QueueUse {
-                messages: queue.message_count(),
-                consumers: queue.consumer_count(),
-            })
+            let mut found = look_at(&channel, &name, arguments.clone()).await?;
+            for _ in 0..LOOKS {
+                if !found.is_a_guess() {
+                    break;
+                }
+                found = look_at(&channel, &name, arguments.clone()).await?;
+            }
+            Ok(found.use_of_it)
         };
         let use_of_it = tokio::time::timeout(TIMEOUT, look).await;
         queues.push(InspectedQueue {

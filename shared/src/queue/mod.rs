@@ -9,6 +9,7 @@ mod delivery;
 mod embedded;
 mod embedded_answer;
 mod embedded_consumer;
+mod frame_care;
 mod inspection;
 mod publisher;
 mod rabbitmq;
@@ -22,15 +23,19 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 
+use crate::network;
+
 pub use self::{
     consumer::{Consumer, ConsumerSource},
     delivery::Delivery,
     inspection::{InspectedQueue, Inspection, QueueUse, inspect},
-    publisher::Publisher,
+    publisher::{Patience, Publisher},
 };
 
 /// AMQP's code for a name that is taken by something else.
 const PRECONDITION_FAILED: u16 = 406;
+/// AMQP's code for a connection that an operator or a shutdown has ended.
+const CONNECTION_FORCED: u16 = 320;
 
 /// A queue of its own with consumers of its own, so that one kind of work never waits
 /// behind another.
@@ -174,6 +179,22 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether it may work later with the same address: a broker that is down or starting, and
+    /// not one that refuses us.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Broker(error) => match error.kind() {
+                lapin::ErrorKind::IOError(error) => network::is_outage(error),
+                // The broker says that it is going down.
+                lapin::ErrorKind::ProtocolError(problem) => problem.get_id() == CONNECTION_FORCED,
+                _ => false,
+            },
+            Self::TimedOut(_) => true,
+            Self::OtherArguments(_) => false,
+        }
+    }
+
     /// Source: <https://www.rabbitmq.com/docs/queues#property-equivalence>
     fn from_declare(error: lapin::Error) -> Self {
         if let lapin::ErrorKind::ProtocolError(problem) = error.kind()

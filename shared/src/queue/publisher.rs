@@ -16,6 +16,15 @@ pub enum Publisher {
     Embedded(embedded::Queue),
 }
 
+/// What to do about a broker that is down when it is to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Try for some seconds, and fail then: for commands.
+    Wait,
+    /// Go on without it, and connect when it is back: for services.
+    GoOn,
+}
+
 impl Publisher {
     /// Connects and makes sure that the queues exist.
     ///
@@ -28,11 +37,13 @@ impl Publisher {
         settings: &QueueSettings,
         db: &DatabaseConnection,
         name: &str,
+        patience: Patience,
     ) -> Result<Self, OpenError> {
         match settings {
-            QueueSettings::RabbitMq { uri, prefix } => Ok(Self::RabbitMq(
-                rabbitmq::Publisher::open(uri, prefix, name).await?,
-            )),
+            QueueSettings::RabbitMq { uri, prefix } => {
+                let publisher = rabbitmq::Publisher::open(uri, prefix, name, patience).await?;
+                Ok(Self::RabbitMq(publisher))
+            }
             QueueSettings::Embedded => Ok(Self::Embedded(embedded::Queue::new(db.clone()))),
         }
     }

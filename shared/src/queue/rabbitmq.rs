@@ -9,7 +9,7 @@ use lapin::Confirmation;
 use tokio::sync::watch;
 
 use super::{
-    Lane, OpenError, PublishError, amqp_message,
+    Lane, OpenError, Patience, PublishError, amqp_message,
     rabbitmq_link::{Link, first_link, keep},
     stall::Stall,
     topology::Topology,
@@ -30,11 +30,28 @@ pub struct Publisher {
 
 impl Publisher {
     /// Connects, declares the topology and turns on confirms.
-    pub(super) async fn open(uri: &AmqpUri, prefix: &str, name: &str) -> Result<Self, OpenError> {
+    ///
+    /// - `patience`: what to do about a broker that is down.
+    pub(super) async fn open(
+        uri: &AmqpUri,
+        prefix: &str,
+        name: &str,
+        patience: Patience,
+    ) -> Result<Self, OpenError> {
         let topology = Arc::new(Topology::new(prefix));
         let connection_name = format!("{name} publish");
-        let first = first_link(uri, &topology, &connection_name).await?;
-        let (sender, link) = watch::channel(Some(first));
+        let first = match patience {
+            Patience::Wait => Some(first_link(uri, &topology, &connection_name).await?),
+            Patience::GoOn => match Link::open(uri, &topology, &connection_name).await {
+                Err(error) if error.may_pass() => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "Starting without the broker");
+                    None
+                }
+                outcome => Some(outcome?),
+            },
+        };
+        let (sender, link) = watch::channel(first);
         tokio::spawn(keep(sender, uri.clone(), topology.clone(), connection_name));
         Ok(Self {
             link,

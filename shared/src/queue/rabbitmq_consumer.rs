@@ -19,8 +19,13 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivery, Lane, OpenError, acks::Acks, amqp_message, rabbitmq::Publisher,
-    rabbitmq_answer::Answer, rabbitmq_link,
+    Delivery, Lane, OpenError,
+    acks::Acks,
+    amqp_message,
+    frame_care::{Care, LaneCare, discard_first},
+    rabbitmq::Publisher,
+    rabbitmq_answer::Answer,
+    rabbitmq_link,
 };
 use crate::settings::AmqpUri;
 
@@ -38,6 +43,7 @@ pub struct ConsumerSource {
     name: Arc<str>,
     /// Consumers that can receive.
     live: Arc<AtomicUsize>,
+    care: LaneCare,
 }
 
 impl ConsumerSource {
@@ -47,6 +53,7 @@ impl ConsumerSource {
             publisher: publisher.clone(),
             name: name.into(),
             live: Arc::default(),
+            care: LaneCare::default(),
         }
     }
 
@@ -57,7 +64,18 @@ impl ConsumerSource {
         stop: CancellationToken,
     ) -> Result<Consumer, OpenError> {
         let name = format!("{} consume {}", self.name, lane.routing_key());
-        let connection = rabbitmq_link::connect(&self.uri, &name).await?;
+        if self.care.get(lane) == Care::Stuck {
+            let discard = discard_first(&self.uri, &self.publisher, &self.care, &name);
+            tokio::time::timeout(SUBSCRIBE_TIMEOUT, discard)
+                .await
+                .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))??;
+        }
+        let care = self.care.get(lane);
+        let connection = match care {
+            Care::Usual => rabbitmq_link::connect(&self.uri, &name).await?,
+            _ => rabbitmq_link::connect_wide(&self.uri, &name).await?,
+        };
+        let prefetch = if care == Care::Alone { 1 } else { prefetch };
         let subscribe = async {
             let channel = connection.create_channel().await?;
             channel
@@ -87,6 +105,9 @@ impl ConsumerSource {
             acks: Arc::default(),
             stop,
             stopped: false,
+            lane,
+            care: self.care.clone(),
+            relaxed: false,
             _live: Live::new(&self.live),
         })
     }
@@ -123,12 +144,16 @@ pub struct Consumer {
     acks: Arc<Mutex<Acks>>,
     stop: CancellationToken,
     stopped: bool,
+    lane: Lane,
+    care: LaneCare,
+    /// Begun with more care than the lane needs any more: to be begun again.
+    relaxed: bool,
     _live: Live,
 }
 
 impl Consumer {
     pub(super) async fn next(&mut self) -> Option<Delivery> {
-        loop {
+        while !self.relaxed {
             let next = tokio::select! {
                 () = self.stop.cancelled(), if !self.stopped => {
                     if self.stop().await {
@@ -140,9 +165,15 @@ impl Consumer {
             };
             match next? {
                 Ok(delivery) => return Some(self.delivery(delivery)),
-                Err(error) => tracing::warn!(%error, "Consuming was interrupted"),
+                Err(error) => self.note_interruption(&error),
             }
         }
+        None
+    }
+
+    fn note_interruption(&self, error: &lapin::Error) {
+        tracing::warn!(%error, "Consuming was interrupted");
+        self.care.note(self.lane, error);
     }
 
     /// The next message, whether more are wanted or not.
@@ -150,7 +181,7 @@ impl Consumer {
         match self.deliveries.next().await? {
             Ok(delivery) => Some(self.delivery(delivery)),
             Err(error) => {
-                tracing::warn!(%error, "Consuming was interrupted");
+                self.note_interruption(&error);
                 None
             }
         }
@@ -189,7 +220,10 @@ impl Consumer {
         )
     }
 
-    fn delivery(&self, delivery: lapin::message::Delivery) -> Delivery {
+    fn delivery(&mut self, delivery: lapin::message::Delivery) -> Delivery {
+        if !delivery.redelivered {
+            self.relaxed |= self.care.relax(self.lane);
+        }
         Delivery {
             message: amqp_message::envelope(&delivery),
             redelivered: delivery.redelivered,

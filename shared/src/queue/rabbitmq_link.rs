@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
+    uri::AMQPUri,
 };
 use tokio::sync::watch;
 
@@ -31,14 +32,22 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// - `name`: how it is called in the broker's lists.
 pub(super) async fn connect(uri: &AmqpUri, name: &str) -> Result<Connection, OpenError> {
+    connect_to(uri.expose(), name).await
+}
+
+/// The same with the largest frames that the broker allows.
+pub(super) async fn connect_wide(uri: &AmqpUri, name: &str) -> Result<Connection, OpenError> {
+    let mut uri = uri.expose();
+    uri.query.frame_max = None;
+    connect_to(uri, name).await
+}
+
+async fn connect_to(uri: AMQPUri, name: &str) -> Result<Connection, OpenError> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    tokio::time::timeout(
-        CONNECT_TIMEOUT,
-        Connection::connect_uri(uri.expose(), properties),
-    )
-    .await
-    .map_err(|_| OpenError::TimedOut(CONNECT_TIMEOUT))?
-    .map_err(OpenError::from)
+    tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect_uri(uri, properties))
+        .await
+        .map_err(|_| OpenError::TimedOut(CONNECT_TIMEOUT))?
+        .map_err(OpenError::from)
 }
 
 /// A connection and its confirm channel, for as long as both last.
@@ -51,7 +60,11 @@ pub(super) struct Link {
 }
 
 impl Link {
-    async fn open(uri: &AmqpUri, topology: &Topology, name: &str) -> Result<Self, OpenError> {
+    pub(super) async fn open(
+        uri: &AmqpUri,
+        topology: &Topology,
+        name: &str,
+    ) -> Result<Self, OpenError> {
         let connection = connect(uri, name).await?;
         let prepare = async {
             let channel = connection.create_channel().await?;
@@ -139,7 +152,7 @@ pub(super) async fn keep(
         }
         match Link::open(&uri, &topology, &name).await {
             Ok(new) => {
-                tracing::info!("Connected to the broker again");
+                tracing::info!("Connected to the broker");
                 link.send_replace(Some(new));
             }
             Err(error) => {
@@ -163,17 +176,9 @@ pub(super) async fn first_link(
 ) -> Result<Link, OpenError> {
     for delay in retry::endless(FIRST_DELAY, LONGEST_DELAY).take(FIRST_CONNECT_TRIES) {
         match Link::open(uri, topology, name).await {
-            Err(error) if may_pass(&error) => tokio::time::sleep(delay).await,
+            Err(error) if error.may_pass() => tokio::time::sleep(delay).await,
             outcome => return outcome,
         }
     }
     Link::open(uri, topology, name).await
-}
-
-fn may_pass(error: &OpenError) -> bool {
-    match error {
-        OpenError::Broker(error) => error.is_io_error(),
-        OpenError::TimedOut(_) => true,
-        OpenError::OtherArguments(_) => false,
-    }
 }

@@ -1,7 +1,8 @@
 //! Making a Checkout Session for a hold.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
+use serde::de::Error;
 use stripe::{RequestStrategy, StripeRequest};
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
@@ -9,13 +10,25 @@ use stripe_checkout::checkout_session::{
 };
 use stripe_shared::CheckoutSessionMode;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{PATIENCE, StripeClient, idempotency_key, unreadable};
+use super::{StripeClient, idempotency_key};
 use crate::{
-    checkout_session::METADATA_CHECKOUT_ID, money::Amount, retry, stripe_error::StripeError,
+    checkout_session::{CheckoutSession, METADATA_CHECKOUT_ID},
+    money::Amount,
+    retry,
+    stripe_error::StripeError,
     stripe_id::CheckoutSessionId,
 };
+
+/// For all tries of one session: a slow Stripe gets this long to answer the first of them.
+const LIMIT: Duration = Duration::from_secs(22);
+/// Between two tries.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Tries that Stripe fails, other than by not being done with an earlier one.
+const FAILURES: u32 = 3;
 
 /// A Checkout Session to create.
 #[derive(Debug)]
@@ -32,7 +45,7 @@ pub struct NewCheckoutSession {
     pub quantity: u32,
     /// Prefilled on Stripe's page.
     pub customer_email: String,
-    /// End of the hold.
+    /// End of the session.
     pub expires_at: OffsetDateTime,
     /// Where Stripe sends a buyer who paid.
     pub success_url: String,
@@ -52,6 +65,9 @@ pub struct CreatedCheckoutSession {
 impl StripeClient {
     /// Creates a session. Calling it again for the same checkout returns the same session.
     ///
+    /// A try that takes too long goes on at Stripe, and until it is done Stripe refuses the next
+    /// one with the same key: that is our own first try, and worth waiting for.
+    ///
     /// # Errors
     ///
     /// [`StripeError`] after the last try.
@@ -63,19 +79,31 @@ impl StripeClient {
     ) -> Result<CreatedCheckoutSession, StripeError> {
         let request = create_request(new);
         let key = idempotency_key(&new.checkout_id.to_string())?;
-        retry::retry(PATIENCE, StripeError::is_transient, || async {
+        let deadline = Instant::now() + LIMIT;
+        let mut pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut failures: u32 = 0;
+        let session: CheckoutSession = loop {
             let strategy = RequestStrategy::Idempotent(key.clone());
-            let session = request
-                .customize()
-                .request_strategy(strategy)
-                .send(&self.client)
-                .await?;
-            match (session.id.as_str().parse(), session.url) {
-                (Ok(id), Some(url)) => Ok(CreatedCheckoutSession { id, url }),
-                _ => Err(unreadable("a new session without a usable id and url")),
+            let error = match self.send(request.build(), strategy).await {
+                Ok(session) => break session,
+                Err(error) => error,
+            };
+            if !matches!(error, StripeError::InProgress) {
+                failures = failures.saturating_add(1);
             }
-        })
-        .await
+            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+            let over = Instant::now() + pause > deadline;
+            if over || failures == FAILURES || !error.is_transient() {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+        };
+        match (session.checked_id(), session.url) {
+            (Some(id), Some(url)) => Ok(CreatedCheckoutSession { id, url }),
+            _ => Err(StripeError::MalformedAnswer(serde_json::Error::custom(
+                "a new session without a usable id and url",
+            ))),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use super::StripeClient;
 use crate::{
-    checkout_session::CheckoutSession, stripe_error::StripeError, stripe_event_type::HANDLED,
-    stripe_id::CheckoutSessionId,
+    checkout_session::CheckoutSession, dispute::Dispute, lenient, refund::Refund,
+    stripe_error::StripeError, stripe_event_type::HANDLED, stripe_id::CheckoutSessionId,
 };
 
 /// As many as Stripe puts on one page.
@@ -23,13 +23,28 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// An event that Stripe could not deliver, whole.
-#[derive(Debug)]
+/// An event as Stripe's books have it.
+#[derive(Debug, Deserialize)]
 pub struct Event {
     /// `evt_…`
     pub id: String,
-    /// Its JSON.
-    pub body: Box<RawValue>,
+    /// Such as `refund.created`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    data: EventData,
+}
+
+#[derive(Debug, Deserialize)]
+struct EventData {
+    object: Box<RawValue>,
+}
+
+impl Event {
+    /// The object it is about, as it was when the event was made, if it is a `T`.
+    #[must_use]
+    pub fn object<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.data.object.get()).ok()
+    }
 }
 
 /// Where Stripe posts events.
@@ -40,21 +55,28 @@ pub struct WebhookEndpoint {
     /// The address.
     pub url: String,
     /// `enabled` or `disabled`.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub status: String,
     /// Types it gets, or `*`.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub enabled_events: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct List<T> {
     data: Vec<T>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     has_more: bool,
 }
 
-#[derive(Deserialize)]
-struct Id {
-    id: String,
+impl<T> List<T> {
+    fn page(self, id: impl Fn(&T) -> &str) -> Page<T> {
+        let last = self.data.last().map(|it| id(it).to_owned());
+        Page {
+            next: last.filter(|_| self.has_more),
+            items: self.data,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -65,7 +87,7 @@ struct Query<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     starting_after: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    delivery_success: Option<bool>,
+    payment_intent: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     types: &'a [&'a str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -85,9 +107,18 @@ impl<'a> Query<'a> {
                 gte: since.unix_timestamp(),
             }),
             starting_after: after,
-            delivery_success: None,
+            payment_intent: None,
             types: &[],
             expand: &[],
+        }
+    }
+
+    /// What belongs to one payment.
+    fn of(payment_intent: &'a str) -> Self {
+        Self {
+            created: None,
+            payment_intent: Some(payment_intent),
+            ..Self::new(OffsetDateTime::UNIX_EPOCH, None)
         }
     }
 }
@@ -111,16 +142,11 @@ impl StripeClient {
             expand: &["data.payment_intent.latest_charge"],
             ..Query::new(since, after)
         };
-        let page: List<CheckoutSession> = self.list("/checkout/sessions", &query).await?;
-        let last = page.data.last().map(|session| session.id.to_string());
-        Ok(Page {
-            next: last.filter(|_| page.has_more),
-            items: page.data,
-        })
+        let list: List<CheckoutSession> = self.list("/checkout/sessions", &query).await?;
+        Ok(list.page(|session| &session.id))
     }
 
-    /// Events of the types we act on that were made since `since` and that not every endpoint
-    /// has taken.
+    /// Refunds made since `since`.
     ///
     /// - `after`: the `next` of the page before.
     ///
@@ -128,28 +154,74 @@ impl StripeClient {
     ///
     /// [`StripeError`] after the last try.
     ///
-    /// Source: <https://docs.stripe.com/webhooks/process-undelivered-events>
-    pub async fn list_undelivered_events(
+    /// Source: <https://docs.stripe.com/api/refunds/list>
+    pub async fn list_refunds(
+        &self,
+        since: OffsetDateTime,
+        after: Option<&str>,
+    ) -> Result<Page<Refund>, StripeError> {
+        let list: List<Refund> = self.list("/refunds", &Query::new(since, after)).await?;
+        Ok(list.page(|refund| &refund.id))
+    }
+
+    /// Disputes opened since `since`.
+    ///
+    /// - `after`: the `next` of the page before.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/disputes/list>
+    pub async fn list_disputes(
+        &self,
+        since: OffsetDateTime,
+        after: Option<&str>,
+    ) -> Result<Page<Dispute>, StripeError> {
+        let list: List<Dispute> = self.list("/disputes", &Query::new(since, after)).await?;
+        Ok(list.page(|dispute| &dispute.id))
+    }
+
+    /// All refunds of a payment. More than a page would be more than anyone makes of one.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    pub async fn refunds_of(&self, payment_intent: &str) -> Result<Vec<Refund>, StripeError> {
+        let list: List<Refund> = self.list("/refunds", &Query::of(payment_intent)).await?;
+        Ok(list.data)
+    }
+
+    /// All disputes about a payment.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    pub async fn disputes_of(&self, payment_intent: &str) -> Result<Vec<Dispute>, StripeError> {
+        let list: List<Dispute> = self.list("/disputes", &Query::of(payment_intent)).await?;
+        Ok(list.data)
+    }
+
+    /// Events of the types we act on that were made since `since`, delivered or not.
+    ///
+    /// - `after`: the `next` of the page before.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/events/list>
+    pub async fn list_events(
         &self,
         since: OffsetDateTime,
         after: Option<&str>,
     ) -> Result<Page<Event>, StripeError> {
         let query = Query {
-            delivery_success: Some(false),
             types: &HANDLED,
             ..Query::new(since, after)
         };
-        let page: List<Box<RawValue>> = self.list("/events", &query).await?;
-        let event = |body: Box<RawValue>| {
-            let Id { id } = serde_json::from_str(body.get()).ok()?;
-            Some(Event { id, body })
-        };
-        let items: Vec<Event> = page.data.into_iter().filter_map(event).collect();
-        let last = items.last().map(|event| event.id.clone());
-        Ok(Page {
-            next: last.filter(|_| page.has_more),
-            items,
-        })
+        let list: List<Event> = self.list("/events", &query).await?;
+        Ok(list.page(|event| &event.id))
     }
 
     /// Where Stripe posts the events of this account and mode.
