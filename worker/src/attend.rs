@@ -41,7 +41,7 @@ pub async fn attend_all(
     let mut together = Vec::new();
     let many = deliveries.len() > 1 && context.breakers.check_lane(lane).is_ok();
     for delivery in deliveries {
-        match many.then(|| stripe_event::session_said(context.mode, &delivery.message)) {
+        match many.then(|| session_said(&context, &delivery)) {
             Some(Some(said)) => together.push((delivery, said)),
             _ => alone.push(delivery),
         }
@@ -68,6 +68,10 @@ pub async fn attend_all(
             }
         })
         .await;
+}
+
+fn session_said(context: &Context, delivery: &Delivery) -> Option<stripe_event::SessionSaid> {
+    stripe_event::session_said(context.mode, &context.endpoint_secrets, &delivery.message)
 }
 
 /// What came of each, or `None` if nothing came of any.

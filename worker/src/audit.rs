@@ -1,6 +1,7 @@
 //! Is every payment accounted for? Stripe's books against ours, both ways, and the seats.
 
 pub(crate) mod here;
+mod later;
 mod print;
 
 use std::collections::HashSet;
@@ -29,6 +30,10 @@ pub struct Audit {
     pub foreign_sessions: u64,
     /// Our payments that were looked at.
     pub payments: u64,
+    /// Refunds of our payments at Stripe that were looked at.
+    pub refunds: u64,
+    /// Disputes about our payments at Stripe that were looked at.
+    pub disputes: u64,
     /// Slots whose seats were added up.
     pub slots: u64,
     /// Where the books differ.
@@ -46,6 +51,24 @@ pub struct Waiting {
     pub refunds_owed: u64,
     /// Messages set aside that nobody has dealt with.
     pub dead_letters: u64,
+    /// Disputes that Stripe wants an answer to.
+    pub disputes_to_answer: u64,
+    /// Confirmed bookings whose money the buyer's bank took back for good.
+    pub charged_back: u64,
+}
+
+impl Waiting {
+    /// What each is called, with how many there are of it.
+    #[must_use]
+    pub fn rows(&self) -> [(&'static str, u64); 5] {
+        [
+            ("refund owed", self.refunds_owed),
+            ("booking that needs attention", self.needs_attention),
+            ("dead letter", self.dead_letters),
+            ("dispute to answer", self.disputes_to_answer),
+            ("booking charged back", self.charged_back),
+        ]
+    }
 }
 
 /// One place where the books differ.
@@ -75,6 +98,12 @@ pub enum What {
     AmountDiffers,
     /// Another amount went back.
     RefundedDiffers,
+    /// A refund is missing here, or not as Stripe has it.
+    RefundDiffers,
+    /// A refund here that Stripe does not have.
+    NotRefundedAtStripe,
+    /// A dispute is missing here, or not as Stripe has it.
+    DisputeDiffers,
     /// A payment here that Stripe does not have.
     NotPaidAtStripe,
     /// A session with one of our slots, and no hold here.
@@ -114,7 +143,7 @@ pub async fn audit(
                 count(&mut audit.foreign_sessions);
                 continue;
             }
-            let Some(entry) = ours.get(session.id.as_str()) else {
+            let Some(entry) = ours.get(&session.id) else {
                 count(&mut audit.foreign_sessions);
                 let differences = here::lost_hold(context, session).await?;
                 audit.differences.extend(differences);
@@ -122,7 +151,7 @@ pub async fn audit(
             };
             if session.is_paid() {
                 count(&mut audit.paid_sessions);
-                paid_at_stripe.insert(session.id.to_string());
+                paid_at_stripe.insert(session.id.clone());
                 audit.differences.extend(compare(session, entry));
             }
         }
@@ -133,6 +162,8 @@ pub async fn audit(
         }
     }
     here::payments(context, since, &paid_at_stripe, &mut audit).await?;
+    later::refunds(context, since, &mut audit).await?;
+    later::disputes(context, since, &mut audit).await?;
     here::bookings(context, &mut audit).await?;
     here::seats(context, &mut audit).await?;
     audit.waiting = here::waiting(&context.db).await?;
@@ -162,7 +193,7 @@ fn compare(session: &CheckoutSession, entry: &Entry) -> Vec<Difference> {
     let at_stripe = format!("{amount} {currency}");
     let difference = |what, expected: String, found: String| Difference {
         what,
-        subject: session.id.to_string(),
+        subject: session.id.clone(),
         expected,
         found,
     };
@@ -217,6 +248,5 @@ fn count(number: &mut u64) {
 
 /// The slot that a session's metadata names.
 fn slot_of(session: &CheckoutSession) -> Option<Uuid> {
-    let metadata = session.metadata.as_ref()?;
-    Uuid::parse_str(metadata.get("slot_id")?).ok()
+    Uuid::parse_str(session.metadata.get("slot_id")?).ok()
 }

@@ -11,7 +11,6 @@ use shared::{
     metrics,
     queue::Lane,
     retry,
-    stripe_error::StripeError,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -194,19 +193,11 @@ async fn probe(context: &Context, dependency: Dependency) -> bool {
                 .is_none_or(|error| db::trouble(&error) != Trouble::Outage),
             Dependency::Stripe => match context.stripe.probe().await {
                 Ok(()) => true,
-                Err(error) => !is_stripe_outage(&error),
+                Err(error) => !error.is_outage(),
             },
         }
     };
     tokio::time::timeout(PROBE_TIMEOUT, answer)
         .await
         .unwrap_or(false)
-}
-
-/// Whether every call would fail like this one.
-fn is_stripe_outage(error: &StripeError) -> bool {
-    matches!(
-        error,
-        StripeError::Unavailable(_) | StripeError::RateLimited | StripeError::Unauthorized
-    )
 }

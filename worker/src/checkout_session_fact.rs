@@ -4,6 +4,7 @@ use shared::{
     checkout_session::{self, CheckoutSession},
     stripe_id::Mode,
 };
+use time::OffsetDateTime;
 
 use crate::{
     fact::{Fact, NotOurs, Paid},
@@ -26,7 +27,13 @@ pub fn refuse(mode: Mode, session: &CheckoutSession) -> Option<NotOurs> {
 }
 
 /// The payment, if the session is paid; else `unpaid`.
-pub fn fact(session: &CheckoutSession, unpaid: Fact) -> Result<Fact, JobError> {
+///
+/// - `paid_at`: when the buyer paid, if the session itself does not tell.
+pub fn fact(
+    session: &CheckoutSession,
+    unpaid: Fact,
+    paid_at: Option<OffsetDateTime>,
+) -> Result<Fact, JobError> {
     if !session.is_paid() {
         return Ok(unpaid);
     }
@@ -38,5 +45,6 @@ pub fn fact(session: &CheckoutSession, unpaid: Fact) -> Result<Fact, JobError> {
         payment_intent_id: session.payment_intent_id().map(str::to_owned),
         minor_units,
         currency: currency.clone(),
+        paid_at: session.paid_at().or(paid_at),
     }))
 }

@@ -17,7 +17,7 @@ use shared::{
     clock, config::Env, db, settings::DatabaseSettings, stripe_client::StripeClient, telemetry,
 };
 use time::OffsetDateTime;
-use worker::{Context, breaker::Breakers, config::Config};
+use worker::{Context, breaker::Breakers, config::Config, words::counted};
 
 /// The environment of a command that prints its answer: only warnings are logged.
 fn environment() -> anyhow::Result<Env> {
@@ -40,6 +40,7 @@ async fn context(config: &Config) -> anyhow::Result<Context> {
             .context("DATABASE_URL")?,
         stripe: StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?,
         mode: config.stripe.mode,
+        endpoint_secrets: config.endpoint_secrets.clone(),
         on_unfulfillable: config.on_unfulfillable,
         clock: clock::system,
         breakers: Breakers::default(),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, str::FromStr};
 
 use shared::{
     config::{ConfigError, Env},
-    settings::{DatabaseSettings, QueueSettings, StripeSettings},
+    settings::{DatabaseSettings, EndpointSecrets, QueueSettings, StripeSettings},
 };
 
 use crate::Hands;
@@ -18,6 +18,8 @@ pub struct Config {
     pub hands: Hands,
     /// What becomes of a payment without seats.
     pub on_unfulfillable: OnUnfulfillable,
+    /// What Stripe signs events with.
+    pub endpoint_secrets: EndpointSecrets,
     /// See [`DatabaseSettings`].
     pub database: DatabaseSettings,
     /// See [`QueueSettings`].
@@ -64,6 +66,7 @@ impl Config {
                 OnUnfulfillable::Refund,
                 "refund or hold",
             )?,
+            endpoint_secrets: EndpointSecrets::from_env(env)?,
             queue: QueueSettings::from_env(env, &database)?,
             stripe: StripeSettings::from_env(env)?,
             database,
@@ -80,10 +83,12 @@ mod tests {
         let good = [
             ("DATABASE_URL", "sqlite://shop.sqlite"),
             ("STRIPE_SECRET_KEY", "sk_test_1"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_12345"),
         ];
         for (variable, value) in [
             ("DATABASE_URL", ""),
             ("STRIPE_SECRET_KEY", "whsec_1"),
+            ("STRIPE_WEBHOOK_SECRET", ""),
             ("WORKER_CONCURRENCY", "0"),
             ("WORKER_CONCURRENCY", "65"),
             ("WORKER_BATCH", "501"),

@@ -1,9 +1,10 @@
-//! A job of type `checkout.confirm`: somebody asks about a session, so we ask Stripe.
+//! A job of type `checkout.confirm`: a buyer, a sweep or reconcile asks about a session, so we
+//! ask Stripe, about all that came of it.
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use shared::{
     checkout_session::{CheckoutSession, Status},
-    db::{checkout, payment},
+    db::{checkout, dispute, payment, refund},
     stripe_error::StripeError,
     stripe_id::CheckoutSessionId,
 };
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Context,
     checkout_session_fact::{fact, refuse},
-    fact::{Fact, Fulfillment},
+    fact::{Dispute, EventRef, Fact, Fulfillment},
     fulfill_checkout::fulfill_checkout,
     job_error::JobError,
     lock_checkout::Subject,
@@ -20,9 +21,12 @@ use crate::{
 
 /// Retrieves the session and acts on what it is. A session that is still open when its hold
 /// has ended is expired first: nobody must be able to pay for seats that are given away.
+///
+/// - `event`: the thin event that asks, for the inbox.
 pub async fn confirm_checkout(
     context: &Context,
     session_id: &CheckoutSessionId,
+    event: Option<&EventRef>,
 ) -> Result<Fulfillment, JobError> {
     tracing::Span::current().record("checkout_session.id", session_id.as_str());
     // Before the transaction: no row stays locked during a call to Stripe.
@@ -34,10 +38,10 @@ pub async fn confirm_checkout(
             .await,
         over,
     ) {
-        // Nobody can pay it; its seats must not wait for ever.
+        // It cannot be paid; its seats must not wait for ever.
         (Err(StripeError::NotFound), Some(checkout_id)) => {
             let subject = Subject::Checkout(checkout_id);
-            return fulfill_checkout(context, subject, &Fact::Expired, None).await;
+            return fulfill_checkout(context, subject, &Fact::Expired, event).await;
         }
         (session, _) => session?,
     };
@@ -48,36 +52,71 @@ pub async fn confirm_checkout(
         return Ok(Fulfillment::NotOurs(not_ours));
     }
     let fact = match session.status {
-        _ if session.is_paid() => fact(&session, Fact::Open)?,
+        _ if session.is_paid() => fact(&session, Fact::Open, None)?,
         Some(Status::Expired) => Fact::Expired,
         Some(Status::Complete) if session.has_failed() => Fact::PaymentFailed,
         Some(Status::Complete) => Fact::PaymentPending,
         _ => Fact::Open,
     };
-    let outcome = fulfill_checkout(context, Subject::Session(&session), &fact, None).await?;
-    Ok(follow_refunds(context, &session).await?.unwrap_or(outcome))
+    let paid_before = payment_of(context, session_id).await?;
+    let outcome = fulfill_checkout(context, Subject::Session(&session), &fact, event).await?;
+    let later = follow_refunds_and_disputes(context, &session, paid_before.is_some()).await?;
+    Ok(later.unwrap_or(outcome))
 }
 
-/// Catches up with refunds whose events never came, if Stripe's books have others than ours.
-async fn follow_refunds(
+/// Catches up with what came after the payment. Of one that was just made nothing can have come,
+/// unless its charge says so.
+///
+/// - `paid_before`: whether we knew of the payment before this job.
+async fn follow_refunds_and_disputes(
     context: &Context,
     session: &CheckoutSession,
+    paid_before: bool,
 ) -> Result<Option<Fulfillment>, JobError> {
-    let (Some(refunded), Some(intent)) = (session.amount_refunded(), session.payment_intent_id())
-    else {
+    let Some(intent) = session.payment_intent_id().filter(|_| session.is_paid()) else {
         return Ok(None);
     };
-    let payment = payment::Entity::find()
-        .filter(payment::Column::SessionId.eq(session.id.as_str()))
+    let Some(session_id) = session.checked_id() else {
+        return Ok(None);
+    };
+    let Some(payment) = payment_of(context, &session_id).await? else {
+        return Ok(None);
+    };
+    let (id, stripe) = (payment.checkout_id, context.stripe()?);
+    let mut outcome = None;
+    let refunded = session.amount_refunded().unwrap_or_default() > 0;
+    if refunded || paid_before || has_refunds(context, id).await? {
+        let fact = Fact::Refunds(stripe.refunds_of(intent).await?);
+        outcome = Some(fulfill_checkout(context, Subject::Checkout(id), &fact, None).await?);
+    }
+    if session.is_disputed() || paid_before || has_disputes(context, id).await? {
+        let asked_at = (context.clock)();
+        let disputes = stripe.disputes_of(intent).await?.into_iter();
+        let disputes = disputes.map(|it| Dispute::new(it, Some(asked_at)));
+        let fact = Fact::Disputes(disputes.collect());
+        outcome = Some(fulfill_checkout(context, Subject::Checkout(id), &fact, None).await?);
+    }
+    Ok(outcome)
+}
+
+async fn payment_of(
+    context: &Context,
+    session_id: &CheckoutSessionId,
+) -> Result<Option<payment::Model>, DbErr> {
+    payment::Entity::find()
+        .filter(payment::Column::SessionId.eq(session_id.as_str()))
         .one(&context.db)
-        .await?;
-    let Some(payment) = payment.filter(|it| it.amount_refunded_minor_units != refunded) else {
-        return Ok(None);
-    };
-    let refunds = context.stripe()?.refunds_of(intent).await?;
-    let subject = Subject::Checkout(payment.checkout_id);
-    let outcome = fulfill_checkout(context, subject, &Fact::Refunds(refunds), None).await?;
-    Ok(Some(outcome))
+        .await
+}
+
+async fn has_refunds(context: &Context, checkout_id: Uuid) -> Result<bool, DbErr> {
+    let refunds = refund::Entity::find().filter(refund::Column::CheckoutId.eq(checkout_id));
+    Ok(refunds.count(&context.db).await? > 0)
+}
+
+async fn has_disputes(context: &Context, checkout_id: Uuid) -> Result<bool, DbErr> {
+    let disputes = dispute::Entity::find().filter(dispute::Column::CheckoutId.eq(checkout_id));
+    Ok(disputes.count(&context.db).await? > 0)
 }
 
 /// The checkout of a session whose hold has ended by our clock.

@@ -20,7 +20,7 @@ use crate::{
 /// For what is in hand at shutdown, after which the queue hands it to another worker.
 const GRACE: Duration = Duration::from_secs(25);
 /// Before consuming starts again.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Consumes `lane` until `shutdown`, starting again whenever the queue ends it, and pausing

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Context;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// For the database to take one.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -137,6 +137,17 @@ pub fn advice(reason: &str) -> &'static str {
             "not a message of ours, or of a release too old: discard; worker reconcile brings back \
              what was lost"
         }
+        "forged" => {
+            "not signed by Stripe with a secret in STRIPE_WEBHOOK_SECRET: if the secret was rolled, \
+             add the old one and replay; otherwise find out who may publish to the broker, and \
+             discard. worker reconcile brings back what Stripe knows"
+        }
+        "stripe_forbidden" => {
+            "the key lacks a permission: worker doctor names it; grant it, then replay"
+        }
+        "malformed_answer" => {
+            "Stripe's answer lacks what is needed: update, then replay; see the log for what it was"
+        }
         "newer_schema" => "a newer release published it: update the workers, then replay",
         "unhandled_event_type" => "a newer ingress let it through: update the workers, then replay",
         "delivery_limit" => {
@@ -220,6 +231,7 @@ pub async fn replay(
         source: None,
         last_error: None,
         traceparent: letter.traceparent.clone(),
+        signature: letter.signature.clone(),
         body: letter.body.clone().into(),
     };
     let lane = match Lane::of_routing_key(&letter.lane) {

@@ -1,6 +1,7 @@
 //! Is everything in place? Each thing looked at, and what to do if it is not.
 
 mod books;
+mod catalogue;
 mod stripe;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use shared::{
     queue::{InspectedQueue, Inspection, OpenError, QueueUse, inspect},
 };
 
-use crate::config::Config;
+use crate::{config::Config, words::wrapped};
 
 const START_A_WORKER: &str =
     "start a worker; one that runs takes nothing while the database or Stripe is down";
@@ -76,9 +77,13 @@ impl fmt::Display for Finding {
             Status::Warning => "warning",
             Status::Failed => "FAILED",
         };
-        write!(out, "{status:<8} {:<16} {}", self.check, self.detail)?;
+        let found = format!("{status:<8} {:<16} {}", self.check, self.detail);
+        write!(out, "{}", wrapped(&found, 26))?;
         match self.remedy {
-            Some(remedy) => write!(out, "\n{:<25} → {remedy}", ""),
+            Some(remedy) => {
+                let remedy = format!("{:<24} → {remedy}", "");
+                write!(out, "\n{}", wrapped(&remedy, 28))
+            }
             None => Ok(()),
         }
     }
@@ -93,6 +98,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             let schema = format!("answers; the newest migration is {}", db::SCHEMA);
             findings.push(Finding::ok("database", schema));
             findings.extend(books::examine(&db).await);
+            findings.extend(catalogue::examine(&db).await);
         }
         Err(error) => findings.push(Finding::failed(
             "database",
@@ -136,7 +142,7 @@ fn examine_queue(queue: InspectedQueue) -> Finding {
     if consumers > 0 || !queue.is_lane {
         return Finding::ok("queue", detail);
     }
-    let detail = format!("{detail}, and nobody takes them");
+    let detail = format!("{detail}, no consumer");
     if messages > 0 {
         Finding::failed("queue", detail, START_A_WORKER)
     } else {

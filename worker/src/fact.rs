@@ -1,6 +1,7 @@
 //! What can be known about a checkout, and what came of knowing it.
 
-use shared::{db::dispute, refund::Refund};
+use shared::{db::dispute, dispute as stripe, refund::Refund};
+use time::OffsetDateTime;
 
 /// Something Stripe let us know. Facts arrive in any order and more than once.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub enum Fact {
     /// The refund we owed is made, and this is all there is of it.
     PromiseKept(Vec<Refund>),
     /// The buyer took it to the bank.
-    Dispute(Dispute),
+    Disputes(Vec<Dispute>),
 }
 
 /// What was paid, whatever the hold says about it.
@@ -34,6 +35,8 @@ pub struct Paid {
     pub minor_units: i64,
     /// Lower-case ISO 4217.
     pub currency: String,
+    /// When the buyer was done, as far as Stripe says.
+    pub paid_at: Option<OffsetDateTime>,
 }
 
 /// One piece of news about a dispute.
@@ -53,6 +56,24 @@ pub struct Dispute {
     pub funds_withdrawn: bool,
     /// The event said that the money came back.
     pub funds_reinstated: bool,
+    /// When Stripe was asked; `None` if an event said it, which may be old.
+    pub asked_at: Option<OffsetDateTime>,
+}
+
+impl Dispute {
+    /// - `asked_at`: when Stripe was asked, if it was.
+    pub fn new(dispute: stripe::Dispute, asked_at: Option<OffsetDateTime>) -> Self {
+        Self {
+            funds_withdrawn: dispute.funds_withdrawn(),
+            funds_reinstated: dispute.funds_reinstated(),
+            id: dispute.id,
+            amount: dispute.amount,
+            currency: dispute.currency,
+            reason: dispute.reason,
+            status: dispute.status,
+            asked_at,
+        }
+    }
 }
 
 /// The event that brought the fact, for the inbox.

@@ -22,7 +22,7 @@ use crate::{
     job_error::JobError,
     lock_checkout::{self, Subject},
     record_fact::record,
-    settle_checkout::{is_booked, settle},
+    settle_checkout::{Rules, is_booked, settle},
     store_dossier::store,
 };
 
@@ -162,11 +162,20 @@ async fn act(
     };
     if let Subject::Session(session) = news.subject {
         let claimed = &mut known.checkout.session_id;
-        claimed.get_or_insert_with(|| session.id.to_string());
+        claimed.get_or_insert_with(|| session.id.clone());
     }
     record(known, news.fact, now);
     failpoint::crash_at("job_after_record");
-    let outcome = settle(tx, known, duplicate, context.on_unfulfillable, now).await?;
+    let rules = Rules {
+        duplicate,
+        paid_at: match news.fact {
+            Fact::Paid(paid) => paid.paid_at,
+            _ => None,
+        },
+        policy: context.on_unfulfillable,
+        now,
+    };
+    let outcome = settle(tx, known, rules).await?;
     if let Some(event) = news.event {
         inbox.note(event, id, outcome, now);
     }

@@ -27,8 +27,12 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
 pub async fn run(context: &Context, message: &Envelope) -> Result<Fulfillment, JobError> {
     failpoint::crash_by_message(message.message_id.as_deref());
     match message.work() {
-        Ok(Work::StripeEvent(body)) => stripe_event::handle(context, &body).await,
-        Ok(Work::CheckoutConfirm(session_id)) => confirm_checkout(context, &session_id).await,
+        Ok(Work::StripeEvent(body)) => {
+            stripe_event::authenticate(&context.endpoint_secrets, message)
+                .map_err(|error| JobError::reject("forged", error))?;
+            stripe_event::handle(context, &body).await
+        }
+        Ok(Work::CheckoutConfirm(session_id)) => confirm_checkout(context, &session_id, None).await,
         // Published by a later release; a worker of that release will take it.
         Err(error @ DecodeError::NewerSchema) => Err(JobError::retry("newer_schema", error)),
         Err(error @ DecodeError::UnsupportedSchema) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::{db::recurring_job, queue::Publisher, retry};
 use time::OffsetDateTime;
+use tokio::time::MissedTickBehavior;
 
 use crate::{
     Context,
@@ -31,13 +32,23 @@ const EVENTS_BACK: time::Duration = time::Duration::hours(1);
 const FIRST_BACK: time::Duration = time::Duration::hours(72);
 /// For one run; the next goes on from its cursor.
 const LIMIT: Duration = Duration::from_mins(30);
+/// A run that ended so shortly before a start will do: one worker after the other may be started.
+const RECENTLY: time::Duration = time::Duration::seconds(30);
 /// How often a worker looks whether it is its turn.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Looks again and again, for ever.
+/// Looks again and again, for ever. At once after a start: what was paid while no worker ran
+/// should not wait for the next quarter of an hour.
 pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
+    let now = (context.clock)();
+    let hastened = recurring_job::hasten(&context.db, NAME, now, now.saturating_sub(RECENTLY));
+    if let Err(error) = hastened.await {
+        tracing::warn!(%error, "Cannot reconcile at once");
+    }
+    let mut looks = tokio::time::interval(retry::spread(LOOK));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::time::sleep(retry::spread(LOOK)).await;
+        looks.tick().await;
         if context.breakers.is_open(Dependency::Stripe) {
             continue;
         }
@@ -95,6 +106,8 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
     tracing::info!(
         sessions = report.sessions,
         missing_sessions = report.missing_sessions,
+        missing_refunds = report.missing_refunds,
+        missing_disputes = report.missing_disputes,
         missing_events = report.missing_events,
         "Reconciled"
     );
@@ -120,6 +133,6 @@ fn first_cursor(last_success_at: Option<OffsetDateTime>, now: OffsetDateTime) ->
         started_at: now,
         sessions_since: sessions_since.unix_timestamp(),
         events_since: events_since.unix_timestamp(),
-        part: Part::Sessions { after: None },
+        part: Part::FIRST,
     }
 }

@@ -24,6 +24,7 @@ mod job_error;
 mod keep_reconciling;
 mod lock_checkout;
 mod our_books;
+mod payment_event;
 pub mod reconcile;
 mod record_fact;
 mod refund_payment;
@@ -34,14 +35,18 @@ pub mod stripe_event;
 mod suspect;
 mod sweep_holds;
 mod upkeep;
+pub mod words;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::DatabaseConnection;
 use shared::{
     admin::Readiness,
     clock::Clock,
+    db,
     queue::{ConsumerSource, Lane, Publisher},
+    retry,
+    settings::EndpointSecrets,
     stripe_client::StripeClient,
     stripe_id::Mode,
 };
@@ -59,6 +64,10 @@ pub use crate::{
     sweep_holds::sweep_holds,
 };
 
+/// Between two looks for a database that is not there yet.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
 /// What a job may use.
 #[derive(Clone)]
 pub struct Context {
@@ -68,6 +77,8 @@ pub struct Context {
     pub stripe: StripeClient,
     /// Sessions of the other mode are not ours.
     pub mode: Mode,
+    /// What Stripe signs events with: a message says nothing that is not signed.
+    pub endpoint_secrets: EndpointSecrets,
     /// What becomes of a payment without seats.
     pub on_unfulfillable: OnUnfulfillable,
     /// Where the time comes from.
@@ -118,6 +129,10 @@ impl Worker {
 
     /// Works until `shutdown`, then finishes what is in hand.
     pub async fn run(&self, shutdown: CancellationToken) {
+        let ready = shutdown.run_until_cancelled(self.wait_for_database());
+        if ready.await.is_none() {
+            return;
+        }
         let work = self
             .source
             .lanes()
@@ -140,6 +155,20 @@ impl Worker {
         );
     }
 
+    /// A worker may be started before its database, or before the database has its tables.
+    async fn wait_for_database(&self) {
+        for pause in retry::endless(FIRST_LOOK, LONGEST_LOOK) {
+            match db::check_schema(&self.context.db).await {
+                Ok(()) => return,
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "Waiting for the database");
+                }
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// How many lanes do not wait for the end of an outage.
     fn lanes_at_work(&self) -> usize {
         let breakers = &self.context.breakers;
@@ -158,7 +187,7 @@ impl Worker {
                 let context = context.clone();
                 // A standby answers a ping; the breaker knows that it takes no writes.
                 let open = context.breakers.is_open(Dependency::Database);
-                async move { !open && context.db.ping().await.is_ok() }
+                async move { !open && db::check_schema(&context.db).await.is_ok() }
             })
             .with("queue", move || {
                 let worker = worker.clone();

@@ -26,10 +26,17 @@ impl Subject<'_> {
     pub fn is(self, checkout: &checkout::Model) -> bool {
         match (self, &checkout.session_id) {
             (Self::Checkout(id), _) => checkout.id == id,
-            (Self::Session(session), Some(id)) => session.id.as_str() == id,
+            (Self::Session(session), Some(id)) => session.id == *id,
             (Self::Session(session), None) => session.checkout_id() == Some(checkout.id),
         }
     }
+}
+
+/// Whether there is a checkout that `subject` may be about.
+pub async fn exists(conn: &impl ConnectionTrait, subject: Subject<'_>) -> Result<bool, DbErr> {
+    let named = named(conn, std::iter::once(subject));
+    let candidates = checkout::Entity::find().filter(named).all(conn).await?;
+    Ok(candidates.iter().any(|checkout| subject.is(checkout)))
 }
 
 /// The checkouts that may be those of `subjects`, and all others of the same intents: one of
@@ -43,20 +50,7 @@ pub async fn lock(
     subjects: impl Iterator<Item = Subject<'_>>,
 ) -> Result<Vec<checkout::Model>, DbErr> {
     let backend = tx.get_database_backend();
-    let mut sessions = Vec::new();
-    let mut ids = Vec::new();
-    for subject in subjects {
-        match subject {
-            Subject::Session(session) => {
-                sessions.push(session.id.to_string());
-                ids.extend(session.checkout_id());
-            }
-            Subject::Checkout(id) => ids.push(id),
-        }
-    }
-    let named = Condition::any()
-        .add(db::one_of(backend, checkout::Column::SessionId, sessions))
-        .add(db::one_of(backend, checkout::Column::Id, ids));
+    let named = named(tx, subjects);
     let found = checkout::Entity::find().filter(named).all(tx).await?;
     if found.is_empty() {
         return Ok(found);
@@ -75,4 +69,26 @@ pub async fn lock(
         .lock_exclusive()
         .all(tx)
         .await
+}
+
+/// By the session's id, or by the hold's that the session names.
+fn named<'a>(
+    conn: &impl ConnectionTrait,
+    subjects: impl Iterator<Item = Subject<'a>>,
+) -> Condition {
+    let backend = conn.get_database_backend();
+    let mut sessions = Vec::new();
+    let mut ids = Vec::new();
+    for subject in subjects {
+        match subject {
+            Subject::Session(session) => {
+                sessions.push(session.id.clone());
+                ids.extend(session.checkout_id());
+            }
+            Subject::Checkout(id) => ids.push(id),
+        }
+    }
+    Condition::any()
+        .add(db::one_of(backend, checkout::Column::SessionId, sessions))
+        .add(db::one_of(backend, checkout::Column::Id, ids))
 }

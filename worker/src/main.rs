@@ -11,7 +11,7 @@ use shared::{
     admin, clock,
     config::Env,
     db, http_server,
-    queue::{ConsumerSource, Publisher},
+    queue::{ConsumerSource, Patience, Publisher},
     shutdown,
     stripe_client::StripeClient,
     telemetry,
@@ -64,17 +64,21 @@ async fn run() -> anyhow::Result<()> {
     let env = Env::from_process();
     telemetry::init(&env, "info")?;
     let config = Config::from_env(&env)?;
+    let shutdown = shutdown::on_signal()?;
+    match shutdown.run_until_cancelled(connect(config)).await {
+        Some(connected) => work(connected?, shutdown).await,
+        // Asked to stop before there was anything to do.
+        None => Ok(()),
+    }
+}
 
-    let db = db::connect(&config.database)
-        .await
-        .context("DATABASE_URL")?;
-    let publisher = Publisher::open(&config.queue, &db, "worker")
+async fn connect(config: Config) -> anyhow::Result<(Worker, TcpListener)> {
+    let db = db::open(&config.database).await.context("DATABASE_URL")?;
+    let publisher = Publisher::open(&config.queue, &db, "worker", Patience::GoOn)
         .await
         .context("AMQP_URL")?;
     let source = ConsumerSource::new(&config.queue, &publisher, "worker");
     let stripe = StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?;
-
-    let shutdown = shutdown::on_signal()?;
     let admin_listener = TcpListener::bind(config.admin_addr)
         .await
         .context("ADMIN_ADDR")?;
@@ -82,12 +86,20 @@ async fn run() -> anyhow::Result<()> {
         db,
         stripe,
         mode: config.stripe.mode,
+        endpoint_secrets: config.endpoint_secrets,
         on_unfulfillable: config.on_unfulfillable,
         clock: clock::system,
         breakers: Breakers::default(),
         suspects: Arc::default(),
     };
     let worker = Worker::new(context, publisher, source, config.hands);
+    Ok((worker, admin_listener))
+}
+
+async fn work(
+    (worker, admin_listener): (Worker, TcpListener),
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     tracing::info!(admin_addr = %admin_listener.local_addr()?, "Working");
     let probes = admin::router(worker.readiness().until(&shutdown));
     // Probes are answered until the last job is done.

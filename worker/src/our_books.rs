@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
     checkout_session::CheckoutSession,
-    db::{booking, checkout, payment, refund},
+    db::{booking, checkout, dispute, payment, refund},
 };
 use uuid::Uuid;
 
@@ -29,6 +29,57 @@ impl Entry {
                 .saturating_add(self.refunds_on_their_way),
         )
     }
+}
+
+/// A payment with what came after it.
+#[derive(Debug)]
+pub struct PaidEntry {
+    pub payment: payment::Model,
+    pub refunds: Vec<refund::Model>,
+    pub disputes: Vec<dispute::Model>,
+}
+
+impl PaidEntry {
+    /// The dispute with this id.
+    pub fn dispute(&self, id: &str) -> Option<&dispute::Model> {
+        self.disputes.iter().find(|it| it.id == id)
+    }
+}
+
+/// What we know of the payments by `intents`, by PaymentIntent. What is missing is not ours.
+pub async fn look_up_paid(
+    conn: &impl ConnectionTrait,
+    intents: Vec<String>,
+) -> Result<HashMap<String, PaidEntry>, DbErr> {
+    if intents.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let payments = payment::Entity::find()
+        .filter(payment::Column::PaymentIntentId.is_in(intents))
+        .all(conn)
+        .await?;
+    let ids: Vec<Uuid> = payments.iter().map(|row| row.checkout_id).collect();
+    let refunds = refund::Entity::find()
+        .filter(refund::Column::CheckoutId.is_in(ids.clone()))
+        .all(conn)
+        .await?;
+    let disputes = dispute::Entity::find()
+        .filter(dispute::Column::CheckoutId.is_in(ids))
+        .all(conn)
+        .await?;
+    let entry = |payment: payment::Model| {
+        let id = payment.checkout_id;
+        let intent = payment.payment_intent_id.clone()?;
+        let refunds = refunds.iter().filter(|row| row.checkout_id == id);
+        let disputes = disputes.iter().filter(|row| row.checkout_id == id);
+        let entry = PaidEntry {
+            refunds: refunds.cloned().collect(),
+            disputes: disputes.cloned().collect(),
+            payment,
+        };
+        Some((intent, entry))
+    };
+    Ok(payments.into_iter().filter_map(entry).collect())
 }
 
 /// What we know of each of `sessions`, by session id. What is missing is not ours.
@@ -80,7 +131,7 @@ pub async fn look_up(
     let mut found = HashMap::new();
     for session in sessions {
         let checkout = by_session
-            .remove(session.id.as_str())
+            .remove(&session.id)
             .or_else(|| by_id.remove(&session.checkout_id()?));
         if let Some(checkout) = checkout {
             let on_their_way = refunds.iter().filter(|row| row.checkout_id == checkout.id);
@@ -90,7 +141,7 @@ pub async fn look_up(
                 booking: bookings.remove(&checkout.id),
                 checkout,
             };
-            found.insert(session.id.to_string(), entry);
+            found.insert(session.id.clone(), entry);
         }
     }
     Ok(found)

@@ -1,84 +1,43 @@
-//! Comparing Stripe's books with ours, and putting on the queue what we lack.
+//! Comparing Stripe's books with ours, and having Stripe asked about what differs.
 //!
-//! Broker, network and Stripe itself lose a message now and then; the books do not. Sessions
-//! are compared, not only events: Stripe may, very rarely, fail to make an event at all.
+//! Broker, network and Stripe itself lose a message now and then; the books do not. Objects
+//! are compared, not only events: Stripe may, very rarely, fail to make an event at all. Events
+//! are looked at as well, delivered or not: they tell what became of older objects.
 //!
 //! Source: <https://docs.stripe.com/webhooks/handle-irrecoverable-events>
 
-use std::collections::HashSet;
+mod cursor;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+
 use shared::{
-    checkout_session::{CheckoutSession, Status},
-    db::{checkout::State, stripe_event},
+    checkout_session::{CheckoutSession, Expandable, Status},
+    db::{checkout::State, dispute, refund},
+    dispute::Dispute,
     message::{Envelope, Source},
     metrics,
     queue::{Lane, Publisher},
+    refund::Refund,
     retry,
+    stripe_client::Event,
     stripe_error::StripeError,
+    stripe_id::CheckoutSessionId,
     traceparent::Traceparent,
 };
 use time::OffsetDateTime;
 
+pub use self::cursor::{Cursor, Part, Report};
 use crate::{
     Context,
     checkout_session_fact::refuse,
     job_error::JobError,
-    our_books::{self, Entry},
+    our_books::{self, Entry, PaidEntry},
 };
 
 /// Patience with a Stripe that limits our rate, for each page.
 const PAUSES: usize = 8;
 const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// How far a run has come; what another worker needs to go on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Cursor {
-    /// When the run began: what is newer, it has not seen.
-    #[serde(with = "time::serde::timestamp")]
-    pub started_at: OffsetDateTime,
-    /// Sessions made since then, in Unix seconds.
-    pub sessions_since: i64,
-    /// Events made since then, in Unix seconds.
-    pub events_since: i64,
-    /// What comes next.
-    pub part: Part,
-}
-
-/// A part of a run, and the last object of the page before.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// Checkout Sessions.
-    Sessions {
-        /// `cs_…`
-        after: Option<String>,
-    },
-    /// Events that Stripe could not deliver.
-    Events {
-        /// `evt_…`
-        after: Option<String>,
-    },
-    /// Nothing.
-    Done,
-}
-
-/// What a run has seen and done.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
-    /// Checkout Sessions looked at.
-    pub sessions: u64,
-    /// Of these, not made by us.
-    pub foreign_sessions: u64,
-    /// Of ours, those whose end we had not heard of.
-    pub missing_sessions: u64,
-    /// Events looked at that Stripe could not deliver.
-    pub undelivered_events: u64,
-    /// Of these, not seen by us.
-    pub missing_events: u64,
-}
 
 /// One comparison, page by page.
 pub struct Reconcile<'a> {
@@ -87,6 +46,8 @@ pub struct Reconcile<'a> {
     publisher: Option<&'a Publisher>,
     cursor: Cursor,
     report: Report,
+    /// Sessions that Stripe is asked about, or would be.
+    asked: HashSet<CheckoutSessionId>,
 }
 
 impl<'a> Reconcile<'a> {
@@ -98,6 +59,7 @@ impl<'a> Reconcile<'a> {
             publisher,
             cursor,
             report: Report::default(),
+            asked: HashSet::new(),
         }
     }
 
@@ -120,17 +82,15 @@ impl<'a> Reconcile<'a> {
     /// [`JobError`] if Stripe, the database or the queue is in trouble; the page may be looked
     /// at again.
     pub async fn next_page(&mut self) -> Result<bool, JobError> {
-        self.cursor.part = match self.cursor.part.clone() {
-            Part::Sessions { after } => match self.sessions(after.as_deref()).await? {
-                Some(last) => Part::Sessions { after: Some(last) },
-                None => Part::Events { after: None },
-            },
-            Part::Events { after } => match self.events(after.as_deref()).await? {
-                Some(last) => Part::Events { after: Some(last) },
-                None => Part::Done,
-            },
-            Part::Done => Part::Done,
+        let part = self.cursor.part.clone();
+        let last = match &part {
+            Part::Sessions { after } => self.sessions(after.as_deref()).await?,
+            Part::Refunds { after } => self.refunds(after.as_deref()).await?,
+            Part::Disputes { after } => self.disputes(after.as_deref()).await?,
+            Part::Events { after } => self.events(after.as_deref()).await?,
+            Part::Done => None,
         };
+        self.cursor.part = part.after(last);
         Ok(!matches!(self.cursor.part, Part::Done))
     }
 
@@ -139,15 +99,14 @@ impl<'a> Reconcile<'a> {
         let page = patiently(|| self.context.stripe.list_checkout_sessions(since, after)).await?;
         let ours = our_books::look_up(&self.context.db, &page.items).await?;
         for session in &page.items {
-            add(&mut self.report.sessions, 1);
-            let entry = ours.get(session.id.as_str());
+            add(&mut self.report.sessions);
+            let entry = ours.get(&session.id);
             match entry.filter(|_| refuse(self.context.mode, session).is_none()) {
-                None => add(&mut self.report.foreign_sessions, 1),
+                None => add(&mut self.report.foreign_sessions),
                 Some(entry) if is_behind(session, entry) => {
-                    add(&mut self.report.missing_sessions, 1);
-                    let now = (self.context.clock)();
-                    let ask = Envelope::checkout_confirm(&session.id, now, &Traceparent::new());
-                    self.enqueue(ask, "session").await?;
+                    if self.ask(&session.id, "session").await? {
+                        add(&mut self.report.missing_sessions);
+                    }
                 }
                 Some(_) => {}
             }
@@ -155,48 +114,143 @@ impl<'a> Reconcile<'a> {
         Ok(page.next)
     }
 
-    async fn events(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
-        let since = moment(self.cursor.events_since);
-        let page = patiently(|| self.context.stripe.list_undelivered_events(since, after)).await?;
-        let ids = page.items.iter().map(|event| event.id.as_str());
-        let seen: HashSet<String> = stripe_event::Entity::find()
-            .filter(stripe_event::Column::Id.is_in(ids))
-            .all(&self.context.db)
-            .await?
-            .into_iter()
-            .map(|row| row.id)
-            .collect();
-        for event in page.items {
-            add(&mut self.report.undelivered_events, 1);
-            if seen.contains(&event.id) {
-                continue;
+    async fn refunds(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
+        let since = moment(self.cursor.sessions_since);
+        let page = patiently(|| self.context.stripe.list_refunds(since, after)).await?;
+        let intents = page.items.iter().map(|it| &it.payment_intent);
+        let ours = our_books::look_up_paid(&self.context.db, ids(intents)).await?;
+        for refund in &page.items {
+            add(&mut self.report.refunds);
+            if let Some(entry) = paid_by(&ours, &refund.payment_intent)
+                && lacks_refund(entry, refund)
+                && self.ask(&entry.payment.session_id, "refund").await?
+            {
+                add(&mut self.report.missing_refunds);
             }
-            add(&mut self.report.missing_events, 1);
-            let body = String::from(Box::<str>::from(event.body)).into();
-            let now = (self.context.clock)();
-            let message = Envelope::stripe_event(&event.id, body, now, &Traceparent::new());
-            self.enqueue(message, "event").await?;
         }
         Ok(page.next)
     }
 
-    async fn enqueue(&self, message: Envelope, what: &'static str) -> Result<(), JobError> {
-        let Some(publisher) = self.publisher else {
-            return Ok(());
-        };
-        let message = message.from_source(Source::Reconcile);
-        // Not into the lane of buyers who wait: there may be thousands.
-        publisher
-            .publish(Lane::Events, &message)
-            .await
-            .map_err(|error| JobError::retry("queue_unavailable", error))?;
-        tracing::info!(
-            message_id = message.message_id,
-            "Missing here: put on the queue"
-        );
-        metrics::reconcile_enqueued(what);
-        Ok(())
+    async fn disputes(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
+        let since = moment(self.cursor.sessions_since);
+        let page = patiently(|| self.context.stripe.list_disputes(since, after)).await?;
+        let intents = page.items.iter().map(|it| &it.payment_intent);
+        let ours = our_books::look_up_paid(&self.context.db, ids(intents)).await?;
+        for dispute in &page.items {
+            add(&mut self.report.disputes);
+            if let Some(entry) = paid_by(&ours, &dispute.payment_intent)
+                && differs(entry.dispute(&dispute.id), dispute)
+                && self.ask(&entry.payment.session_id, "dispute").await?
+            {
+                add(&mut self.report.missing_disputes);
+            }
+        }
+        Ok(page.next)
     }
+
+    async fn events(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
+        let since = moment(self.cursor.events_since);
+        let page = patiently(|| self.context.stripe.list_events(since, after)).await?;
+        let told: Vec<(Told, &str)> = page
+            .items
+            .iter()
+            .filter_map(|event| Some((Told::of(event)?, event.kind.as_str())))
+            .collect();
+        let sessions: Vec<CheckoutSession> = told
+            .iter()
+            .filter_map(|(told, _)| match told {
+                Told::Session(session) => Some(session.clone()),
+                _ => None,
+            })
+            .collect();
+        let known = our_books::look_up(&self.context.db, &sessions).await?;
+        let intents = told.iter().map(|(told, _)| told.payment_intent());
+        let paid = our_books::look_up_paid(&self.context.db, ids(intents)).await?;
+        page.items.iter().for_each(|_| add(&mut self.report.events));
+        for (told, kind) in &told {
+            let session_id = match told {
+                Told::Session(session) => known
+                    .get(&session.id)
+                    .filter(|entry| is_behind_event(session, kind, entry))
+                    .map(|_| session.id.as_str()),
+                Told::Refund(refund) => paid_by(&paid, &refund.payment_intent)
+                    .filter(|entry| lacks_refund(entry, refund))
+                    .map(|entry| entry.payment.session_id.as_str()),
+                Told::Dispute(dispute) => paid_by(&paid, &dispute.payment_intent)
+                    .filter(|entry| is_older(entry.dispute(&dispute.id), dispute))
+                    .map(|entry| entry.payment.session_id.as_str()),
+            };
+            if let Some(session_id) = session_id
+                && self.ask(session_id, "event").await?
+            {
+                add(&mut self.report.missing_events);
+            }
+        }
+        Ok(page.next)
+    }
+
+    /// Has Stripe asked about a session and all that came of it, once in a run. Returns whether
+    /// this was the first time.
+    async fn ask(&mut self, session_id: &str, what: &'static str) -> Result<bool, JobError> {
+        let Ok(id) = session_id.parse::<CheckoutSessionId>() else {
+            return Ok(false);
+        };
+        if self.asked.contains(&id) {
+            return Ok(false);
+        }
+        if let Some(publisher) = self.publisher {
+            let now = (self.context.clock)();
+            let message = Envelope::checkout_confirm(&id, now, &Traceparent::new());
+            // Not into the lane of buyers who wait: there may be thousands.
+            publisher
+                .publish(Lane::Events, &message.from_source(Source::Reconcile))
+                .await
+                .map_err(|error| JobError::retry("queue_unavailable", error))?;
+            tracing::info!(checkout_session.id = %id, what, "Not as Stripe has it: asking");
+            metrics::reconcile_enqueued(what);
+        }
+        self.asked.insert(id);
+        Ok(true)
+    }
+}
+
+/// The object that an event is about. `charge.refunded` tells nothing that its refund does not.
+enum Told {
+    Session(CheckoutSession),
+    Refund(Refund),
+    Dispute(Dispute),
+}
+
+impl Told {
+    fn of(event: &Event) -> Option<Self> {
+        match event.kind.as_str() {
+            kind if kind.starts_with("checkout.session.") => event.object().map(Self::Session),
+            kind if kind.starts_with("charge.dispute.") => event.object().map(Self::Dispute),
+            kind if kind.contains("refund.") => event.object().map(Self::Refund),
+            _ => None,
+        }
+    }
+
+    fn payment_intent(&self) -> &Option<Expandable> {
+        match self {
+            Self::Session(_) => &None,
+            Self::Refund(refund) => &refund.payment_intent,
+            Self::Dispute(dispute) => &dispute.payment_intent,
+        }
+    }
+}
+
+fn ids<'a>(objects: impl Iterator<Item = &'a Option<Expandable>>) -> Vec<String> {
+    objects
+        .filter_map(|it| Some(it.as_ref()?.id().to_owned()))
+        .collect()
+}
+
+fn paid_by<'a>(
+    ours: &'a HashMap<String, PaidEntry>,
+    intent: &Option<Expandable>,
+) -> Option<&'a PaidEntry> {
+    ours.get(intent.as_ref()?.id())
 }
 
 /// Whether Stripe knows more of the session than we do.
@@ -212,6 +266,29 @@ fn is_behind(session: &CheckoutSession, entry: &Entry) -> bool {
             _ => false,
         },
     }
+}
+
+/// The same by the session in an event, which says less than one that is asked for.
+fn is_behind_event(session: &CheckoutSession, kind: &str, entry: &Entry) -> bool {
+    let failed = kind == "checkout.session.async_payment_failed";
+    is_behind(session, entry) || (failed && entry.checkout.state.is_undecided())
+}
+
+/// Whether we have not heard of the refund, or not how far it has come.
+fn lacks_refund(entry: &PaidEntry, refund: &Refund) -> bool {
+    let here: Option<&refund::Model> = entry.refunds.iter().find(|it| it.id == refund.id);
+    here.is_none_or(|here| here.status < refund.status())
+}
+
+/// Whether a dispute here is not as Stripe has it now.
+pub(crate) fn differs(here: Option<&dispute::Model>, there: &Dispute) -> bool {
+    here.is_none_or(|here| here.status != there.status || here.amount_minor_units != there.amount)
+}
+
+/// Whether a dispute here has not come as far as Stripe once had it, or has the other verdict:
+/// which of two is the last one, only Stripe can say.
+fn is_older(here: Option<&dispute::Model>, there: &Dispute) -> bool {
+    here.is_none_or(|here| here.status != there.status && here.status.rank() <= there.status.rank())
 }
 
 /// Waits as long as Stripe asks us to slow down.
@@ -232,6 +309,6 @@ fn moment(seconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-fn add(count: &mut u64, more: u64) {
-    *count = count.saturating_add(more);
+fn add(count: &mut u64) {
+    *count = count.saturating_add(1);
 }

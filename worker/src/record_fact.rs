@@ -35,7 +35,11 @@ pub fn record(known: &mut Known, fact: &Fact, now: OffsetDateTime) {
                 promise.done_at.get_or_insert(now);
             }
         }
-        Fact::Dispute(dispute) => record_dispute(known, dispute, now),
+        Fact::Disputes(disputes) => {
+            for dispute in disputes {
+                record_dispute(known, dispute, now);
+            }
+        }
     }
 }
 
@@ -63,7 +67,7 @@ fn record_payment(known: &mut Known, paid: &Paid, now: OffsetDateTime) {
 
 fn record_refunds(known: &mut Known, refunds: &[Refund], now: OffsetDateTime) {
     for refund in refunds {
-        let status = refund.status.unwrap_or(refund::Status::Pending);
+        let status = refund.status();
         let row = refund::Model {
             id: refund.id.clone(),
             checkout_id: known.checkout.id,
@@ -84,6 +88,8 @@ fn record_refunds(known: &mut Known, refunds: &[Refund], now: OffsetDateTime) {
     }
 }
 
+/// What Stripe answered replaces what is older. What an event said moves the status forward only,
+/// but for the verdict: the last one heard stands.
 fn record_dispute(known: &mut Known, dispute: &Dispute, now: OffsetDateTime) {
     let mut row = dispute::Model {
         id: dispute.id.clone(),
@@ -95,7 +101,7 @@ fn record_dispute(known: &mut Known, dispute: &Dispute, now: OffsetDateTime) {
         funds_withdrawn: dispute.funds_withdrawn,
         funds_reinstated: dispute.funds_reinstated,
         created_at: now,
-        updated_at: now,
+        updated_at: dispute.asked_at.unwrap_or(now),
     };
     let Some(before) = known.disputes.iter_mut().find(|it| it.id == row.id) else {
         known.disputes.push(row);
@@ -103,7 +109,12 @@ fn record_dispute(known: &mut Known, dispute: &Dispute, now: OffsetDateTime) {
     };
     row.funds_withdrawn |= before.funds_withdrawn;
     row.funds_reinstated |= before.funds_reinstated;
-    if before.status >= row.status {
+    let replaces = match dispute.asked_at {
+        Some(asked_at) => asked_at >= before.updated_at,
+        None => row.status.rank() >= before.status.rank(),
+    };
+    if !replaces {
+        row.updated_at = before.updated_at;
         row.amount_minor_units = before.amount_minor_units;
         row.currency.clone_from(&before.currency);
         row.reason.clone_from(&before.reason);

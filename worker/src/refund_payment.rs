@@ -12,7 +12,7 @@ use sea_orm::{
     sea_query::{Expr, LockBehavior, LockType},
 };
 use shared::{
-    db::{self, booking, outbox, payment},
+    db::{self, booking, dispute, outbox, payment},
     failpoint,
     refund::Refund,
     stripe_error::StripeError,
@@ -42,6 +42,11 @@ const ATTEMPTS: i32 = 30;
 #[error("the payment has no PaymentIntent")]
 struct NoPaymentIntent;
 
+/// By Stripe's books the payment is another's.
+#[derive(Debug, thiserror::Error)]
+#[error("Stripe does not know the payment as this checkout's")]
+struct NotOurPayment;
+
 /// Keeps what is due of the promises.
 ///
 /// Returns how many were kept.
@@ -56,7 +61,8 @@ pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
         && let Some(promise) = take(context).await?
     {
         match refund_payment(context, promise.checkout_id).await {
-            Ok(()) => kept = kept.saturating_add(1),
+            Ok(Attempt::Made) => kept = kept.saturating_add(1),
+            Ok(Attempt::Disputed) => wait_for_verdict(context, &promise).await?,
             Err(error) => {
                 let charged = !breaker::is_outage(context, &error).await;
                 postpone(context, &promise, &error, charged).await?;
@@ -95,31 +101,93 @@ async fn take(context: &Context) -> Result<Option<outbox::Model>, DbErr> {
     Ok(due)
 }
 
+/// What came of a try.
+enum Attempt {
+    Made,
+    /// The buyer's bank has the money until there is a verdict; Stripe gives nothing back.
+    Disputed,
+}
+
 /// Gives back what is left of the payment, and writes down what Stripe says.
-async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<(), JobError> {
+async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt, JobError> {
     let payment = payment::Entity::find()
         .filter(payment::Column::CheckoutId.eq(checkout_id))
         .one(&context.db)
         .await?;
-    let paid = payment.and_then(|it| Some((it.session_id, it.payment_intent_id?)));
-    let (session_id, intent) =
-        paid.ok_or_else(|| JobError::reject("no_payment_intent", NoPaymentIntent))?;
+    let payment = payment.ok_or_else(|| JobError::reject("no_payment_intent", NoPaymentIntent))?;
+    let Some(intent) = payment.payment_intent_id.as_deref() else {
+        return Err(JobError::reject("no_payment_intent", NoPaymentIntent));
+    };
+    if is_contested(context, checkout_id).await? {
+        return Ok(Attempt::Disputed);
+    }
+    check_ownership(context, &payment, intent).await?;
     // For this attempt only: Stripe keeps a 500 as the answer to its key for a day. A second call
     // gives nothing back twice; there is only what is left.
-    let key = format!("refund:{session_id}:{}", Uuid::now_v7());
+    let key = format!("refund:{}:{}", payment.session_id, Uuid::now_v7());
     failpoint::crash_at("refund_before_call");
-    let refunds: Vec<Refund> = match context.stripe()?.refund(&intent, &key).await {
+    let refunds: Vec<Refund> = match context.stripe()?.refund(intent, &key).await {
         Ok(refund) => vec![refund],
-        // By somebody in the dashboard; or by us, and whoever called did not live to write it down.
         Err(StripeError::Refused {
             code: Some(code), ..
-        }) if code == "charge_already_refunded" => context.stripe()?.refunds_of(&intent).await?,
+        }) if code == "charge_already_refunded" => context.stripe()?.refunds_of(intent).await?,
+        // For lack of funds, say. What is owed stays owed, so it is tried again for a day.
+        Err(refused @ StripeError::Refused { .. }) => {
+            return Err(JobError::retry(refused.code(), refused));
+        }
         Err(error) => return Err(error.into()),
     };
     failpoint::crash_at("refund_after_call");
     let subject = Subject::Checkout(checkout_id);
     let outcome = fulfill_checkout(context, subject, &Fact::PromiseKept(refunds), None).await?;
     tracing::info!(checkout.id = %checkout_id, outcome = outcome.as_str(), "Payment refunded");
+    Ok(Attempt::Made)
+}
+
+async fn is_contested(context: &Context, checkout_id: Uuid) -> Result<bool, DbErr> {
+    let disputes = dispute::Entity::find()
+        .filter(dispute::Column::CheckoutId.eq(checkout_id))
+        .all(&context.db)
+        .await?;
+    Ok(disputes.iter().any(|row| row.status.is_contested()))
+}
+
+/// Asks Stripe whether the money is this checkout's, whatever a message has said: the session has
+/// to name the checkout, to be paid, and to be paid by this PaymentIntent and with this amount.
+async fn check_ownership(
+    context: &Context,
+    payment: &payment::Model,
+    intent: &str,
+) -> Result<(), JobError> {
+    let not_ours = || JobError::reject("payment_not_ours", NotOurPayment);
+    let session_id = payment.session_id.parse().map_err(|_| not_ours())?;
+    let session = context
+        .stripe()?
+        .retrieve_checkout_session(&session_id)
+        .await;
+    let session = match session {
+        Err(StripeError::NotFound) => return Err(not_ours()),
+        answer => answer?,
+    };
+    let ours = session.is_paid()
+        && session.checkout_id() == Some(payment.checkout_id)
+        && session.payment_intent_id() == Some(intent)
+        && session.amount_total == Some(payment.amount_minor_units)
+        && session.currency.as_deref() == Some(payment.currency.as_str());
+    if ours { Ok(()) } else { Err(not_ours()) }
+}
+
+/// Looks again in an hour. Nothing is charged: a verdict may take months.
+async fn wait_for_verdict(context: &Context, promise: &outbox::Model) -> Result<(), DbErr> {
+    let due_at = (context.clock)().saturating_add(span(LONGEST_RETRY));
+    outbox::Entity::update_many()
+        .col_expr(outbox::Column::LastError, Expr::value(reason::DISPUTED))
+        .col_expr(outbox::Column::DueAt, Expr::value(due_at))
+        .col_expr(outbox::Column::Attempts, Expr::value(promise.attempts))
+        .filter(outbox::Column::Id.eq(promise.id))
+        .filter(outbox::Column::DoneAt.is_null())
+        .exec(&context.db)
+        .await?;
     Ok(())
 }
 

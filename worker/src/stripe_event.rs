@@ -1,41 +1,52 @@
 //! A job of type `stripe.event`: what a signed event says. That a session is paid needs no
-//! question to Stripe; a refund or dispute whose payment we have not heard of does.
+//! question to Stripe; a refund or dispute whose payment we have not heard of does, and so does a
+//! thin event, which only names what it is about.
 
 use bytes::Bytes;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use shared::{
-    checkout_session::{CheckoutSession, Expandable, METADATA_CHECKOUT_ID},
-    db::{dispute, payment},
+    checkout_session::{CheckoutSession, Expandable},
+    lenient,
     message::{Envelope, Work},
-    refund::Refund,
-    stripe_error::StripeError,
+    settings::EndpointSecrets,
+    stripe_event_type,
     stripe_id::Mode,
+    stripe_signature::{self, SignatureError},
 };
-use uuid::Uuid;
+use time::OffsetDateTime;
 
 use crate::{
     Context,
-    checkout_session_fact::{fact, refuse},
-    fact::{Dispute, EventRef, Fact, Fulfillment, NotOurs},
+    checkout_session_fact::{self, refuse},
+    confirm_checkout::confirm_checkout,
+    fact::{EventRef, Fact, Fulfillment, NotOurs},
     fulfill_checkout::fulfill_checkout,
     job_error::JobError,
-    lock_checkout::Subject,
+    lock_checkout::{self, Subject},
+    payment_event,
 };
 
 /// What the worker reads of an event.
 ///
-/// Source: <https://docs.stripe.com/api/events/object>
+/// Source: <https://docs.stripe.com/api/events/object>,
+/// <https://docs.stripe.com/api/v2/core/events/object>
 #[derive(Deserialize)]
 struct Event<'a> {
     id: String,
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     livemode: bool,
-    #[serde(borrow)]
-    data: Data<'a>,
+    /// Seconds in a snapshot event, a text in a thin one.
+    #[serde(default, borrow)]
+    created: Option<&'a RawValue>,
+    /// Of a snapshot event.
+    #[serde(default, borrow)]
+    data: Option<Data<'a>>,
+    /// Of a thin event.
+    #[serde(default)]
+    related_object: Option<RelatedObject>,
 }
 
 #[derive(Deserialize)]
@@ -44,37 +55,48 @@ struct Data<'a> {
     object: &'a RawValue,
 }
 
-/// Source: <https://docs.stripe.com/api/charges/object>
 #[derive(Deserialize)]
-struct Charge {
-    #[serde(default)]
-    payment_intent: Option<Expandable>,
-    /// Events of API versions before 2022-11-15 bring the refunds along.
-    #[serde(default)]
-    refunds: Option<RefundList>,
-}
-
-#[derive(Deserialize)]
-struct RefundList {
-    data: Vec<Refund>,
-    #[serde(default)]
-    has_more: bool,
-}
-
-/// Source: <https://docs.stripe.com/api/disputes/object>
-#[derive(Deserialize)]
-struct DisputeObject {
+struct RelatedObject {
     id: String,
-    amount: i64,
-    currency: String,
-    #[serde(default)]
-    reason: String,
-    status: dispute::Status,
-    #[serde(default)]
-    payment_intent: Option<Expandable>,
 }
 
-/// What an event says about a Checkout Session. Nobody has to be asked to act on it, so that
+/// What an event is about.
+#[derive(Debug, Clone, Copy)]
+pub enum About<'a> {
+    /// The object, as it was when the event was made.
+    Snapshot(&'a [u8]),
+    /// Its id; Stripe knows the rest.
+    Id(&'a str),
+}
+
+/// An event without an object and without the id of one.
+#[derive(Debug, thiserror::Error)]
+#[error("an event about nothing")]
+struct AboutNothing;
+
+impl Event<'_> {
+    fn about(&self) -> Result<About<'_>, JobError> {
+        match (&self.data, &self.related_object) {
+            (Some(data), _) => Ok(About::Snapshot(data.object.get().as_bytes())),
+            (None, Some(related)) => Ok(About::Id(&related.id)),
+            (None, None) => Err(JobError::reject("malformed_event", AboutNothing)),
+        }
+    }
+
+    fn created_at(&self) -> Option<OffsetDateTime> {
+        let seconds = self.created?.get().parse().ok()?;
+        OffsetDateTime::from_unix_timestamp(seconds).ok()
+    }
+
+    fn reference(&self) -> EventRef {
+        EventRef {
+            id: self.id.clone(),
+            kind: stripe_event_type::of_snapshot(&self.kind).to_owned(),
+        }
+    }
+}
+
+/// What an event says about a Checkout Session. Stripe need not be asked to act on it, so that
 /// many can be acted on at once.
 #[derive(Debug)]
 pub struct SessionSaid {
@@ -83,160 +105,144 @@ pub struct SessionSaid {
     pub(crate) event: EventRef,
 }
 
-/// Reads `message`, if it is an event about a session of ours and in order. Everything else is
-/// for a job of its own to find out about.
+/// Reads `message`, if it is an authentic event about a session of ours and in order. Everything
+/// else is for a job of its own to find out about.
 ///
 /// - `mode`: the one we serve.
 #[must_use]
-pub fn session_said(mode: Mode, message: &Envelope) -> Option<SessionSaid> {
+pub fn session_said(
+    mode: Mode,
+    secrets: &EndpointSecrets,
+    message: &Envelope,
+) -> Option<SessionSaid> {
     let Ok(Work::StripeEvent(body)) = message.work() else {
         return None;
     };
+    authenticate(secrets, message).ok()?;
     let event: Event<'_> = serde_json::from_slice(&body).ok()?;
     if event.livemode != mode.livemode() || !event.kind.starts_with("checkout.session.") {
         return None;
     }
-    let reference = EventRef {
-        id: event.id,
-        kind: event.kind,
+    let About::Snapshot(object) = event.about().ok()? else {
+        return None;
     };
-    let object = event.data.object.get().as_bytes();
-    read_session(mode, object, reference).ok()?.ok()
+    let session: CheckoutSession = serde_json::from_slice(object).ok()?;
+    if refuse(mode, &session).is_some() {
+        return None;
+    }
+    let event_ref = event.reference();
+    let fact = fact_of(&session, &event_ref, event.created_at()).ok()?;
+    Some(SessionSaid {
+        session,
+        fact,
+        event: event_ref,
+    })
 }
 
-/// Acts on the event in `body`.
+/// Whether Stripe signed the event in `message`, whoever published it.
+pub(crate) fn authenticate(
+    secrets: &EndpointSecrets,
+    message: &Envelope,
+) -> Result<(), SignatureError> {
+    let signature = message.signature.as_deref();
+    let signature = signature.ok_or(SignatureError::NotSigned)?;
+    stripe_signature::authenticate(&message.body, signature, secrets.expose()).map(drop)
+}
+
+/// Acts on the event in `body`, which is authentic.
 pub(crate) async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobError> {
     let event: Event<'_> = parse(body)?;
     if event.livemode != context.mode.livemode() {
         return Ok(Fulfillment::NotOurs(NotOurs::OtherMode));
     }
-    let object = event.data.object.get().as_bytes();
-    let reference = EventRef {
-        id: event.id,
-        kind: event.kind,
-    };
+    let (about, reference) = (event.about()?, event.reference());
     match reference.kind.as_str() {
-        kind if kind.starts_with("checkout.session.") => {
-            match read_session(context.mode, object, reference)? {
-                Ok(said) => {
-                    let (subject, fact) = (Subject::Session(&said.session), &said.fact);
-                    fulfill_checkout(context, subject, fact, Some(&said.event)).await
-                }
-                Err(not_ours) => Ok(Fulfillment::NotOurs(not_ours)),
+        kind if kind.starts_with("checkout.session.") => match about {
+            About::Snapshot(object) => {
+                let session: CheckoutSession = parse(object)?;
+                handle_session(context, &session, &reference, event.created_at()).await
             }
-        }
-        "charge.refunded" => {
-            let charge: Charge = parse(object)?;
-            let intent = charge.payment_intent.as_ref().map(Expandable::id);
-            let brought_along = charge.refunds.filter(|refunds| !refunds.has_more);
-            let fact = async |intent: &str| match brought_along {
-                Some(refunds) => Ok(Fact::Refunds(refunds.data)),
-                None => Ok(Fact::Refunds(context.stripe()?.refunds_of(intent).await?)),
-            };
-            about_payment(context, intent, fact, &reference).await
-        }
+            // An id that cannot be one of ours is another integration's.
+            About::Id(id) => match id.parse() {
+                Ok(id) => confirm_checkout(context, &id, Some(&reference)).await,
+                Err(_) => Ok(Fulfillment::NotOurs(NotOurs::Foreign)),
+            },
+        },
+        "charge.refunded" => payment_event::charge_refunded(context, about, &reference).await,
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
-            let refund: Refund = parse(object)?;
-            let intent = refund.payment_intent.clone();
-            let fact = async |_: &str| Ok(Fact::Refunds(vec![refund]));
-            about_payment(
-                context,
-                intent.as_ref().map(Expandable::id),
-                fact,
-                &reference,
-            )
-            .await
+            payment_event::refund(context, about, &reference).await
         }
         kind if kind.starts_with("charge.dispute.") => {
-            let object: DisputeObject = parse(object)?;
-            let dispute = Dispute {
-                id: object.id,
-                amount: object.amount,
-                currency: object.currency,
-                reason: object.reason,
-                status: object.status,
-                funds_withdrawn: kind.ends_with(".funds_withdrawn"),
-                funds_reinstated: kind.ends_with(".funds_reinstated"),
-            };
-            let intent = object.payment_intent.as_ref().map(Expandable::id);
-            let fact = async |_: &str| Ok(Fact::Dispute(dispute));
-            about_payment(context, intent, fact, &reference).await
+            payment_event::dispute(context, about, &reference).await
         }
         // Ingress of a later release lets more types through.
         _ => Err(JobError::reject("unhandled_event_type", reference.kind)),
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
+async fn handle_session(
+    context: &Context,
+    session: &CheckoutSession,
+    event: &EventRef,
+    created_at: Option<OffsetDateTime>,
+) -> Result<Fulfillment, JobError> {
+    tracing::Span::current().record("checkout_session.id", session.id.as_str());
+    if let Some(not_ours) = refuse(context.mode, session) {
+        return Ok(Fulfillment::NotOurs(not_ours));
+    }
+    let subject = Subject::Session(session);
+    let fact = match fact_of(session, event, created_at) {
+        Ok(fact) => fact,
+        // What another integration's sessions lack is no concern of ours.
+        Err(_) if !lock_checkout::exists(&context.db, subject).await? => {
+            return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
+        }
+        Err(error) => return Err(error),
+    };
+    fulfill_checkout(context, subject, &fact, Some(event)).await
+}
+
+/// What the event says about the session in it.
+fn fact_of(
+    session: &CheckoutSession,
+    event: &EventRef,
+    created_at: Option<OffsetDateTime>,
+) -> Result<Fact, JobError> {
+    // What the event means if the session is not paid.
+    let (unpaid, paid_at) = match event.kind.as_str() {
+        "checkout.session.completed" => (Fact::PaymentPending, created_at),
+        // The buyer was done long before.
+        "checkout.session.async_payment_succeeded" => (Fact::PaymentPending, None),
+        "checkout.session.async_payment_failed" => (Fact::PaymentFailed, None),
+        "checkout.session.expired" => (Fact::Expired, None),
+        // Ingress of a later release lets more types through.
+        _ => {
+            let kind = event.kind.clone();
+            return Err(JobError::reject("unhandled_event_type", kind));
+        }
+    };
+    checkout_session_fact::fact(session, unpaid, paid_at)
+}
+
+/// Reads the object of an event.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
     serde_json::from_slice(json).map_err(|error| JobError::reject("malformed_event", error))
 }
 
-/// What the event says about the session in it, or why that is none of ours.
-fn read_session(
-    mode: Mode,
-    object: &[u8],
-    event: EventRef,
-) -> Result<Result<SessionSaid, NotOurs>, JobError> {
-    // What the event means if the session is not paid.
-    let unpaid = match event.kind.as_str() {
-        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
-            Fact::PaymentPending
-        }
-        "checkout.session.async_payment_failed" => Fact::PaymentFailed,
-        "checkout.session.expired" => Fact::Expired,
-        // Ingress of a later release lets more types through.
-        _ => return Err(JobError::reject("unhandled_event_type", event.kind)),
-    };
-    let session: CheckoutSession = parse(object)?;
-    tracing::Span::current().record("checkout_session.id", session.id.as_str());
-    if let Some(not_ours) = refuse(mode, &session) {
-        return Ok(Err(not_ours));
-    }
-    let fact = fact(&session, unpaid)?;
-    Ok(Ok(SessionSaid {
-        session,
-        fact,
-        event,
-    }))
-}
-
-/// - `fact`: made once it is known that the payment is ours, because it may cost a call.
-async fn about_payment(
-    context: &Context,
-    payment_intent: Option<&str>,
-    fact: impl AsyncFnOnce(&str) -> Result<Fact, JobError>,
-    event: &EventRef,
-) -> Result<Fulfillment, JobError> {
-    let foreign = Ok(Fulfillment::NotOurs(NotOurs::Foreign));
-    // Payments of Checkout always have a PaymentIntent.
-    let Some(intent) = payment_intent else {
-        return foreign;
-    };
-    let Some(checkout_id) = checkout_of(context, intent).await? else {
-        return foreign;
-    };
-    let fact = fact(intent).await?;
-    fulfill_checkout(context, Subject::Checkout(checkout_id), &fact, Some(event)).await
-}
-
-/// The checkout that a PaymentIntent paid; Stripe knows it if we have not heard of the
-/// payment yet.
-async fn checkout_of(context: &Context, intent: &str) -> Result<Option<Uuid>, JobError> {
-    if let Some(payment) = payment_of(context, intent).await? {
-        return Ok(Some(payment.checkout_id));
-    }
-    match context.stripe()?.payment_intent_metadata(intent).await {
-        Ok(metadata) => Ok(metadata
-            .get(METADATA_CHECKOUT_ID)
-            .and_then(|id| Uuid::parse_str(id).ok())),
-        Err(StripeError::NotFound) => Ok(None),
-        Err(error) => Err(error.into()),
+/// The object an event is about, from the event or from Stripe.
+///
+/// - `retrieve`: asks Stripe for the object with this id.
+pub(crate) async fn object<T: DeserializeOwned>(
+    about: About<'_>,
+    retrieve: impl AsyncFnOnce(&str) -> Result<T, JobError>,
+) -> Result<T, JobError> {
+    match about {
+        About::Snapshot(json) => parse(json),
+        About::Id(id) => retrieve(id).await,
     }
 }
 
-async fn payment_of(context: &Context, intent: &str) -> Result<Option<payment::Model>, DbErr> {
-    payment::Entity::find()
-        .filter(payment::Column::PaymentIntentId.eq(intent))
-        .one(&context.db)
-        .await
+/// The id of an object, if that is all there is of it.
+pub(crate) fn id_of(object: &Option<Expandable>) -> Option<&str> {
+    object.as_ref().map(Expandable::id)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Audit, What};
+use crate::words::{counted, wrapped};
 
 impl What {
     /// The word for people and programs alike.
@@ -13,6 +14,9 @@ impl What {
             Self::BookingUnpaid => "booking_unpaid",
             Self::AmountDiffers => "amount_differs",
             Self::RefundedDiffers => "refunded_differs",
+            Self::RefundDiffers => "refund_differs",
+            Self::NotRefundedAtStripe => "not_refunded_at_stripe",
+            Self::DisputeDiffers => "dispute_differs",
             Self::NotPaidAtStripe => "not_paid_at_stripe",
             Self::HoldMissing => "hold_missing",
             Self::SeatsDiffer => "seats_differ",
@@ -23,12 +27,17 @@ impl What {
     /// What to do about it.
     fn advice(self) -> &'static str {
         match self {
-            Self::PaymentMissing | Self::RefundedDiffers => "run worker reconcile",
+            Self::PaymentMissing
+            | Self::RefundedDiffers
+            | Self::RefundDiffers
+            | Self::DisputeDiffers => "run worker reconcile",
             Self::BookingMissing
             | Self::BookingUnpaid
             | Self::AmountDiffers
             | Self::SeatsHeldDiffer => "look with worker booking show; report it",
-            Self::NotPaidAtStripe => "is STRIPE_SECRET_KEY of the account that sells?",
+            Self::NotPaidAtStripe | Self::NotRefundedAtStripe => {
+                "is STRIPE_SECRET_KEY of the account that sells?"
+            }
             Self::HoldMissing => "restore the checkout from a backup, or refund it at Stripe",
             Self::SeatsDiffer => "were seats changed by hand? Correct slot.seats_taken",
         }
@@ -41,29 +50,33 @@ impl fmt::Display for Audit {
             ("sessions at Stripe", self.sessions),
             ("  ours and paid", self.paid_sessions),
             ("  not ours", self.foreign_sessions),
+            ("refunds of ours at Stripe", self.refunds),
+            ("disputes of ours at Stripe", self.disputes),
             ("payments here", self.payments),
             ("slots", self.slots),
-            ("refunds on their way", self.waiting.refunds_owed),
-            ("bookings that need attention", self.waiting.needs_attention),
-            ("dead letters", self.waiting.dead_letters),
         ] {
             writeln!(out, "{what:<30} {number:>8}")?;
+        }
+        let waiting = self.waiting.rows();
+        let waiting: Vec<String> = waiting
+            .iter()
+            .filter(|(_, number)| *number > 0)
+            .map(|(what, number)| counted(*number, what))
+            .collect();
+        if !waiting.is_empty() {
+            let waiting = format!("waiting: {}; see worker doctor", waiting.join(", "));
+            writeln!(out, "{}", wrapped(&waiting, 9))?;
         }
         if self.differences.is_empty() {
             return writeln!(out, "no difference");
         }
-        writeln!(out, "\n{} differences", self.differences.len())?;
+        let number = u64::try_from(self.differences.len()).unwrap_or(u64::MAX);
+        writeln!(out, "\n{}", counted(number, "difference"))?;
         for it in &self.differences {
-            writeln!(
-                out,
-                "{:<20} {}\n{:<20} expected {}, found {}; {}",
-                it.what.as_str(),
-                it.subject,
-                "",
-                it.expected,
-                it.found,
-                it.what.advice()
-            )?;
+            let (expected, found, advice) = (&it.expected, &it.found, it.what.advice());
+            writeln!(out, "{}: {}", it.what.as_str(), it.subject)?;
+            let more = format!("    expected {expected}, found {found}; {advice}");
+            writeln!(out, "{}", wrapped(&more, 4))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use shared::{
     clock,
     config::Env,
     db::dead_letter,
-    queue::Publisher,
+    queue::{Patience, Publisher},
     settings::{DatabaseSettings, QueueSettings},
 };
 use time::OffsetDateTime;
@@ -117,7 +117,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         } => show(&db, id, body, as_json).await,
         Command::Replay(action) => {
             let queue = QueueSettings::from_env(&env, &DatabaseSettings::from_env(&env)?)?;
-            let publisher = Publisher::open(&queue, &db, "worker dead replay")
+            let publisher = Publisher::open(&queue, &db, "worker dead replay", Patience::Wait)
                 .await
                 .context("AMQP_URL")?;
             act(&env, &db, &action, Some(&publisher)).await

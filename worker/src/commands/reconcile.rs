@@ -2,14 +2,17 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use shared::{clock, queue::Publisher};
+use shared::{
+    clock,
+    queue::{Patience, Publisher},
+};
 use time::OffsetDateTime;
 use worker::{
     config::Config,
     reconcile::{Cursor, Part, Reconcile},
 };
 
-use super::{ago, context, environment, json, line, progress};
+use super::{ago, context, counted, environment, json, line, progress};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -30,7 +33,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let publisher = if arguments.dry_run {
         None
     } else {
-        let opened = Publisher::open(&config.queue, &context.db, "worker reconcile").await;
+        let opened = Publisher::open(
+            &config.queue,
+            &context.db,
+            "worker reconcile",
+            Patience::Wait,
+        )
+        .await;
         Some(opened.context("AMQP_URL")?)
     };
     let since = arguments.since.unix_timestamp();
@@ -38,12 +47,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         started_at: clock::system(),
         sessions_since: since,
         events_since: since,
-        part: Part::Sessions { after: None },
+        part: Part::FIRST,
     };
     let mut run = Reconcile::new(&context, publisher.as_ref(), cursor);
     while run.next_page().await? {
-        let (sessions, events) = (run.report().sessions, run.report().undelivered_events);
-        progress(&format!("{sessions} sessions, {events} undelivered events"));
+        let report = run.report();
+        progress(&format!(
+            "{} sessions, {} refunds, {} disputes, {} events",
+            report.sessions, report.refunds, report.disputes, report.events
+        ));
     }
     progress("");
     let report = run.report();
@@ -51,17 +63,24 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         return json(report);
     }
     line(format!(
-        "{} sessions, of which {} not ours; {} undelivered events",
-        report.sessions, report.foreign_sessions, report.undelivered_events
+        "{} ({} not ours), {}, {}, {} looked at",
+        counted(report.sessions, "session"),
+        report.foreign_sessions,
+        counted(report.refunds, "refund"),
+        counted(report.disputes, "dispute"),
+        counted(report.events, "event"),
     ));
-    let verb = if arguments.dry_run {
-        "missing"
-    } else {
-        "missing and put on the queue"
-    };
     line(format!(
-        "{} sessions and {} events {verb}",
-        report.missing_sessions, report.missing_events
+        "{}, {}, {} and {} more {}",
+        counted(report.missing_sessions, "session"),
+        counted(report.missing_refunds, "refund"),
+        counted(report.missing_disputes, "dispute"),
+        counted(report.missing_events, "event"),
+        if arguments.dry_run {
+            "not as Stripe has them"
+        } else {
+            "not as Stripe has them: asking Stripe is put on the queue"
+        }
     ));
     Ok(())
 }

@@ -8,13 +8,17 @@ use shared::{
     clock,
     db::{
         checkout::{self, State},
-        job, outbox, recurring_job,
+        ignored_event, job, outbox, recurring_job,
     },
 };
 use time::{Duration, OffsetDateTime};
 
 use super::{Finding, chain};
-use crate::{audit::here, keep_reconciling};
+use crate::{
+    audit::here,
+    keep_reconciling,
+    words::{counted, moment},
+};
 
 /// Clocks further apart than this end holds too early or too late.
 const SKEW: f64 = 5.0;
@@ -22,16 +26,21 @@ const SKEW: f64 = 5.0;
 const RECONCILE_LATE: Duration = Duration::hours(1);
 /// A worker takes a message at once.
 const JOB_LATE: Duration = Duration::minutes(1);
-/// A hold or refund that nobody has looked at for so long is stuck.
+/// A hold or refund that was not looked at for so long is stuck.
 const STUCK: Duration = Duration::hours(1);
+/// What was left out longer ago has been seen to.
+const IGNORED_LATELY: Duration = Duration::days(7);
 
 /// Looks at clock, dead letters, refunds, holds and reconcile.
 pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
     let now = clock::system();
     let mut findings = Vec::new();
+    for found in [for_operators(db).await, ignored_events(db, now).await] {
+        let failed = |error: DbErr| vec![Finding::failed("database", chain(&error), "see the log")];
+        findings.extend(found.unwrap_or_else(failed));
+    }
     for found in [
         skew(db, now).await,
-        waiting(db).await,
         overdue_jobs(db, now).await,
         overdue_refunds(db, now).await,
         overdue_holds(db, now).await,
@@ -73,20 +82,75 @@ async fn skew(db: &DatabaseConnection, now: OffsetDateTime) -> Result<Option<Fin
     }))
 }
 
-async fn waiting(db: &DatabaseConnection) -> Result<Option<Finding>, DbErr> {
+/// What only an operator can end. Money or a message waits: that is a failure, not a remark.
+async fn for_operators(db: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
     let waiting = here::waiting(db).await?;
-    let detail = format!(
-        "{} dead letters, {} bookings that need attention",
-        waiting.dead_letters, waiting.needs_attention
-    );
-    Ok(Some(
-        if waiting.dead_letters == 0 && waiting.needs_attention == 0 {
-            Finding::ok("for people", detail)
+    let finding = |number, thing, check, remedy| {
+        let detail = counted(number, thing);
+        if number == 0 {
+            Finding::ok(check, detail)
         } else {
-            let remedy = "worker dead list; SELECT * FROM booking WHERE status = 'needs_attention'";
-            Finding::warning("for people", detail, remedy)
-        },
-    ))
+            Finding::failed(check, detail, remedy)
+        }
+    };
+    let mut findings = vec![
+        finding(
+            waiting.dead_letters,
+            "dead letter",
+            "dead letters",
+            "worker dead list says what to do about each",
+        ),
+        finding(
+            waiting.needs_attention,
+            "booking that needs attention",
+            "bookings",
+            "SELECT reference, reason FROM booking WHERE status = 'needs_attention'; then worker \
+             booking show REFERENCE",
+        ),
+    ];
+    if waiting.disputes_to_answer > 0 {
+        findings.push(Finding::warning(
+            "disputes",
+            format!(
+                "Stripe waits for an answer to {}",
+                counted(waiting.disputes_to_answer, "dispute")
+            ),
+            "answer in Stripe's dashboard, or the money is lost",
+        ));
+    }
+    if waiting.charged_back > 0 {
+        findings.push(Finding::warning(
+            "disputes",
+            format!(
+                "{} charged back",
+                counted(waiting.charged_back, "confirmed booking")
+            ),
+            "the bank took the whole payment: decide at the door whether the booking still counts",
+        ));
+    }
+    Ok(findings)
+}
+
+/// Authentic events that ingress left out.
+async fn ignored_events(
+    db: &DatabaseConnection,
+    now: OffsetDateTime,
+) -> Result<Vec<Finding>, DbErr> {
+    let rows = ignored_event::Entity::find().all(db).await?;
+    let recent = rows
+        .iter()
+        .filter(|row| row.last_at > now.saturating_sub(IGNORED_LATELY));
+    let finding = |row: &ignored_event::Model| {
+        let events = counted(u64::try_from(row.events).unwrap_or_default(), "event");
+        let (reason, id, at) = (&row.reason, &row.last_event_id, moment(row.last_at));
+        Finding::warning(
+            "left out",
+            format!("{events} {reason}, the last {id} at {at}"),
+            "is the endpoint at Stripe of this account and this mode? Events of connected accounts \
+             and of the other mode are not acted on",
+        )
+    };
+    Ok(recent.map(finding).collect())
 }
 
 /// Of the embedded queue; nothing is in its table where there is a broker.
@@ -100,7 +164,7 @@ async fn overdue_jobs(
         .count(db)
         .await?;
     Ok((overdue > 0).then(|| {
-        let detail = format!("{overdue} messages wait for over a minute, and nobody takes them");
+        let detail = format!("{} waiting for over a minute", counted(overdue, "message"));
         Finding::failed("queue", detail, super::START_A_WORKER)
     }))
 }
@@ -114,12 +178,28 @@ async fn overdue_refunds(
         .filter(outbox::Column::DueAt.lt(now.saturating_sub(STUCK)))
         .count(db)
         .await?;
-    Ok(Some(if overdue == 0 {
-        Finding::ok("refunds", "none overdue")
-    } else {
-        let detail = format!("{overdue} are due for over an hour");
-        Finding::failed("refunds", detail, "is a worker running, and Stripe up?")
-    }))
+    if overdue > 0 {
+        let detail = format!("{} due for over an hour", counted(overdue, "refund"));
+        let remedy = "is a worker running, and Stripe up?";
+        return Ok(Some(Finding::failed("refunds", detail, remedy)));
+    }
+    let refused = outbox::Entity::find()
+        .filter(outbox::Column::DoneAt.is_null())
+        .filter(outbox::Column::LastError.is_not_null())
+        .all(db)
+        .await?;
+    Ok(Some(
+        match refused.first().and_then(|row| row.last_error.as_deref()) {
+            None => Finding::ok("refunds", "none overdue"),
+            Some(code) => {
+                let number = u64::try_from(refused.len()).unwrap_or(u64::MAX);
+                let detail = format!("{} not made yet, one for {code}", counted(number, "refund"));
+                let remedy = "Stripe's balance may be too low, or a dispute open; it is tried again \
+                          for a day";
+                Finding::warning("refunds", detail, remedy)
+            }
+        },
+    ))
 }
 
 async fn overdue_holds(
@@ -134,7 +214,10 @@ async fn overdue_holds(
     Ok(Some(if overdue == 0 {
         Finding::ok("holds", "none overdue")
     } else {
-        let detail = format!("{overdue} ended over an hour ago and still have their seats");
+        let detail = format!(
+            "{} with seats, ended over an hour ago",
+            counted(overdue, "hold")
+        );
         Finding::failed("holds", detail, "is a worker running, and Stripe up?")
     }))
 }

@@ -1,10 +1,9 @@
 //! Does Stripe take our key, and does it post what we need?
 
 use shared::{
-    clock,
-    stripe_client::{StripeClient, WebhookEndpoint},
+    stripe_client::{Permission, StripeClient, WebhookEndpoint},
     stripe_error::StripeError,
-    stripe_event_type::HANDLED,
+    stripe_event_type::{HANDLED, of_snapshot},
 };
 
 use super::{Finding, chain};
@@ -25,7 +24,10 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             )];
         }
     };
-    if let Err(error) = client.probe().await {
+    // What the key may not is told below.
+    if let Err(error) = client.probe().await
+        && !matches!(error, StripeError::Forbidden { .. })
+    {
         return vec![Finding::failed("stripe", chain(&error), remedy(&error))];
     }
     let mode = if config.stripe.mode.livemode() {
@@ -33,34 +35,44 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     } else {
         "test"
     };
-    vec![
-        Finding::ok(
-            "stripe",
-            format!("answers, and takes the key of {mode} mode"),
-        ),
-        readable(
-            "list sessions",
-            client
-                .list_checkout_sessions(clock::system(), None)
-                .await
-                .err(),
-        ),
-        readable(
-            "list events",
-            client
-                .list_undelivered_events(clock::system(), None)
-                .await
-                .err(),
-        ),
-        endpoint(client.list_webhook_endpoints().await),
-    ]
+    let mut findings = vec![Finding::ok(
+        "stripe",
+        format!("answers, and takes the key of {mode} mode"),
+    )];
+    findings.extend(permissions(&client).await);
+    findings.push(endpoint(client.list_webhook_endpoints().await));
+    findings
 }
 
-fn readable(check: &'static str, error: Option<StripeError>) -> Finding {
-    match error {
-        None => Finding::ok(check, "the key may"),
-        Some(error) => Finding::failed(check, chain(&error), remedy(&error)),
+/// What the key has to be allowed, each asked for in a way that changes nothing.
+async fn permissions(client: &StripeClient) -> Vec<Finding> {
+    const CHECK: &str = "permissions";
+    let mut findings = Vec::new();
+    for permission in Permission::ALL {
+        let Err(error) = client.check_permission(permission).await else {
+            continue;
+        };
+        findings.push(match error {
+            StripeError::Forbidden { permission: rak } => {
+                let rak = rak.map_or(String::new(), |rak| format!(" ({rak})"));
+                let detail = format!("the key may not: {}{rak}", permission.name);
+                Finding::failed(
+                    CHECK,
+                    detail,
+                    "give it this permission in Stripe's dashboard",
+                )
+            }
+            error => {
+                let detail = format!("{}: {}", permission.name, chain(&error));
+                Finding::failed(CHECK, detail, remedy(&error))
+            }
+        });
     }
+    if findings.is_empty() {
+        let names = Permission::ALL.map(|it| it.name).join(", ");
+        findings.push(Finding::ok(CHECK, names));
+    }
+    findings
 }
 
 fn endpoint(endpoints: Result<Vec<WebhookEndpoint>, StripeError>) -> Finding {
@@ -87,7 +99,12 @@ fn endpoint(endpoints: Result<Vec<WebhookEndpoint>, StripeError>) -> Finding {
         let detail = format!("{} is {}", ours.url, ours.status);
         return Finding::failed(CHECK, detail, "enable it at Stripe, then worker reconcile");
     }
-    let gets = |kind: &str| ours.enabled_events.iter().any(|it| it == kind || it == "*");
+    let gets = |kind: &str| {
+        let enabled = ours.enabled_events.iter();
+        enabled
+            .map(String::as_str)
+            .any(|it| it == "*" || of_snapshot(it) == kind)
+    };
     let lacks: Vec<&str> = HANDLED.into_iter().filter(|kind| !gets(kind)).collect();
     if lacks.is_empty() {
         Finding::ok(
@@ -102,9 +119,7 @@ fn endpoint(endpoints: Result<Vec<WebhookEndpoint>, StripeError>) -> Finding {
 
 fn remedy(error: &StripeError) -> &'static str {
     match error {
-        StripeError::Unauthorized => {
-            "STRIPE_SECRET_KEY is not valid or may not; see the README for what it needs"
-        }
+        StripeError::Unauthorized => "STRIPE_SECRET_KEY is not valid: was it rolled or revoked?",
         _ => "see https://status.stripe.com and STRIPE_API_BASE",
     }
 }

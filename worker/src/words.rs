@@ -1,0 +1,81 @@
+//! Numbers and times as operators read them, the same in every command.
+
+use time::{OffsetDateTime, UtcOffset, macros::format_description};
+
+/// How wide a terminal may be taken to be.
+pub const WIDTH: usize = 80;
+
+/// A number of things: `1 dead letter`, `2 dead letters`.
+#[must_use]
+pub fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// A moment in UTC, to the second.
+#[must_use]
+pub fn moment(time: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    time.to_offset(UtcOffset::UTC)
+        .format(format)
+        .unwrap_or_default()
+}
+
+/// `text` in lines of at most [`WIDTH`] characters, but for words that are longer.
+///
+/// - `indent`: columns that are free before each line but the first.
+#[must_use]
+pub fn wrapped(text: &str, indent: usize) -> String {
+    let mut out = String::new();
+    let mut used: usize = 0;
+    for (index, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        let end = used.saturating_add(length).saturating_add(1);
+        if index > 0 && end > WIDTH && !word.is_empty() {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if index > 0 {
+            out.push(' ');
+            used = used.saturating_add(1);
+        }
+        out.push_str(word);
+        used = used.saturating_add(length);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one_and_more_are_more() {
+        assert_eq!(counted(1, "seat"), "1 seat");
+        assert_eq!(counted(0, "seat"), "0 seats");
+        assert_eq!(counted(2, "dead letter"), "2 dead letters");
+    }
+
+    #[test]
+    fn a_moment_is_told_in_utc() {
+        let moment_ = time::macros::datetime!(2027-05-01 12:00:00.5 +2);
+
+        assert_eq!(moment(moment_), "2027-05-01 10:00:00Z");
+    }
+
+    #[test]
+    fn long_text_goes_on_below_its_beginning() {
+        let text = format!("{}{}", "name      ", "word ".repeat(30));
+
+        let lines = wrapped(text.trim_end(), 10);
+
+        assert!(lines.lines().all(|line| line.len() <= WIDTH), "{lines}");
+        assert!(
+            lines
+                .lines()
+                .skip(1)
+                .all(|line| line.starts_with("          word"))
+        );
+        assert_eq!(lines.matches("word").count(), 30);
+    }
+}
