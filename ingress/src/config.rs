@@ -3,11 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
 use shared::{
     config::{ConfigError, Env},
     http_address::{http_origin, http_url},
-    settings::{DatabaseSettings, QueueSettings, StripeSettings},
+    settings::{DatabaseSettings, EndpointSecrets, QueueSettings, StripeSettings},
 };
 
 /// Everything ingress reads from the environment.
@@ -71,7 +70,7 @@ impl Config {
                 .collect::<Result<_, _>>()?,
             orders_per_minute: env.number_in("ORDERS_PER_MINUTE", 30, 0..=10_000)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
-            // Stripe lets a session live for 30 minutes to 24 hours.
+            // Stripe lets a session live for 30 minutes to 24 hours; see `create_checkout_session`.
             hold: time::Duration::minutes(env.number_in("HOLD_MINUTES", 30, 30..=1439)?),
             queue: QueueSettings::from_env(env, &database)?,
             stripe: StripeSettings::from_env(env)?,
@@ -87,42 +86,6 @@ fn trusted_proxy(text: &str) -> Result<IpNet, ConfigError> {
         let expected = "expected addresses or networks such as 10.0.0.0/8, separated by commas";
         ConfigError::new("TRUSTED_PROXIES", expected)
     })
-}
-
-/// The secrets of our webhook endpoint: one, or the old and the new while it is rotated.
-#[derive(Debug, Clone)]
-pub struct EndpointSecrets(Vec<SecretString>);
-
-impl EndpointSecrets {
-    /// Reads `STRIPE_WEBHOOK_SECRET`. An empty or short secret is refused: a signature made
-    /// with it would prove nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] if there is none or one is not `whsec_…`.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        const VARIABLE: &str = "STRIPE_WEBHOOK_SECRET";
-        const EXPECTED: &str = "whsec_… as Stripe shows it, or several separated by commas";
-        let text = env.required(VARIABLE, EXPECTED)?;
-        let secrets: Vec<_> = text.split(',').map(str::trim).collect();
-        let plausible = |secret: &&str| {
-            secret
-                .strip_prefix("whsec_")
-                .is_some_and(|random| random.len() >= 5)
-        };
-        if !secrets.iter().all(plausible) {
-            return Err(ConfigError::new(VARIABLE, format!("expected {EXPECTED}")));
-        }
-        if secrets.len() > 4 {
-            return Err(ConfigError::new(VARIABLE, "expected at most 4 secrets"));
-        }
-        Ok(Self(secrets.into_iter().map(SecretString::from).collect()))
-    }
-
-    /// The secrets, to check a signature with.
-    pub fn expose(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(ExposeSecret::expose_secret)
-    }
 }
 
 #[cfg(test)]

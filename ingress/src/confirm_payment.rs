@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use crate::{
     Ingress,
     error::ApiError,
-    payment_status::{Booking, CheckoutView, Payment, PaymentStatus},
+    payment_status::{Booking, CheckoutView, Ordered, Payment, PaymentStatus},
     problem::Problem,
     request_json::RequestJson,
 };
@@ -41,6 +41,7 @@ pub struct ConfirmPayment {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PaymentConfirmation {
     status: PaymentStatus,
+    order: Ordered,
     /// Once it is paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     booking: Option<Booking>,
@@ -163,6 +164,7 @@ impl PaymentConfirmation {
         metrics::confirm(status.as_str());
         Self {
             status,
+            order: view.order(),
             booking: view.booking(),
             payment: view.payment(),
             retry_after_ms: retry_after_ms(status),

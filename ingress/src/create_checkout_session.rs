@@ -1,24 +1,21 @@
 //! `POST /api/create-checkout-session`
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use axum::{
     Extension, Json,
     extract::{ConnectInfo, State as AppState},
     http::{HeaderMap, StatusCode},
 };
-use sea_orm::EntityTrait;
 use serde::Serialize;
 use shared::{
     db::{checkout, offering},
     failpoint,
     stripe_client::NewCheckoutSession,
-    stripe_error::StripeError,
 };
 use time::OffsetDateTime;
 use tracing::Instrument;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     Ingress,
@@ -27,14 +24,18 @@ use crate::{
     hold_seats::{self, NewHold},
     order::Order,
     problem::Problem,
+    refusal,
     replace_session::end_replaced,
     request_json::RequestJson,
 };
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
-/// How long a request waits for another one with its key: 10 s in all.
-const LOOKS: u32 = 50;
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// The shortest life of a session at Stripe is 30 minutes by its clock, the longest 24 hours. Two
+/// minutes at either end are for clocks that differ and for slow answers.
+///
+/// Source: <https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at>
+pub const SHORTEST_SESSION: time::Duration = time::Duration::minutes(32);
+pub const LONGEST_SESSION: time::Duration = time::Duration::minutes(24 * 60 - 2);
 
 /// Where the buyer pays.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,12 +68,12 @@ pub struct CreatedCheckoutSession {
         (status = 201, description = "Seats are held until expires_at", body = CreatedCheckoutSession),
         (status = 400, description = "malformed_request, malformed_idempotency_key", body = Problem),
         (status = 404, description = "slot_not_found", body = Problem),
-        (status = 409, description = "slot_full, slot_closed, checkout_completed, checkout_conflict", body = Problem),
+        (status = 409, description = "slot_full, slot_closed, offering_unavailable, checkout_completed, checkout_conflict", body = Problem),
         (status = 413, description = "payload_too_large", body = Problem),
         (status = 415, description = "unsupported_media_type", body = Problem),
         (status = 422, description = "validation_failed, idempotency_key_reused", body = Problem),
         (status = 429, description = "too_many_orders; Retry-After says when to order again", body = Problem),
-        (status = 502, description = "stripe_unavailable; no more seats are held than before", body = Problem),
+        (status = 502, description = "stripe_unavailable, stripe_refused; no more seats are held than before", body = Problem),
         (status = 503, description = "database_unavailable", body = Problem),
     )
 )]
@@ -136,7 +137,10 @@ async fn open_session(
         unit_amount: hold_seats::held_unit_amount(&checkout)?,
         quantity: u32::try_from(checkout.quantity).unwrap_or_default(),
         customer_email: checkout.customer_email.clone(),
-        expires_at: checkout.expires_at,
+        // Later than the end of the hold, if the slot begins before a session can end.
+        expires_at: checkout
+            .expires_at
+            .max(checkout.created_at.saturating_add(SHORTEST_SESSION)),
         success_url: format!(
             "{}/payment-success?session_id={{CHECKOUT_SESSION_ID}}",
             app.config.public_url
@@ -149,32 +153,12 @@ async fn open_session(
             tracing::info!(checkout.id = %checkout.id, checkout_session.id = %session.id, "Seats held");
             hold_seats::attach_session(&app.db, checkout.id, &session).await
         }
-        // Another request with the same Idempotency-Key is about to get the session.
-        Err(StripeError::InProgress) => session_of_another_request(app, checkout.id).await,
-        Err(error) => {
-            hold_seats::give_back(&app.db, checkout.id).await?;
-            Err(error.into())
-        }
+        Err(error) => match hold_seats::give_back(&app.db, checkout.id).await? {
+            // Another request with the same Idempotency-Key was answered.
+            Some(checkout) => Ok(checkout),
+            None => Err(refusal::of_session(error, offering)),
+        },
     }
-}
-
-/// Waits until the request that was first has stored its session.
-async fn session_of_another_request(
-    app: &Ingress,
-    checkout_id: Uuid,
-) -> Result<checkout::Model, ApiError> {
-    for _ in 0..LOOKS {
-        tokio::time::sleep(LOOK_INTERVAL).await;
-        let checkout = checkout::Entity::find_by_id(checkout_id)
-            .one(&app.db)
-            .await?;
-        match checkout {
-            Some(checkout) if checkout.session_id.is_some() => return Ok(checkout),
-            Some(checkout) if checkout.state.is_undecided() => {}
-            _ => break,
-        }
-    }
-    Err(ApiError::CheckoutConflict)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

@@ -4,9 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use sea_orm::DbErr;
-use shared::{queue::PublishError, stripe_error::StripeError};
+use shared::{
+    db::offering::NotForSale, queue::PublishError, stripe_error::StripeError,
+    stripe_signature::SignatureError,
+};
 
-use crate::{problem::FieldError, stripe_signature::SignatureError};
+use crate::problem::FieldError;
 
 /// Everything a handler can fail with. The variant names the cause for us; the client gets
 /// a stable code and words of our own, never internal text.
@@ -44,8 +47,12 @@ pub enum ApiError {
     Signature(#[from] SignatureError),
     #[error("webhook payload is not an event")]
     MalformedEvent(#[source] serde_json::Error),
+    #[error("offering cannot be sold as it is")]
+    OfferingUnavailable,
     #[error("could not create a Checkout Session")]
     Stripe(#[from] StripeError),
+    #[error("Stripe refuses the Checkout Session for good: {0}")]
+    StripeRefused(&'static str, #[source] StripeError),
     #[error("could not publish")]
     Queue(#[from] PublishError),
     #[error("could not use the database")]
@@ -58,6 +65,14 @@ pub enum ApiError {
     NotFound,
     #[error("method not allowed")]
     MethodNotAllowed,
+}
+
+impl From<NotForSale> for ApiError {
+    fn from(error: NotForSale) -> Self {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "An offering cannot be sold; see worker doctor");
+        Self::OfferingUnavailable
+    }
 }
 
 impl From<DbErr> for ApiError {
@@ -176,6 +191,19 @@ impl ApiError {
                 "stripe_unavailable",
                 "Stripe is unavailable",
                 "Stripe did not open a checkout. No more seats are held than before; try again.",
+            ),
+            Self::StripeRefused(..) => (
+                S::BAD_GATEWAY,
+                "stripe_refused",
+                "Stripe refused the order",
+                "Stripe does not open a checkout for this order. Trying again does not help; the \
+                 shop has been told why.",
+            ),
+            Self::OfferingUnavailable => (
+                S::CONFLICT,
+                "offering_unavailable",
+                "Offering is unavailable",
+                "This offering cannot be sold at the moment.",
             ),
             Self::Queue(_) => (
                 S::SERVICE_UNAVAILABLE,

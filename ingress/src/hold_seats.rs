@@ -13,14 +13,14 @@ use shared::{
         offering, slot,
     },
     failpoint,
-    money::Amount,
+    money::{Amount, NotChargeable},
     stripe_client::CreatedCheckoutSession,
     stripe_id::CheckoutSessionId,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{error::ApiError, problem::FieldError};
+use crate::{error::ApiError, problem::FieldError, refusal};
 
 /// A hold to make.
 #[derive(Debug)]
@@ -63,13 +63,13 @@ pub async fn hold_seats(
     if slot.starts_at <= now {
         return Err(ApiError::SlotClosed);
     }
-    let Some(checkout) = insert(&tx, hold, &offering, now).await? else {
+    let Some(checkout) = insert(&tx, hold, &slot, &offering, now).await? else {
         // The same key won a race: its hold is committed now.
         drop(tx);
         let existing = earlier(db, hold, now).await?;
         return Ok((existing.ok_or(ApiError::CheckoutConflict)?, offering));
     };
-    if !checkout::take_seats(&tx, &checkout).await? {
+    if !checkout::take_seats(&tx, &checkout, now).await? {
         return Err(ApiError::SlotFull);
     }
     failpoint::crash_at("hold_before_commit");
@@ -140,12 +140,18 @@ async fn slot_and_offering(
 async fn insert(
     tx: &impl ConnectionTrait,
     hold: &NewHold,
+    slot: &slot::Model,
     offering: &offering::Model,
     now: OffsetDateTime,
 ) -> Result<Option<checkout::Model>, ApiError> {
-    let total = unit_amount(offering)?
-        .checked_mul(hold.quantity)
-        .ok_or_else(too_many)?;
+    let price = offering.price()?;
+    let total = price.checked_mul(hold.quantity).ok_or_else(too_many)?;
+    total.check_chargeable().map_err(|reason| match reason {
+        NotChargeable::TooSmall(_) => refusal::too_small(),
+        NotChargeable::TooLarge => too_many(),
+        // Of a price in order, no multiple has these.
+        NotChargeable::Negative | NotChargeable::Step(_) => ApiError::OfferingUnavailable,
+    })?;
     let checkout = checkout::Model {
         id: hold.id,
         slot_id: hold.slot_id,
@@ -162,7 +168,8 @@ async fn insert(
         request_hash: Some(hold.request_hash.clone()),
         intent: hold.intent(),
         created_at: now,
-        expires_at: hold.expires_at,
+        // A hold ends at the latest when the slot begins: a payment after that comes too late.
+        expires_at: hold.expires_at.min(slot.starts_at.truncate_to_second()),
         confirm_enqueued_at: None,
         stripe_checked_at: None,
     };
@@ -202,20 +209,30 @@ pub async fn attach_session(
 
 /// Frees the seats of a hold that got no session, and its `Idempotency-Key`, so that the
 /// buyer can simply try again.
-pub async fn give_back(db: &DatabaseConnection, checkout_id: Uuid) -> Result<(), DbErr> {
+///
+/// Returns the checkout if it has a session that can be paid: another request with the same key
+/// may have got it meanwhile.
+pub async fn give_back(
+    db: &DatabaseConnection,
+    checkout_id: Uuid,
+) -> Result<Option<checkout::Model>, DbErr> {
     let tx = db::begin(db).await?;
-    // Another request with the same key may have got the session meanwhile.
-    let without_session = checkout::Entity::find_by_id(checkout_id)
-        .filter(checkout::Column::SessionId.is_null())
+    let checkout = checkout::Entity::find_by_id(checkout_id)
         .lock_exclusive()
         .one(&tx)
         .await?;
-    if let Some(mut checkout) = without_session {
-        checkout::advance(&tx, &mut checkout, State::Abandoned).await?;
-        checkout::free_seats(&tx, &checkout).await?;
-        forget_key(&tx, checkout_id).await?;
+    let Some(mut checkout) = checkout else {
+        return Ok(None);
+    };
+    if checkout.session_id.is_some() {
+        let open = checkout.state == State::Open && checkout.checkout_url.is_some();
+        return Ok(open.then_some(checkout));
     }
-    tx.commit().await
+    checkout::advance(&tx, &mut checkout, State::Abandoned).await?;
+    checkout::free_seats(&tx, &checkout).await?;
+    forget_key(&tx, checkout_id).await?;
+    tx.commit().await?;
+    Ok(None)
 }
 
 /// The price of one seat, when the seats were held.
@@ -230,19 +247,9 @@ pub fn held_unit_amount(checkout: &checkout::Model) -> Result<Amount, DbErr> {
     })
 }
 
-/// The price of one seat now.
-fn unit_amount(offering: &offering::Model) -> Result<Amount, DbErr> {
-    Ok(Amount {
-        minor_units: offering.unit_amount_minor_units,
-        currency: offering.currency.parse().map_err(|_| {
-            DbErr::Custom(format!("offering {} has a malformed currency", offering.id))
-        })?,
-    })
-}
-
-fn too_many() -> ApiError {
+pub fn too_many() -> ApiError {
     ApiError::Validation(vec![FieldError {
         field: "quantity",
-        message: "So many seats have no price.",
+        message: "So many seats cost more than can be paid at once. Choose fewer.",
     }])
 }

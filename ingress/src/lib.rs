@@ -18,18 +18,18 @@ mod order_limit;
 mod pages;
 mod payment_status;
 mod problem;
+mod refusal;
 mod replace_session;
 mod request_json;
 mod router;
 mod stripe_event;
-pub mod stripe_signature;
 mod stripe_webhook;
 
 use std::sync::Arc;
 
 use axum::Router;
 use sea_orm::DatabaseConnection;
-use shared::{admin::Readiness, clock::Clock, queue::Publisher, stripe_client::StripeClient};
+use shared::{admin::Readiness, clock::Clock, db, queue::Publisher, stripe_client::StripeClient};
 
 use crate::{
     config::Config, confirm_reads::ConfirmReads, confirm_waiters::ConfirmWaiters,
@@ -84,7 +84,7 @@ impl Ingress {
         Readiness::default()
             .with("database", move || {
                 let db = db.clone();
-                async move { db.ping().await.is_ok() }
+                async move { db::check_schema(&db).await.is_ok() }
             })
             .with("queue", move || {
                 let publisher = publisher.clone();

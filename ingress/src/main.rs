@@ -6,8 +6,13 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use ingress::{Ingress, config::Config};
 use shared::{
-    admin, clock, config::Env, db, http_server, queue::Publisher, shutdown,
-    stripe_client::StripeClient, telemetry,
+    admin, clock,
+    config::Env,
+    db, http_server,
+    queue::{Patience, Publisher},
+    shutdown,
+    stripe_client::StripeClient,
+    telemetry,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -39,27 +44,52 @@ async fn run(command: Command) -> anyhow::Result<()> {
     let env = Env::from_process();
     telemetry::init(&env, "info")?;
     let config = Config::from_env(&env)?;
-    let (listen_addr, admin_addr) = (config.listen_addr, config.admin_addr);
+    if command == Command::Check {
+        return check(&config).await;
+    }
+    let shutdown = shutdown::on_signal()?;
+    match shutdown.run_until_cancelled(connect(config)).await {
+        Some(connected) => serve(connected?, shutdown).await,
+        // Asked to stop before there was anything to serve.
+        None => Ok(()),
+    }
+}
 
+async fn check(config: &Config) -> anyhow::Result<()> {
     let db = db::connect(&config.database)
         .await
         .context("DATABASE_URL")?;
-    let publisher = Publisher::open(&config.queue, &db, "ingress")
+    Publisher::open(&config.queue, &db, "ingress", Patience::Wait)
+        .await
+        .context("AMQP_URL")?;
+    StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?;
+    tracing::info!("Configuration, database and queue are in order");
+    Ok(())
+}
+
+/// Webhooks need the queue alone: a database that is down is no reason not to take them.
+async fn connect(config: Config) -> anyhow::Result<(Ingress, TcpListener, TcpListener)> {
+    let db = db::open(&config.database).await.context("DATABASE_URL")?;
+    let publisher = Publisher::open(&config.queue, &db, "ingress", Patience::GoOn)
         .await
         .context("AMQP_URL")?;
     let stripe = StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?;
-    if command == Command::Check {
-        tracing::info!("Configuration, database and queue are in order");
-        return Ok(());
-    }
-
-    let shutdown = shutdown::on_signal()?;
-    let listener = TcpListener::bind(listen_addr)
+    let listener = TcpListener::bind(config.listen_addr)
         .await
         .context("LISTEN_ADDR")?;
-    let admin_listener = TcpListener::bind(admin_addr).await.context("ADMIN_ADDR")?;
+    let admin_listener = TcpListener::bind(config.admin_addr)
+        .await
+        .context("ADMIN_ADDR")?;
     let ingress = Ingress::new(config, db, publisher, stripe, clock::system);
-    tracing::info!(listen_addr = %listener.local_addr()?, %admin_addr, "Serving");
+    Ok((ingress, listener, admin_listener))
+}
+
+async fn serve(
+    (ingress, listener, admin_listener): (Ingress, TcpListener, TcpListener),
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let (listen_addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
+    tracing::info!(%listen_addr, %admin_addr, "Serving");
     let probes = admin::router(ingress.readiness().until(&shutdown));
     // Probes are answered until the last request is.
     let done = CancellationToken::new();

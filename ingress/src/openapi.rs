@@ -15,6 +15,7 @@ use crate::{confirm_payment, create_checkout_session, offerings, stripe_webhook}
     ),
     paths(
         offerings::offerings,
+        offerings::more_slots,
         create_checkout_session::create_checkout_session,
         confirm_payment::confirm_payment,
         stripe_webhook::stripe_webhook,

@@ -3,20 +3,23 @@
 use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use shared::stripe_id::CheckoutSessionId;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{error::ApiError, hold_seats::NewHold, problem::FieldError};
+use crate::{
+    create_checkout_session::LONGEST_SESSION, error::ApiError, hold_seats::NewHold,
+    problem::FieldError,
+};
 
 /// Seats one buyer can take at once.
 const MAX_QUANTITY: i64 = 20;
 const MAX_NAME_CHARS: usize = 200;
 /// What to book, and for whom. A price is not part of it: the shop knows its prices.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)] // "qty": 2 must not quietly become one seat
 pub struct Order {
     /// From `GET /api/offerings`.
@@ -29,13 +32,13 @@ pub struct Order {
     customer: Option<Customer>,
     /// The Checkout Session of an earlier order that this one takes the place of: if it is
     /// still open it is ended, and its seats are free before these are held.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     #[schema(example = "cs_test_a1B2c3")]
     replaces: Option<String>,
 }
 
 /// Who books.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Customer {
     #[schema(required, example = "Ada Lovelace")]
@@ -47,7 +50,7 @@ pub struct Customer {
 impl Order {
     /// Checks every field, so that a form can mark all that are wrong at once.
     pub fn into_hold(
-        mut self,
+        self,
         idempotency_key: Option<String>,
         now: OffsetDateTime,
         hold: time::Duration,
@@ -55,10 +58,7 @@ impl Order {
         let mut errors = Vec::new();
         let mut wrong = |field, message| errors.push(FieldError { field, message });
 
-        // Once it is replaced the same order has nothing to replace any more.
-        let replaces = self.replaces.take();
-        let replaces = replaces.as_deref().map(CheckoutSessionId::from_str);
-        let request_hash = request_hash(&self);
+        let replaces = self.replaces.as_deref().map(CheckoutSessionId::from_str);
         if let Some(Err(_)) = replaces {
             wrong("replaces", "This is not the id of a Checkout Session.");
         }
@@ -74,14 +74,19 @@ impl Order {
         }
         let (name, email) = self.customer.map_or((None, None), |it| (it.name, it.email));
         let name = name.unwrap_or_default().trim().to_owned();
-        if name.is_empty() {
+        if !is_legible(&name) {
             wrong("customer.name", "Tell us your name.");
-        } else if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        } else if name.chars().count() > MAX_NAME_CHARS || name.chars().any(spoils_a_line) {
             wrong("customer.name", "Use at most 200 characters, in one line.");
         }
         let email = email.unwrap_or_default().trim().to_owned();
         if email.is_empty() {
             wrong("customer.email", "Tell us your e-mail address.");
+        } else if !email.is_ascii() {
+            wrong(
+                "customer.email",
+                "Use an e-mail address without accents or other special letters.",
+            );
         } else if !is_email(&email) {
             wrong(
                 "customer.email",
@@ -92,18 +97,14 @@ impl Order {
         match (errors.is_empty(), slot_id) {
             (true, Some(Ok(slot_id))) => Ok(NewHold {
                 id: Uuid::now_v7(),
+                request_hash: request_hash(slot_id, quantity, &name, &email),
                 slot_id,
                 quantity,
                 customer_name: name,
                 customer_email: email,
                 idempotency_key,
-                request_hash,
                 replaces: replaces.and_then(Result::ok),
-                // One minute more than promised: Stripe refuses less than 30 minutes by its clock.
-                expires_at: now
-                    .truncate_to_second()
-                    .saturating_add(hold)
-                    .saturating_add(time::Duration::MINUTE),
+                expires_at: now.truncate_to_second().saturating_add(lasting(hold)),
             }),
             _ => Err(ApiError::Validation(errors)),
         }
@@ -119,15 +120,66 @@ fn is_email(text: &str) -> bool {
     EmailAddress::parse_with_options(text, options).is_ok()
 }
 
-/// Identifies the body that an `Idempotency-Key` was first used with, without keeping it.
-fn request_hash(order: &Order) -> String {
-    let canonical = serde_json::to_vec(order).unwrap_or_default();
+/// One minute more than promised, for the way to the buyer; and no longer than a session may live.
+fn lasting(hold: time::Duration) -> time::Duration {
+    hold.saturating_add(time::Duration::MINUTE)
+        .min(LONGEST_SESSION)
+}
+
+/// Whether a person could read it: it has a letter or digit that is seen.
+fn is_legible(name: &str) -> bool {
+    // Letters by Unicode's reckoning, and blank.
+    const FILLERS: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
+    name.chars()
+        .any(|it| it.is_alphanumeric() && !FILLERS.contains(&it))
+}
+
+/// Control characters, and those that turn the direction of what stands around them.
+fn spoils_a_line(it: char) -> bool {
+    it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Identifies the order that an `Idempotency-Key` was first used with, without keeping it. What
+/// is left out or padded with spaces is the same order; what it replaces is not part of it, since
+/// once that is replaced the same order has nothing to replace any more.
+fn request_hash(slot_id: Uuid, quantity: i64, name: &str, email: &str) -> String {
+    let canonical = format!("{slot_id}\n{quantity}\n{name}\n{email}");
     hex::encode(Sha256::digest(canonical))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::create_checkout_session::SHORTEST_SESSION;
+
+    #[test]
+    fn a_name_can_be_read() {
+        for good in ["Ada", "李", "O'Brien-Ñandú", "नमस्ते", "7"] {
+            assert!(is_legible(good), "{good}");
+        }
+        for blank in [
+            "",
+            " ",
+            "\u{200b}",
+            "\u{202e}\u{feff}",
+            "\u{3164}",
+            "—",
+            "\u{ad}",
+        ] {
+            assert!(!is_legible(blank), "{blank:?}");
+        }
+        assert!("Ada\u{202e}".chars().any(spoils_a_line));
+        assert!(!"Ada 李".chars().any(spoils_a_line));
+    }
+
+    #[test]
+    fn any_hold_fits_between_the_ends_of_a_session_with_clocks_a_minute_apart() {
+        let minute = time::Duration::MINUTE;
+        for hold in [30, 31, 60, 1438, 1439].map(time::Duration::minutes) {
+            let life = lasting(hold).max(SHORTEST_SESSION);
+            assert!(life - minute >= minute * 30 && life + minute <= minute * 1440);
+        }
+    }
 
     #[test]
     fn an_email_has_a_mailbox_and_a_domain_of_the_internet() {

@@ -94,12 +94,32 @@ pub struct Payment {
     status: &'static str,
 }
 
+/// What the buyer ordered.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Ordered {
+    offering: String,
+    #[serde(with = "time::serde::rfc3339")]
+    starts_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    ends_at: OffsetDateTime,
+    quantity: i32,
+    /// What is or was to pay, in the currency's minor unit.
+    #[schema(example = 9800)]
+    amount_total: i64,
+    /// ISO 4217, lower case.
+    #[schema(example = "eur")]
+    currency: String,
+}
+
 /// A checkout with what came of it: one row of one query.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct CheckoutView {
     pub session_id: String,
     state: State,
     stripe_checked_at: Option<OffsetDateTime>,
+    quantity: i32,
+    amount_minor_units: i64,
+    currency: String,
     offering: String,
     starts_at: OffsetDateTime,
     ends_at: OffsetDateTime,
@@ -126,6 +146,9 @@ pub async fn read(
             checkout::Column::SessionId,
             checkout::Column::State,
             checkout::Column::StripeCheckedAt,
+            checkout::Column::Quantity,
+            checkout::Column::AmountMinorUnits,
+            checkout::Column::Currency,
         ])
         .column_as(offering::Column::Name, "offering")
         .columns([slot::Column::StartsAt, slot::Column::EndsAt])
@@ -172,6 +195,17 @@ impl CheckoutView {
             State::Open if fresh => PaymentStatus::AwaitingPayment,
             State::PaymentPending if fresh => PaymentStatus::PaymentPending,
             State::Open | State::PaymentPending => PaymentStatus::Processing,
+        }
+    }
+
+    pub fn order(&self) -> Ordered {
+        Ordered {
+            offering: self.offering.clone(),
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            quantity: self.quantity,
+            amount_total: self.amount_minor_units,
+            currency: self.currency.clone(),
         }
     }
 

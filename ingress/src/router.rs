@@ -19,8 +19,13 @@ use tower_http::{
 };
 
 use crate::{
-    Ingress, confirm_payment::confirm_payment, create_checkout_session::create_checkout_session,
-    error::ApiError, offerings::offerings, openapi, pages, stripe_webhook::stripe_webhook,
+    Ingress,
+    confirm_payment::confirm_payment,
+    create_checkout_session::create_checkout_session,
+    error::ApiError,
+    offerings::{more_slots, offerings},
+    openapi, pages,
+    stripe_webhook::stripe_webhook,
 };
 
 /// Stripe's events are a few kilobytes; the largest stay far below.
@@ -38,6 +43,7 @@ pub fn router(app: Ingress) -> Router {
         .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT_BYTES));
     let api = Router::new()
         .route("/api/offerings", get(offerings))
+        .route("/api/offerings/{offering_id}/slots", get(more_slots))
         .route(
             "/api/create-checkout-session",
             post(create_checkout_session),

@@ -1,7 +1,14 @@
 //! What ingress reads of an event. Everything else is the worker's to read.
 
 use serde::Deserialize;
-use shared::stripe_event_type;
+use shared::{lenient, stripe_event_type};
+
+/// `object` of an event that brings along what it is about.
+const SNAPSHOT: &str = "event";
+/// `object` of an event that only names it.
+///
+/// Source: <https://docs.stripe.com/event-destinations#thin-events>
+const THIN: &str = "v2.core.event";
 
 /// The outside of an event.
 ///
@@ -10,25 +17,28 @@ use shared::stripe_event_type;
 pub struct Event {
     /// `evt_…`
     pub id: String,
-    /// `event`. A v2 thin event says `v2.core.event`.
-    #[serde(default)]
+    /// `event`. A thin event says `v2.core.event`.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub object: String,
     /// Such as `checkout.session.completed`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Whether real money moves.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub livemode: bool,
     /// The connected account it is about, if not our own.
     #[serde(default)]
     pub account: Option<String>,
+    /// The same in a thin event.
+    #[serde(default)]
+    pub context: Option<String>,
 }
 
 /// Why an authentic event is acknowledged and not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ignored {
-    /// Not an event of API v1.
-    NotASnapshotEvent,
+    /// Signed, and neither a snapshot event nor a thin one.
+    NotAnEvent,
     /// A type we do not act on.
     UnhandledType,
     /// About the account of somebody else.
@@ -41,11 +51,18 @@ impl Ignored {
     /// A stable code for logs and metrics.
     pub fn code(self) -> &'static str {
         match self {
-            Self::NotASnapshotEvent => "ignored_not_a_snapshot_event",
+            Self::NotAnEvent => "ignored_not_an_event",
             Self::UnhandledType => "ignored_unhandled_type",
             Self::ConnectedAccount => "ignored_connected_account",
             Self::OtherMode => "ignored_other_mode",
         }
+    }
+}
+
+impl Ignored {
+    /// Whether we would have acted on the event, had it been ours.
+    pub fn is_of_a_handled_type(self) -> bool {
+        matches!(self, Self::ConnectedAccount | Self::OtherMode)
     }
 }
 
@@ -57,16 +74,15 @@ impl Event {
 
     /// Whether the event is not for us, and why.
     pub fn ignored(&self, our_livemode: bool) -> Option<Ignored> {
-        if self.object != "event" {
-            return Some(Ignored::NotASnapshotEvent);
+        if !matches!(self.object.as_str(), SNAPSHOT | THIN) {
+            return Some(Ignored::NotAnEvent);
         }
-        if self.account.is_some() {
+        if !stripe_event_type::is_handled(&self.kind) {
+            return Some(Ignored::UnhandledType);
+        }
+        if self.account.is_some() || self.context.is_some() {
             return Some(Ignored::ConnectedAccount);
         }
-        if self.livemode != our_livemode {
-            return Some(Ignored::OtherMode);
-        }
-        let handled = stripe_event_type::HANDLED.contains(&self.kind.as_str());
-        (!handled).then_some(Ignored::UnhandledType)
+        (self.livemode != our_livemode).then_some(Ignored::OtherMode)
     }
 }

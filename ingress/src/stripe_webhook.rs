@@ -1,5 +1,7 @@
 //! `POST /api/payment/webhook`
 
+use std::time::Duration;
+
 use axum::{
     Extension, Json,
     body::Bytes,
@@ -7,16 +9,26 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde::{Serialize, de::Error};
-use shared::{failpoint, message::Envelope, metrics, queue::Lane, traceparent::Traceparent};
+use shared::{
+    db::ignored_event,
+    failpoint,
+    message::Envelope,
+    metrics,
+    queue::Lane,
+    stripe_signature::{self, SignatureError},
+    traceparent::Traceparent,
+};
 use utoipa::ToSchema;
 
 use crate::{
     Ingress,
     error::ApiError,
     problem::Problem,
-    stripe_event::Event,
-    stripe_signature::{self, SignatureError},
+    stripe_event::{Event, Ignored},
 };
+
+/// For the note about an event that is left out.
+const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The answer to an event that is safe with us.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,21 +79,21 @@ async fn take(
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
         _ => ApiError::MalformedRequest,
     })?;
-    let header = signature_header(headers)?;
+    let signature = signature_header(headers)?;
     let now = (app.clock)();
     let secrets = app.config.endpoint_secrets.expose();
-    stripe_signature::verify(&body, header, secrets, now.unix_timestamp())?;
+    stripe_signature::verify(&body, &signature, secrets, now.unix_timestamp())?;
 
     let event: Event = serde_json::from_slice(&body).map_err(ApiError::MalformedEvent)?;
-    if let Some(reason) = event.ignored(app.config.stripe.mode.livemode()) {
-        tracing::info!(event.id, event.type = event.kind, reason = reason.code(), "Event ignored");
-        return Ok(reason.code());
-    }
     if !event.has_plausible_id() {
         let problem = serde_json::Error::custom("its id is none of Stripe's");
         return Err(ApiError::MalformedEvent(problem));
     }
-    let message = Envelope::stripe_event(&event.id, body, now, traceparent);
+    if let Some(reason) = event.ignored(app.config.stripe.mode.livemode()) {
+        note_ignored(app, &event, reason).await;
+        return Ok(reason.code());
+    }
+    let message = Envelope::stripe_event(&event.id, body, &signature, now, traceparent);
     failpoint::crash_at("webhook_before_publish");
     app.publisher.publish(Lane::Events, &message).await?;
     failpoint::crash_at("webhook_after_publish");
@@ -89,11 +101,31 @@ async fn take(
     Ok("queued")
 }
 
-fn signature_header(headers: &HeaderMap) -> Result<&str, SignatureError> {
-    let mut values = headers.get_all("Stripe-Signature").iter();
-    let value = values.next().ok_or(SignatureError::NotSigned)?;
-    if values.next().is_some() {
-        return Err(SignatureError::InvalidHeader);
+/// An event of a type we act on is not forgotten without a word: `worker doctor` tells of it.
+async fn note_ignored(app: &Ingress, event: &Event, reason: Ignored) {
+    let (code, now) = (reason.code(), (app.clock)());
+    if reason.is_of_a_handled_type() {
+        tracing::warn!(event.id, event.type = event.kind, reason = code, "Event left out");
+        let noted = ignored_event::count(&app.db, code, &event.id, now);
+        // Stripe waits, and the metric counts as well.
+        if !matches!(tokio::time::timeout(NOTE_TIMEOUT, noted).await, Ok(Ok(()))) {
+            tracing::warn!("Could not note the event that was left out");
+        }
+    } else {
+        tracing::info!(event.id, event.type = event.kind, reason = code, "Event ignored");
     }
-    value.to_str().map_err(|_| SignatureError::InvalidHeader)
+}
+
+/// Some proxies make one header line of each part: together they are the header.
+///
+/// Source: <https://www.rfc-editor.org/rfc/rfc9110#section-5.3>
+fn signature_header(headers: &HeaderMap) -> Result<String, SignatureError> {
+    let lines = headers.get_all("Stripe-Signature").iter();
+    let lines: Vec<&str> = lines
+        .map(|line| line.to_str().map_err(|_| SignatureError::InvalidHeader))
+        .collect::<Result<_, _>>()?;
+    if lines.is_empty() {
+        return Err(SignatureError::NotSigned);
+    }
+    Ok(lines.join(","))
 }
