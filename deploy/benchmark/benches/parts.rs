@@ -10,8 +10,10 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event::{Names, SECRET, Template, signature};
-use ingress::stripe_signature;
-use shared::{clock, message::Envelope, stripe_id::Mode, traceparent::Traceparent};
+use shared::{
+    clock, config::Env, message::Envelope, settings::EndpointSecrets, stripe_id::Mode,
+    stripe_signature, traceparent::Traceparent,
+};
 use worker::stripe_event;
 
 fn parts(criterion: &mut Criterion) {
@@ -29,11 +31,15 @@ fn parts(criterion: &mut Criterion) {
         });
     });
     let trace = Traceparent::new();
-    let envelope = || Envelope::stripe_event("evt_1", bytes.clone(), now, &trace);
+    let envelope = || Envelope::stripe_event("evt_1", bytes.clone(), &header, now, &trace);
     group.bench_function("make the message", |bencher| bencher.iter(envelope));
     let message = envelope();
-    group.bench_function("read what it says", |bencher| {
-        bencher.iter(|| stripe_event::session_said(Mode::Test, black_box(&message)).unwrap());
+    let secret = ("STRIPE_WEBHOOK_SECRET".to_owned(), SECRET.to_owned());
+    let secrets = EndpointSecrets::from_env(&Env::from_iter([secret])).unwrap();
+    group.bench_function("check and read what it says", |bencher| {
+        bencher.iter(|| {
+            stripe_event::session_said(Mode::Test, &secrets, black_box(&message)).unwrap()
+        });
     });
     group.finish();
 }

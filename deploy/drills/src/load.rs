@@ -13,14 +13,17 @@ use rand::{SeedableRng, rngs::StdRng};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use crate::{buyer::Buyer, world::World};
+use crate::{
+    buyer::{Buyer, Plan},
+    world::World,
+};
 
 /// Buyers who come for as long as a drill needs them.
 pub struct Load {
     seed: u64,
     at_least: usize,
     at_once: usize,
-    only: Option<crate::buyer::Plan>,
+    only: Vec<Plan>,
     paid_at: Mutex<HashMap<String, OffsetDateTime>>,
 }
 
@@ -31,15 +34,15 @@ impl Load {
             seed,
             at_least,
             at_once: 16,
-            only: None,
+            only: Vec::new(),
             paid_at: Mutex::default(),
         }
     }
 
-    /// All of them do the same.
-    pub fn only(self, plan: crate::buyer::Plan) -> Self {
+    /// They do nothing but these, one after the other.
+    pub fn only(self, plans: &[Plan]) -> Self {
         Self {
-            only: Some(plan),
+            only: plans.to_vec(),
             ..self
         }
     }
@@ -59,10 +62,11 @@ impl Load {
                 if number >= self.at_least && enough.is_cancelled() {
                     return anyhow::Ok(());
                 }
+                let only = self.only.iter().cycle().nth(number);
                 let number = u64::try_from(number)?;
                 let mut random = StdRng::seed_from_u64(self.seed ^ (number << 20));
                 let mut buyer = Buyer::random(&mut random, &world.slots);
-                buyer.plan = self.only.unwrap_or(buyer.plan);
+                buyer.plan = only.copied().unwrap_or(buyer.plan);
                 let (session, paid_at) = buyer.buy(world).await?;
                 if let Some(at) = paid_at {
                     let paid = self.paid_at.lock();

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, QueryFilter};
 use shared::db::{
     booking::{self, Status},
     checkout::{self, State},
-    dead_letter, outbox, payment, slot,
+    dead_letter, dispute, outbox, payment, refund, slot,
 };
-use stripe_sim::LedgerEntry;
+use stripe_sim::{LedgerEntry, LedgerItem};
 
 use crate::world::World;
 
@@ -69,6 +69,8 @@ pub async fn compare(world: &World, dead_letters: usize) -> anyhow::Result<Verdi
         row.checkout_id
     });
 
+    let refunds = refund::Entity::find().all(db).await?;
+    let disputes = dispute::Entity::find().all(db).await?;
     let mut verdict = Verdict {
         sessions: ledger.len(),
         ..Verdict::default()
@@ -86,6 +88,22 @@ pub async fn compare(world: &World, dead_letters: usize) -> anyhow::Result<Verdi
         let bookings = bookings.get(&id).map_or(&[][..], Vec::as_slice);
         judge(&mut verdict, entry, checkout, payments, bookings);
     }
+    let here = refunds.iter().map(|row| {
+        (
+            row.id.as_str(),
+            (row.status.to_value(), row.amount_minor_units),
+        )
+    });
+    let there = ledger.iter().flat_map(|entry| &entry.refunds);
+    later(&mut verdict, "refund", here.collect(), there);
+    let here = disputes.iter().map(|row| {
+        (
+            row.id.as_str(),
+            (row.status.to_value(), row.amount_minor_units),
+        )
+    });
+    let there = ledger.iter().flat_map(|entry| &entry.disputes);
+    later(&mut verdict, "dispute", here.collect(), there);
     seats(
         &mut verdict,
         &checkouts,
@@ -187,6 +205,29 @@ fn judge(
             "{:?} ({reason}), seats {}",
             booking.status, checkout.seats_held
         ));
+    }
+}
+
+/// What came after the payments: each refund and dispute, with its status and amount.
+fn later<'a>(
+    verdict: &mut Verdict,
+    what: &str,
+    mut here: HashMap<&str, (String, i64)>,
+    there: impl Iterator<Item = &'a LedgerItem>,
+) {
+    for item in there {
+        let found = here.remove(item.id.as_str());
+        let expected = (item.status.clone(), item.amount);
+        if found.as_ref() != Some(&expected) {
+            let id = &item.id;
+            let difference = format!("{what} {id}: {found:?} here, {expected:?} at Stripe");
+            verdict.unaccounted.push(difference);
+        }
+    }
+    for id in here.keys() {
+        verdict
+            .unaccounted
+            .push(format!("{what} {id} is unknown at Stripe"));
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use shared::{
     clock,
     db::{offering, slot},
-    queue::Publisher,
+    queue::{Patience, Publisher},
     settings::{DatabaseSettings, QueueSettings},
 };
 use stripe_sim::{Faults, StripeSim};
@@ -151,7 +151,20 @@ impl World {
         let env = self.variables.clone().into_iter().collect();
         let database = DatabaseSettings::from_env(&env)?;
         let queue = QueueSettings::from_env(&env, &database)?;
-        Ok(Publisher::open(&queue, &self.db, "drill").await?)
+        Ok(Publisher::open(&queue, &self.db, "drill", Patience::Wait).await?)
+    }
+
+    /// The same for larger messages than ours: with the largest frames the broker allows.
+    pub async fn wide_publisher(&self) -> anyhow::Result<Publisher> {
+        let mut variables = self.variables.clone();
+        if let Some(url) = variables.get_mut("AMQP_URL") {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}frame_max=131072"));
+        }
+        let env = variables.into_iter().collect();
+        let database = DatabaseSettings::from_env(&env)?;
+        let queue = QueueSettings::from_env(&env, &database)?;
+        Ok(Publisher::open(&queue, &self.db, "intruder", Patience::Wait).await?)
     }
 
     /// How this shop's messages travel.
@@ -179,12 +192,13 @@ impl Drop for World {
 }
 
 /// What happens every day: posts that are lost on the way and come again, or come twice, or in
-/// another order.
+/// another order, some of them thin.
 pub fn everyday_faults() -> Faults {
     Faults {
         lose_percent: 5,
         duplicate_percent: 10,
         reorder_within_ms: 50,
+        thin_percent: 20,
         ..Faults::default()
     }
 }

@@ -15,7 +15,7 @@ use shared::{
     admin, clock,
     config::Env,
     db, http_server,
-    queue::{ConsumerSource, Publisher},
+    queue::{ConsumerSource, Patience, Publisher},
     settings::DatabaseSettings,
     stripe_client::StripeClient,
 };
@@ -114,7 +114,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let db = db::connect(&worker_config.database)
         .await
         .context("DATABASE_URL")?;
-    let publisher = Publisher::open(&worker_config.queue, &db, "bookonce")
+    let publisher = Publisher::open(&worker_config.queue, &db, "bookonce", Patience::GoOn)
         .await
         .context("AMQP_URL")?;
     let source = ConsumerSource::new(&worker_config.queue, &publisher, "bookonce");
@@ -123,6 +123,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         db: db.clone(),
         stripe: stripe.clone(),
         mode: stripe_settings.mode,
+        endpoint_secrets: worker_config.endpoint_secrets,
         on_unfulfillable: worker_config.on_unfulfillable,
         clock: clock::system,
         breakers: worker::breaker::Breakers::default(),

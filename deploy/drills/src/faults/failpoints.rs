@@ -77,7 +77,7 @@ async fn crash(
     }
     let load = Load::new(buyers, 0);
     let load = if name.starts_with("refund") {
-        load.only(Plan::PayTooLate)
+        load.only(&[Plan::PayTooLate])
     } else {
         load
     };
@@ -95,8 +95,9 @@ async fn crash(
                 *poisons = poisons.saturating_add(1);
                 let id = format!("evt_unreadable_{poisons}");
                 let body = Bytes::from_static(b"{");
+                let (signature, now) = (world.stripe.sign_bytes(&body), clock::system());
                 let poison =
-                    Envelope::stripe_event(&id, body, clock::system(), &Traceparent::new());
+                    Envelope::stripe_event(&id, body, &signature, now, &Traceparent::new());
                 publisher.publish(Lane::Events, &poison).await?;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -13,6 +13,7 @@ use stripe_sim::Faults;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    buyer::Plan,
     drill::{Drill, Scale},
     load::Load,
     table::Row,
@@ -41,10 +42,15 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
     for worker in &world.workers {
         worker.terminate(true).await?;
     }
-    // Of their events, some are never posted.
-    let buyers = deleted.saturating_mul(2);
-    let more = Load::new(scale.seed.wrapping_add(1), buyers);
-    let more = more.only(crate::buyer::Plan::Pay);
+    // Of their events, some are never posted. Payments, refunds and disputes, whose events are
+    // deleted at random.
+    let more = Load::new(scale.seed.wrapping_add(1), deleted);
+    let more = more.only(&[
+        Plan::Pay,
+        Plan::RefundPart,
+        Plan::RefundThatFails,
+        Plan::Dispute,
+    ]);
     more.run(world, &enough).await?;
     delete(world, deleted).await?;
     for worker in &world.workers {
@@ -68,8 +74,14 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
     let row = drill
         .settled(world, scale, deleted.saturating_add(dropped), 0)
         .await?;
-    let found = report["missing_sessions"].as_u64().unwrap_or_default();
-    Ok(row.noting(format!("{found} sessions found by one reconcile")))
+    let found = |what: &str| report[what].as_u64().unwrap_or_default();
+    Ok(row.noting(format!(
+        "one reconcile found {} sessions, {} refunds, {} disputes and {} more by their events",
+        found("missing_sessions"),
+        found("missing_refunds"),
+        found("missing_disputes"),
+        found("missing_events")
+    )))
 }
 
 /// Takes messages off the queue and does nothing with them.

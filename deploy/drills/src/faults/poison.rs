@@ -1,5 +1,6 @@
-//! Messages that cannot be read, and messages that kill whoever reads them. They must end as
-//! dead letters, and no healthy one with them or much later than usual.
+//! Messages that cannot be read, that kill their worker, that Stripe has not signed, or whose
+//! headers exceed the frame of a worker's connection. They must end as dead letters, and no healthy
+//! one with them or much later than usual.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -25,24 +26,48 @@ use crate::{
 /// What a healthy message may be held up.
 const TOLERATED: time::Duration = time::Duration::seconds(2);
 
+/// See [`poison`].
+const KINDS: usize = 5;
+/// Headers that exceed the frame a worker asks for, and those that the broker just allows.
+const LARGE: usize = 17_800;
+const LARGEST: usize = 130_000;
+
+fn poison(world: &World, number: usize) -> Envelope {
+    let signed = |id: String, body: &'static [u8]| {
+        let (signature, now) = (world.stripe.sign_bytes(body), clock::system());
+        let trace = Traceparent::new();
+        Envelope::stripe_event(&id, Bytes::from_static(body), &signature, now, &trace)
+    };
+    let forged = |size: usize| Envelope {
+        signature: None,
+        last_error: Some("x".repeat(size)),
+        ..signed(
+            format!("evt_forged_{number}"),
+            br#"{"type":"checkout.session.completed"}"#,
+        )
+    };
+    match number.checked_rem(KINDS).unwrap_or_default() {
+        0 => signed(format!("{}_{number}", failpoint::ABORTING_MESSAGE), b"{"),
+        1 => signed(format!("evt_unreadable_{number}"), b"{"),
+        2 => forged(1),
+        3 => forged(LARGE),
+        _ => forged(LARGEST),
+    }
+}
+
 pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<Row> {
-    let (buyers, poisons) = scale.of((300, 4), (5_000, 50));
+    let (buyers, poisons) = scale.of((300, 5), (5_000, 50));
     // Posts that are lost would be late for another reason.
     world.stripe.set_faults(stripe_sim::Faults::default());
     let load = Load::new(scale.seed, buyers);
     let enough = CancellationToken::new();
-    let publisher = world.publisher().await?;
+    let publisher = world.wide_publisher().await?;
     let poisoning = async {
         for number in 0..poisons {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let id = if number % 2 == 0 {
-                format!("{}_{number}", failpoint::ABORTING_MESSAGE)
-            } else {
-                format!("evt_unreadable_{number}")
-            };
-            let body = Bytes::from_static(b"{");
-            let poison = Envelope::stripe_event(&id, body, clock::system(), &Traceparent::new());
-            publisher.publish(Lane::Events, &poison).await?;
+            publisher
+                .publish(Lane::Events, &poison(world, number))
+                .await?;
         }
         enough.cancel();
         anyhow::Ok(())
@@ -57,10 +82,11 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         let count = reasons.entry(letter.reason).or_default();
         *count = count.saturating_add(1);
     }
-    let half = poisons / 2;
+    let of_each = poisons / KINDS;
     let expected = BTreeMap::from([
-        ("delivery_limit".to_owned(), half),
-        ("malformed_event".to_owned(), half),
+        ("delivery_limit".to_owned(), of_each),
+        ("malformed_event".to_owned(), of_each),
+        ("forged".to_owned(), of_each.saturating_mul(3)),
     ]);
     if reasons != expected {
         row = row.failing(format!("dead letters {reasons:?}, not {expected:?}"));
