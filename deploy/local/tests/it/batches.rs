@@ -1,7 +1,5 @@
 //! Events that share one transaction.
 
-use std::time::Duration;
-
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait,
     QueryFilter, QuerySelect, Statement, TransactionTrait,
@@ -30,7 +28,7 @@ on_each_stack![
     one_bad_event_does_not_hold_up_the_others,
 ];
 
-/// A shop with so many paid sessions, whose events nobody has heard of yet.
+/// A shop with so many paid sessions, whose events are not delivered.
 async fn backlog(stack: Stack, count: i32) -> (Shop, Vec<Value>) {
     let shop = Shop::without_worker(stack).await;
     shop.stripe.set_faults(Faults {
@@ -47,9 +45,10 @@ async fn backlog(stack: Stack, count: i32) -> (Shop, Vec<Value>) {
 }
 
 async fn publish(shop: &Shop, event: &Value) {
-    let (_, body) = shop.stripe.sign(event);
+    let (signature, body) = shop.stripe.sign(event);
     let id = event["id"].as_str().unwrap();
-    let message = Envelope::stripe_event(id, body.into(), clock::system(), &Traceparent::new());
+    let now = clock::system();
+    let message = Envelope::stripe_event(id, body.into(), &signature, now, &Traceparent::new());
     shop.publisher
         .publish(Lane::Events, &message)
         .await
@@ -85,6 +84,7 @@ async fn a_backlog_is_booked_once_whatever_is_in_it_twice(stack: Stack) {
 async fn one_bad_event_does_not_hold_up_the_others(stack: Stack) {
     let (mut shop, mut events) = backlog(stack, 30).await;
     let intent = events[0]["data"]["object"]["payment_intent"].clone();
+    let good = events[15].clone();
     events[15]["data"]["object"]["payment_intent"] = intent;
     for event in &events {
         publish(&shop, event).await;
@@ -98,27 +98,39 @@ async fn one_bad_event_does_not_hold_up_the_others(stack: Stack) {
         matches!(&letters.unwrap()[..], [letter] if letter.reason == "constraint_violated")
     })
     .await;
-    shop.stop_workers().await;
+    publish(&shop, &good).await;
+    shop.wait_for_bookings(30).await;
+    shop.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_full_batch_goes_beside_another() {
-    let (mut shop, events) = backlog(Stack::postgres_rabbitmq().await, 6).await;
-    let held = hold(&shop, &events[2]).await;
-    take_at_once(&mut shop, &events[..2], &events[2..4]).await;
-    shop.wait_for_bookings(2).await;
-    wait_for_blocked(&shop, 1).await;
+    let (mut shop, events) = backlog(Stack::postgres_rabbitmq().await, 26).await;
+    start_taking_pairs(&mut shop);
+    let (rest, tries) = events.split_at(2);
+    let mut tries = tries.chunks_exact(4);
+    let held = loop {
+        let four = tries.next().expect("two events are never taken at once");
+        if let Some(held) = take_a_pair(&shop, &four[..2], &four[2..]).await {
+            break held;
+        }
+    };
+    let booked = shop.bookings().await;
 
-    publish(&shop, &events[4]).await;
-    all_are_handed_out(&shop).await;
-    assert_eq!(shop.bookings().await, 2, "what has room waits");
-
-    publish(&shop, &events[5]).await;
-    shop.wait_for_bookings(4).await;
+    // What has room waits for more.
+    for event in rest {
+        publish_all(&shop, std::slice::from_ref(event)).await;
+    }
+    shop.wait_for_bookings(booked + 2).await;
     wait_for_blocked(&shop, 1).await;
+    assert_eq!(transactions(&shop, rest).await, 1);
 
     held.rollback().await.unwrap();
-    shop.wait_for_bookings(6).await;
+    shop.wait_for_bookings(booked + 4).await;
+    for event in tries.flatten() {
+        publish(&shop, event).await;
+    }
+    shop.wait_for_bookings(26).await;
     shop.close().await;
 }
 
@@ -134,7 +146,12 @@ async fn two_batches_take_slots_in_one_order() {
     }
     let held = lock(&shop, slots[0]).await;
 
-    take_at_once(&mut shop, &alone, &events).await;
+    start_taking_pairs(&mut shop);
+    let busy = keep_busy(&shop, &alone).await;
+    publish_all(&shop, &events).await;
+    // It goes on only when the broker has agreed, by which time all have arrived.
+    shop.ask_workers_to_stop().await;
+    let_go(busy).await;
 
     shop.wait_for_bookings(2).await;
     wait_for_blocked(&shop, 2).await;
@@ -144,10 +161,11 @@ async fn two_batches_take_slots_in_one_order() {
         shop.seats_taken(slots[0]).await + shop.seats_taken(slots[1]).await == 0
     })
     .await;
+    assert_eq!(transactions(&shop, &events).await, 2);
     shop.close().await;
 }
 
-/// Locks a slot that nobody else has locked.
+/// Locks a slot that no other transaction has locked.
 async fn lock(shop: &Shop, slot: Uuid) -> DatabaseTransaction {
     let tx = shop.stack.db.begin().await.unwrap();
     let row = slot::Entity::find_by_id(slot)
@@ -158,33 +176,66 @@ async fn lock(shop: &Shop, slot: Uuid) -> DatabaseTransaction {
     tx
 }
 
-/// Starts a worker with batches of two that finds all of `events` at once: until they have
-/// arrived, it has its hands full with those that go `alone`.
-async fn take_at_once(shop: &mut Shop, alone: &[Value], events: &[Value]) {
+/// Starts a worker with batches of two.
+fn start_taking_pairs(shop: &mut Shop) {
     shop.worker_config.hands = Hands {
         concurrency: 2,
         batch: 2,
     };
     shop.start_worker();
+}
+
+/// Has the worker take `pair` at once, and keeps it from the later of both. `None` if it had
+/// read only one of them when it was free to take them: then each is booked by itself.
+async fn take_a_pair(shop: &Shop, alone: &[Value], pair: &[Value]) -> Option<DatabaseTransaction> {
+    let booked = shop.bookings().await;
+    let busy = keep_busy(shop, alone).await;
+    let held = hold(shop, &pair[1]).await;
+    publish_all(shop, pair).await;
+    let_go(busy).await;
+
+    let each_alone = async || shop.bookings().await == booked + 3;
+    eventually("the worker has taken them", async || {
+        each_alone().await || (shop.bookings().await == booked + 2 && a_pair_waits(shop).await)
+    })
+    .await;
+    if !each_alone().await {
+        return Some(held);
+    }
+    held.rollback().await.unwrap();
+    shop.wait_for_bookings(booked + 4).await;
+    None
+}
+
+/// Gives the worker its hands full with events that go `alone`, until they are let go.
+async fn keep_busy(shop: &Shop, alone: &[Value]) -> Vec<DatabaseTransaction> {
     let mut held = Vec::new();
     for event in alone {
         held.push(hold(shop, event).await);
         publish(shop, event).await;
-        eventually("it is under way", async || {
-            blocked(shop).await >= held.len()
-        })
-        .await;
+        wait_for_blocked(shop, held.len()).await;
     }
-    for event in events {
-        publish(shop, event).await;
-    }
-    all_are_handed_out(shop).await;
+    held
+}
+
+async fn let_go(held: Vec<DatabaseTransaction>) {
     for tx in held {
         tx.rollback().await.unwrap();
     }
 }
 
-/// Keeps everybody from the checkout that `event` is about.
+/// Publishes `events`, and waits until the broker has sent them to the worker.
+async fn publish_all(shop: &Shop, events: &[Value]) {
+    for event in events {
+        publish(shop, event).await;
+    }
+    eventually("all are handed out", async || {
+        waiting(&shop.stack, "events").await == 0
+    })
+    .await;
+}
+
+/// Keeps the worker from the checkout that `event` is about.
 async fn hold(shop: &Shop, event: &Value) -> DatabaseTransaction {
     let tx = shop.stack.db.begin().await.unwrap();
     let session = event["data"]["object"]["id"].as_str().unwrap();
@@ -201,10 +252,7 @@ async fn hold(shop: &Shop, event: &Value) -> DatabaseTransaction {
 async fn blocked(shop: &Shop) -> usize {
     let sql = "SELECT count(*) FROM pg_stat_activity \
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let statement = Statement::from_string(DbBackend::Postgres, sql);
-    let row = shop.stack.db.query_one_raw(statement).await.unwrap();
-    let blocked: i64 = row.unwrap().try_get_by_index(0).unwrap();
-    blocked.try_into().unwrap()
+    count(shop, sql).await
 }
 
 async fn wait_for_blocked(shop: &Shop, expected: usize) {
@@ -214,11 +262,31 @@ async fn wait_for_blocked(shop: &Shop, expected: usize) {
     .await;
 }
 
-async fn all_are_handed_out(shop: &Shop) {
-    eventually("all are handed out", async || {
-        waiting(&shop.stack, "events").await == 0
-    })
-    .await;
-    // The broker has sent them; the worker may not have read them yet.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+/// Whether a transaction that waits for a checkout has locked another one before, as only one
+/// that writes a batch does.
+async fn a_pair_waits(shop: &Shop) -> bool {
+    let sql = "SELECT count(*) FROM checkout \
+               JOIN pg_stat_activity ON pg_stat_activity.backend_xid = checkout.xmax \
+               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    count(shop, sql).await == 1
+}
+
+/// How many transactions wrote down that `events` were acted on.
+async fn transactions(shop: &Shop, events: &[Value]) -> usize {
+    let ids: Vec<_> = events
+        .iter()
+        .map(|event| format!("'{}'", event["id"].as_str().unwrap()))
+        .collect();
+    let sql = format!(
+        "SELECT count(DISTINCT CAST(xmin AS text)) FROM stripe_event WHERE id IN ({})",
+        ids.join(", ")
+    );
+    count(shop, &sql).await
+}
+
+async fn count(shop: &Shop, sql: &str) -> usize {
+    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    let row = shop.stack.db.query_one_raw(statement).await.unwrap();
+    let count: i64 = row.unwrap().try_get_by_index(0).unwrap();
+    count.try_into().unwrap()
 }

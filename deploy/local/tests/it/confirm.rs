@@ -28,7 +28,7 @@ async fn each_state_of_a_session_has_its_word(stack: Stack) {
     let shop = Shop::open(stack).await;
     let slot = shop.slot(10).await;
     let status = async |id: &str| {
-        let (http, body) = shop.confirm(id, 10).await;
+        let (http, body) = shop.told(id).await;
         (http.as_u16(), body["status"].as_str().unwrap().to_owned())
     };
     let expect = |http: u16, word: &str| (http, word.to_owned());
@@ -103,22 +103,20 @@ async fn a_waiting_request_is_answered_as_soon_as_the_booking_is_there(stack: St
     );
 
     shop.start_worker();
+    let start = Instant::now();
     let (status, body) = shop.confirm(&session.id, 20).await;
+    let waited = start.elapsed();
 
     assert_eq!(
         (status, &body["status"]),
         (StatusCode::OK, &json!("confirmed"))
     );
+    assert!(waited < Duration::from_secs(20), "{waited:?}");
     assert_eq!(body["booking"]["offering"], "Harbour kayak tour");
     assert_eq!(body["booking"]["quantity"], 1);
     assert_eq!(
         body["payment"],
         json!({ "amount_total": 4900, "amount_refunded": 0, "currency": "eur", "status": "paid" })
-    );
-    assert!(
-        start.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        start.elapsed()
     );
     // The id travels in URLs: whoever has it must not learn who booked.
     for private in ["ada", "Ada", "pi_", "cs_"] {
@@ -157,6 +155,7 @@ async fn who_asks_at_the_same_time_hears_of_their_own(stack: Stack) {
     assert_eq!(together, [alone.clone(), alone].concat());
     assert_eq!(unknown.len(), 2);
     assert_eq!(unknown[0].0, StatusCode::NOT_FOUND);
+    shop.close().await;
 }
 
 async fn polling_enqueues_one_job(stack: Stack) {

@@ -1,5 +1,6 @@
 //! What can happen to a payment after it was made, or instead.
 
+mod disputed_refunds;
 mod disputes;
 mod happened;
 mod histories;
@@ -42,9 +43,9 @@ async fn quiet_shop(stack: Stack) -> Shop {
 
 /// The message that ingress would make of `event`.
 fn message(shop: &Shop, event: &Value) -> Envelope {
-    let (_, body) = shop.stripe.sign(event);
-    let id = event["id"].as_str().unwrap();
-    Envelope::stripe_event(id, body.into(), clock::system(), &Traceparent::new())
+    let (signature, body) = shop.stripe.sign(event);
+    let (id, now) = (event["id"].as_str().unwrap(), clock::system());
+    Envelope::stripe_event(id, body.into(), &signature, now, &Traceparent::new())
 }
 
 fn confirm_job(session: &Session) -> Envelope {

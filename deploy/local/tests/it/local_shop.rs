@@ -3,7 +3,6 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use reqwest::StatusCode;
@@ -13,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::{
     processes::clean_command,
-    shop::{eventually, order},
+    shop::{PATIENCE, eventually, order},
 };
 
 struct LocalShop {
@@ -148,7 +147,7 @@ async fn a_second_one_in_the_same_folder_says_why_it_does_not_start() {
 
     let mut second = tokio::process::Command::from(command(&folder));
     let second = second.stderr(Stdio::piped()).kill_on_drop(true).output();
-    let second = timeout(Duration::from_secs(30), second).await;
+    let second = timeout(PATIENCE, second).await;
     let second = second.expect("does not start").unwrap();
 
     assert!(!second.status.success());

@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::{
-    processes::clean_command,
+    processes::{Probed, clean_command},
     shop::{Shop, variables},
 };
 
@@ -27,12 +27,19 @@ fn command(shop: &Shop, arguments: &[&str]) -> Command {
     command
 }
 
-async fn worker(shop: &Shop, arguments: &[&str]) -> Output {
+pub async fn worker(shop: &Shop, arguments: &[&str]) -> Output {
     let mut command = command(shop, arguments);
     // The stand-in that it talks to runs on this runtime.
     tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
         .unwrap()
+}
+
+/// A worker that is a process of its own.
+fn start_worker(shop: &Shop) -> Probed {
+    let mut variables = variables(shop.stripe.base_url());
+    variables.extend(shop.stack.variables.clone());
+    Probed::start("worker", &variables)
 }
 
 /// What it prints for programs, when it ends well.

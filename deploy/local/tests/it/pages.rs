@@ -63,6 +63,7 @@ async fn the_openapi_document_lists_the_endpoints() {
     let expected = [
         "/api/create-checkout-session",
         "/api/offerings",
+        "/api/offerings/{offering_id}/slots",
         "/api/payment/confirm",
         "/api/payment/webhook",
     ];

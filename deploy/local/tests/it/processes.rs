@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -15,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     books,
-    shop::{eventually, insert_slot, order, start_stripe, variables},
+    private_broker::PrivateBroker,
+    shop::{PATIENCE, eventually, insert_slot, order, start_stripe, variables},
     stack::{Stack, on_each_stack, signal},
 };
 
@@ -70,10 +72,7 @@ impl Process {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status;
             }
-            assert!(
-                start.elapsed() < Duration::from_secs(30),
-                "it ignores SIGTERM"
-            );
+            assert!(start.elapsed() < PATIENCE, "it ignores SIGTERM");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -83,6 +82,42 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
+    }
+}
+
+/// A service with its probes.
+pub struct Probed {
+    pub process: Process,
+    admin: String,
+}
+
+impl Probed {
+    /// - `variables`: all but where its probes listen.
+    pub fn start(name: &str, variables: &[(&'static str, String)]) -> Self {
+        let admin = format!("127.0.0.1:{}", free_port());
+        let mut variables = variables.to_vec();
+        variables.retain(|(variable, _)| *variable != "ADMIN_ADDR");
+        variables.push(("ADMIN_ADDR", admin.clone()));
+        let process = Process::start(name, &variables);
+        Self { process, admin }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
+    /// What it answers, if it does.
+    pub async fn get(&self, path: &str) -> Option<(StatusCode, String)> {
+        let answer = reqwest::get(self.url(path)).await.ok()?;
+        Some((answer.status(), answer.text().await.ok()?))
+    }
+
+    pub async fn is_ready(&self) -> bool {
+        matches!(self.get("/readyz").await, Some((StatusCode::OK, _)))
+    }
+
+    pub async fn wait_until_ready(&self) {
+        eventually("it is ready", async || self.is_ready().await).await;
     }
 }
 
@@ -149,23 +184,28 @@ impl Deployment {
         // A killed worker of the embedded queue holds its messages until their lease ends.
         let start = Instant::now();
         while count().await < expected {
-            assert!(
-                start.elapsed() < Duration::from_mins(1),
-                "{} booked",
-                count().await
-            );
+            assert!(start.elapsed() < 2 * PATIENCE, "{} booked", count().await);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Checks the books, after the last process has ended.
+    async fn close(self) {
         books::assert_balance(&self.stack.db, &self.stripe.ledger()).await;
     }
 }
 
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// A port for a process that is about to start. None of those from 32768 on: the kernel gives
+/// them to sockets that ask for no port in particular, perhaps before the process listens.
+fn free_port() -> u16 {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id() + COUNTER.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(10_000 + number % 10_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 async fn workers_may_be_killed_and_stopped_at_any_time(stack: Stack) {
@@ -180,12 +220,12 @@ async fn workers_may_be_killed_and_stopped_at_any_time(stack: Stack) {
         worker.kill();
     }
     for _ in 0..2 {
-        let worker = shop.start_worker();
+        let worker = Probed::start("worker", &shop.variables);
         // It has to be up to be stopped in an orderly way.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        worker.wait_until_ready().await;
         shop.buy(slot, 10).await;
         assert!(
-            worker.terminate().success(),
+            worker.process.terminate().success(),
             "SIGTERM ends with exit code 0"
         );
     }
@@ -193,6 +233,7 @@ async fn workers_may_be_killed_and_stopped_at_any_time(stack: Stack) {
     shop.wait_for_bookings(70).await;
     assert!(steady.terminate().success());
     assert!(ingress.terminate().success());
+    shop.close().await;
 }
 
 async fn payments_survive_a_restart_of_every_process(stack: Stack) {
@@ -213,6 +254,7 @@ async fn payments_survive_a_restart_of_every_process(stack: Stack) {
     for process in workers.into_iter().chain([ingress]) {
         assert!(process.terminate().success());
     }
+    shop.close().await;
 }
 
 fn tomorrow() -> time::OffsetDateTime {
@@ -222,35 +264,95 @@ fn tomorrow() -> time::OffsetDateTime {
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_say_whether_a_service_lives_and_what_it_lacks() {
     let shop = Deployment::new(Stack::postgres_rabbitmq().await).await;
-    let probe = async |port: u16, path: &str| {
-        let answer = shop.http.get(format!("http://127.0.0.1:{port}{path}"));
-        let answer = answer.send().await.ok()?;
-        Some((answer.status(), answer.text().await.unwrap()))
-    };
-    let ports = [free_port(), free_port()];
-    let mut running = Vec::new();
-    for (service, port) in ["ingress", "worker"].into_iter().zip(ports) {
-        let mut variables = shop.variables.clone();
-        variables.retain(|(name, _)| *name != "ADMIN_ADDR");
-        variables.push(("ADMIN_ADDR", format!("127.0.0.1:{port}")));
-        running.push(Process::start(service, &variables));
-        eventually("it is ready", async || {
-            matches!(probe(port, "/readyz").await, Some((StatusCode::OK, _)))
-        })
-        .await;
-        let (status, _) = probe(port, "/livez").await.unwrap();
+    let services = ["ingress", "worker"].map(|name| Probed::start(name, &shop.variables));
+    for service in &services {
+        service.wait_until_ready().await;
+        let (status, _) = service.get("/livez").await.unwrap();
         assert_eq!(status, StatusCode::OK);
     }
 
     shop.stack.take_the_database_away().await;
 
-    for port in ports {
+    for service in &services {
         eventually("it says what it lacks", async || {
-            let (status, body) = probe(port, "/readyz").await.unwrap();
+            let (status, body) = service.get("/readyz").await.unwrap();
             status == StatusCode::SERVICE_UNAVAILABLE && body.contains(r#""database":"failed""#)
         })
         .await;
-        let (status, _) = probe(port, "/livez").await.unwrap();
+        let (status, _) = service.get("/livez").await.unwrap();
         assert_eq!(status, StatusCode::OK, "a restart would not bring it back");
     }
+    // The books are gone with the database, and nothing is in them.
+}
+
+/// Whatever is down when they start: they start, say so, and come up when it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn services_start_before_what_they_need() {
+    let broker = PrivateBroker::start();
+    let mut shop = Deployment::new(Stack::postgres_with_broker(&broker.url).await).await;
+    let slot = insert_slot(&shop.stack, 5, tomorrow()).await;
+    broker.kill();
+    shop.stack.take_the_database_away().await;
+
+    for name in ["ingress", "worker"] {
+        let service = Probed::start(name, &shop.variables);
+        eventually("it lives", async || service.get("/livez").await.is_some()).await;
+        let (status, body) = service.get("/readyz").await.unwrap();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+        assert!(body.contains(r#""database":"failed""#), "{body}");
+        assert!(body.contains(r#""queue":"failed""#), "{body}");
+        assert!(
+            service.process.terminate().success(),
+            "{name} is no failure"
+        );
+    }
+    let services = ["ingress", "worker"].map(|name| Probed::start(name, &shop.variables));
+    for service in &services {
+        eventually("it lives", async || service.get("/livez").await.is_some()).await;
+    }
+    broker.start_again();
+    let [ingress, worker] = &services;
+    // Webhooks need the broker alone.
+    let event = serde_json::json!({
+        "id": "evt_early", "object": "event", "type": "checkout.session.completed",
+        "livemode": false, "data": { "object": { "id": "cs_test_ofSomebodyElse" } },
+    });
+    let (signature, body) = shop.stripe.sign(&event);
+    eventually("a webhook is taken", async || {
+        let request = shop.http.post(format!("{}/api/payment/webhook", shop.url));
+        let request = request.header("stripe-signature", &signature);
+        let answer = request.body(body.clone()).send().await;
+        answer.is_ok_and(|it| it.status().is_success())
+    })
+    .await;
+    assert!(!ingress.is_ready().await);
+    shop.stack.give_the_database_back().await;
+    for service in [ingress, worker] {
+        service.wait_until_ready().await;
+    }
+
+    shop.buy(slot, 5).await;
+    shop.wait_for_bookings(5).await;
+    for service in services {
+        assert!(service.process.terminate().success());
+    }
+    shop.close().await;
+}
+
+/// Asked to stop at any moment of its start, a service ends with exit code 0.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_stopped_while_it_starts_has_not_failed() {
+    let shop = Deployment::new(Stack::postgres_rabbitmq().await).await;
+    for name in ["ingress", "worker"] {
+        for milliseconds in [60, 120, 240] {
+            let service = Process::start(name, &shop.variables);
+            // Any moment will do, once it hears signals at all.
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            assert!(
+                service.terminate().success(),
+                "{name} after {milliseconds} ms"
+            );
+        }
+    }
+    shop.close().await;
 }

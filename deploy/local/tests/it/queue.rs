@@ -12,7 +12,10 @@ use shared::{
     clock,
     db::{dead_letter, job},
     message::Envelope,
-    queue::{Consumer, ConsumerSource, Delivery, Lane, Publisher, RetryTier, topology::Topology},
+    queue::{
+        Consumer, ConsumerSource, Delivery, Lane, Patience, Publisher, RetryTier,
+        topology::Topology,
+    },
     settings::QueueSettings,
     stripe_id::CheckoutSessionId,
     traceparent::Traceparent,
@@ -20,7 +23,7 @@ use shared::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    shop::{Shop, eventually},
+    shop::{PATIENCE, Shop, eventually},
     stack::{Stack, connect, on_each_stack},
 };
 
@@ -33,7 +36,13 @@ on_each_stack![
     poison_is_set_aside_and_harms_nobody,
 ];
 
-/// Messages in `lane` that nobody has in hand.
+/// Of a quorum queue that has not told the broker in this time how much is in it, the broker
+/// says that it is empty.
+///
+/// Source: `rabbit_quorum_queue:stat/1`
+const BROKERS_PATIENCE: Duration = Duration::from_millis(250);
+
+/// Messages in `lane` that no worker has in hand; of the embedded queue, also those that one has.
 pub async fn waiting(stack: &Stack, lane: &str) -> u64 {
     match &stack.queue {
         QueueSettings::RabbitMq { prefix, .. } => {
@@ -63,11 +72,19 @@ async fn ready(stack: &Stack, queue: &str) -> u64 {
         passive: true,
         ..Default::default()
     };
-    let queue = channel
-        .queue_declare(queue.into(), passive, FieldTable::default())
-        .await
-        .unwrap();
-    queue.message_count().into()
+    let start = Instant::now();
+    loop {
+        let asked = Instant::now();
+        let declared = channel
+            .queue_declare(queue.into(), passive, FieldTable::default())
+            .await
+            .unwrap();
+        let count = declared.message_count();
+        if count > 0 || asked.elapsed() < BROKERS_PATIENCE {
+            return count.into();
+        }
+        assert!(start.elapsed() < PATIENCE, "{queue} does not answer");
+    }
 }
 
 /// Whether the next message of `lane` was handed out before; a broker's queue only.
@@ -101,6 +118,10 @@ pub fn message() -> Envelope {
     Envelope::checkout_confirm(&id, clock::system(), &Traceparent::new())
 }
 
+fn event(id: &str, body: Bytes) -> Envelope {
+    Envelope::stripe_event(id, body, "t=1,v1=00", clock::system(), &Traceparent::new())
+}
+
 /// Both ends of a queue.
 pub struct Ends {
     pub publisher: Publisher,
@@ -109,7 +130,7 @@ pub struct Ends {
 
 impl Ends {
     pub async fn open(stack: &Stack) -> Self {
-        let publisher = Publisher::open(&stack.queue, &stack.db, "test")
+        let publisher = Publisher::open(&stack.queue, &stack.db, "test", Patience::Wait)
             .await
             .unwrap();
         let source = ConsumerSource::new(&stack.queue, &publisher, "test");
@@ -123,7 +144,7 @@ impl Ends {
             .consume(lane, 1, CancellationToken::new())
             .await
             .unwrap();
-        let next = tokio::time::timeout(Duration::from_secs(20), consumer.next()).await;
+        let next = tokio::time::timeout(PATIENCE, consumer.next()).await;
         (next.unwrap().unwrap(), consumer)
     }
 }
@@ -131,7 +152,7 @@ impl Ends {
 async fn a_message_arrives_as_it_was_published(stack: Stack) {
     let ends = Ends::open(&stack).await;
     let body = Bytes::from_static(b"{ \"id\":\t\"evt_1\" }\n\xff");
-    let event = Envelope::stripe_event("evt_1", body, clock::system(), &Traceparent::new());
+    let event = event("evt_1", body);
 
     ends.publisher.publish(Lane::Events, &event).await.unwrap();
     let (delivery, _consumer) = ends.take(Lane::Events).await;
@@ -146,7 +167,7 @@ async fn a_message_arrives_as_it_was_published(stack: Stack) {
 async fn a_message_of_many_frames_arrives_whole(stack: Stack) {
     let ends = Ends::open(&stack).await;
     let body: Bytes = (0..300_000_u32).flat_map(u32::to_be_bytes).collect();
-    let event = Envelope::stripe_event("evt_1", body, clock::system(), &Traceparent::new());
+    let event = event("evt_1", body);
 
     ends.publisher.publish(Lane::Events, &event).await.unwrap();
     let (delivery, _consumer) = ends.take(Lane::Events).await;
@@ -171,8 +192,9 @@ async fn a_retried_message_comes_back_after_its_tier(stack: Stack) {
     drop(consumer);
     let (second, _consumer) = ends.take(Lane::Confirm).await;
 
+    // The next tier is that of a minute.
     let waited = start.elapsed();
-    assert!((9..14).contains(&waited.as_secs()), "{waited:?}");
+    assert!((9..50).contains(&waited.as_secs()), "{waited:?}");
     assert_eq!(second.message.attempt, 1);
     assert_eq!(
         second.message.last_error.as_deref(),
@@ -224,8 +246,7 @@ async fn lanes_do_not_wait_for_each_other(stack: Stack) {
     let ends = Ends::open(&stack).await;
     for number in 0..200 {
         let id = format!("evt_{number}");
-        let body = Bytes::from_static(b"{}");
-        let event = Envelope::stripe_event(&id, body, clock::system(), &Traceparent::new());
+        let event = event(&id, Bytes::from_static(b"{}"));
         ends.publisher.publish(Lane::Events, &event).await.unwrap();
     }
     ends.publisher

@@ -8,11 +8,12 @@ use reqwest::{Response, StatusCode};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use shared::{
+    admin,
     clock::{self, Clock},
     config::Env,
     db::{booking, offering, payment, slot},
     http_server,
-    queue::{ConsumerSource, Publisher},
+    queue::{ConsumerSource, Patience, Publisher},
     stripe_client::StripeClient,
 };
 use stripe_sim::{Outcome, StripeSim};
@@ -24,6 +25,8 @@ use worker::Worker;
 use crate::{books, stack::Stack};
 
 pub const ENDPOINT_SECRET: &str = "whsec_test_secret";
+/// For what has to come true; a machine that is busy with something else takes its time.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The services' variables, but for those of the stack.
 pub fn variables(stripe_api_base: &str) -> Vec<(&'static str, String)> {
@@ -56,8 +59,14 @@ pub struct Shop {
     stripe_client: StripeClient,
     pub worker_config: worker::config::Config,
     breakers: worker::breaker::Breakers,
-    workers: Vec<(CancellationToken, JoinHandle<()>)>,
+    workers: Vec<RunningWorker>,
     shutdown: CancellationToken,
+}
+
+struct RunningWorker {
+    worker: Worker,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
 }
 
 /// A session a buyer has open.
@@ -89,7 +98,7 @@ impl Shop {
         let config = ingress::config::Config::from_env(&env).unwrap();
         let worker_config = worker::config::Config::from_env(&env).unwrap();
         let stripe_client = StripeClient::new(&config.stripe).unwrap();
-        let publisher = Publisher::open(&stack.queue, &stack.db, "test")
+        let publisher = Publisher::open(&stack.queue, &stack.db, "test", Patience::Wait)
             .await
             .unwrap();
         let ingress = Ingress::new(
@@ -128,6 +137,7 @@ impl Shop {
             db: self.stack.db.clone(),
             stripe: self.stripe_client.clone(),
             mode: self.worker_config.stripe.mode,
+            endpoint_secrets: self.worker_config.endpoint_secrets.clone(),
             on_unfulfillable: self.worker_config.on_unfulfillable,
             clock: clock::system,
             breakers: self.breakers.clone(),
@@ -153,14 +163,49 @@ impl Shop {
         );
         let stop = CancellationToken::new();
         let running = tokio::spawn({
-            let stop = stop.clone();
+            let (worker, stop) = (worker.clone(), stop.clone());
             async move { worker.run(stop).await }
         });
-        self.workers.push((stop, running));
+        self.workers.push(RunningWorker {
+            worker,
+            stop,
+            running,
+        });
+    }
+
+    /// Waits until each worker says that messages of every lane reach it.
+    pub async fn wait_until_ready(&self) {
+        self.wait_for_readiness(StatusCode::OK).await;
+    }
+
+    /// Asks the workers for no more than a broker has sent them, and waits until they stop.
+    /// What they have in hand they finish.
+    pub async fn ask_workers_to_stop(&self) {
+        for RunningWorker { stop, .. } in &self.workers {
+            stop.cancel();
+        }
+        self.wait_for_readiness(StatusCode::SERVICE_UNAVAILABLE)
+            .await;
+    }
+
+    async fn wait_for_readiness(&self, expected: StatusCode) {
+        for RunningWorker { worker, .. } in &self.workers {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let readyz = format!("http://{}/readyz", listener.local_addr().unwrap());
+            let probes = admin::router(worker.readiness());
+            let done = self.shutdown.child_token();
+            tokio::spawn(http_server::serve(listener, probes, done.clone()));
+            eventually("the worker is ready, or not any more", async || {
+                let answer = self.http.get(&readyz).send().await;
+                answer.is_ok_and(|answer| answer.status() == expected)
+            })
+            .await;
+            done.cancel();
+        }
     }
 
     pub async fn stop_workers(&mut self) {
-        for (stop, running) in self.workers.drain(..) {
+        for RunningWorker { stop, running, .. } in self.workers.drain(..) {
             stop.cancel();
             running.await.unwrap();
         }
@@ -240,6 +285,18 @@ impl Shop {
         (response.status(), response.json().await.unwrap())
     }
 
+    /// What confirm says in the end, however many requests have to wait for it.
+    pub async fn told(&self, session_id: &str) -> (StatusCode, Value) {
+        let start = Instant::now();
+        loop {
+            let answer = self.confirm(session_id, 10).await;
+            if answer.0 != StatusCode::ACCEPTED {
+                return answer;
+            }
+            assert!(start.elapsed() < PATIENCE, "still {}", answer.1);
+        }
+    }
+
     pub async fn bookings(&self) -> u64 {
         booking::Entity::find().count(&self.stack.db).await.unwrap()
     }
@@ -301,14 +358,11 @@ pub async fn insert_slot(stack: &Stack, capacity: i32, starts_at: time::OffsetDa
     id
 }
 
-/// Waits for `condition`, and fails if it does not come true in half a minute.
+/// Waits for `condition`, and fails if it does not come true in a minute.
 pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     let start = Instant::now();
     while !condition().await {
-        assert!(
-            start.elapsed() < Duration::from_secs(30),
-            "waited in vain until {what}"
-        );
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

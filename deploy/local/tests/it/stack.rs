@@ -127,18 +127,26 @@ impl Stack {
     }
 
     /// Lets everybody in again.
-    pub async fn give_the_database_back(&self) {
+    pub async fn give_the_database_back(&mut self) {
         self.as_admin(&["ALTER DATABASE {database} ALLOW_CONNECTIONS true"])
             .await;
+        self.connect_anew().await;
+    }
+
+    /// For the test's own questions, after connections were ended: a pool trusts one for a
+    /// second after its last use.
+    pub async fn connect_anew(&mut self) {
+        self.db = db::connect(&self.database).await.unwrap();
     }
 
     /// Ends all connections; from then on the database can only be read, like a standby.
-    pub async fn make_the_database_read_only(&self, read_only: bool) {
+    pub async fn make_the_database_read_only(&mut self, read_only: bool) {
         let set =
             format!("ALTER DATABASE {{database}} SET default_transaction_read_only = {read_only}");
         let end =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'";
         self.as_admin(&[&set, end]).await;
+        self.connect_anew().await;
     }
 
     async fn as_admin(&self, statements: &[&str]) {

@@ -21,6 +21,7 @@ async fn the_message_on_the_wire_is_the_contract() {
     let event = Envelope::stripe_event(
         "evt_1",
         Bytes::from_static(b"{}"),
+        "t=1,v1=00",
         time::OffsetDateTime::from_unix_timestamp(1_735_689_600).unwrap(),
         &Traceparent::new(),
     );
@@ -54,6 +55,7 @@ async fn the_message_on_the_wire_is_the_contract() {
         "bookonce-attempt",
         "bookonce-received-at-ms",
         "bookonce-schema",
+        "bookonce-signature",
         "bookonce-source",
         "traceparent",
     ];

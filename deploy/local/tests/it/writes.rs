@@ -28,6 +28,7 @@ fn row(n: u32) -> job::Model {
         source: in_some(4),
         last_error: None,
         traceparent: None,
+        signature: None,
         body: n.to_be_bytes().to_vec(),
     }
 }

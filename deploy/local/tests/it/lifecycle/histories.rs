@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{
     happened::Happened,
     quiet_shop,
-    story::{Dispute, End, Story},
+    story::{Dispute, End, Story, Style},
 };
 use crate::{
     books,
@@ -131,7 +131,16 @@ async fn play_one(shop: &Shop, own: &OwnStripe, seed: u64) {
 async fn every_permutation_ends_like_its_story(stack: Stack) {
     let shop = quiet_shop(stack).await;
     let disputed = |story: Story, inquiry, verdict| Story {
-        dispute: Some(Dispute { inquiry, verdict }),
+        dispute: Some(Dispute {
+            inquiry,
+            verdict,
+            overturned: false,
+            amount: 4900,
+        }),
+        ..story
+    };
+    let thin = |story: Story| Story {
+        style: Style::Thin,
         ..story
     };
     let stories = [
@@ -143,6 +152,8 @@ async fn every_permutation_ends_like_its_story(stack: Stack) {
         Story::paid(&[(1000, false), (3900, false)]),
         disputed(Story::of(End::Paid), false, Some(Verdict::Won)),
         disputed(Story::of(End::DelayedPaid), true, Some(Verdict::Lost)),
+        thin(Story::of(End::DelayedPaid)),
+        thin(Story::paid(&[(4900, false)])),
         Story {
             released: true,
             ..Story::paid(&[(4900, false)])

@@ -7,12 +7,12 @@ use shared::{
 };
 use stripe_sim::Outcome;
 use time::OffsetDateTime;
-use worker::{run_job, sweep_holds};
+use worker::{Fulfillment, refund_payments, run_job, sweep_holds};
 
-use super::{checkout_of, confirm_job, message, new_events, quiet_shop, status};
+use super::{booking_of, checkout_of, confirm_job, message, new_events, play, quiet_shop, status};
 use crate::{
     queue,
-    shop::{Shop, eventually},
+    shop::{Shop, eventually, insert_slot},
     stack::{Stack, on_each_stack},
 };
 
@@ -23,6 +23,7 @@ on_each_stack![
     a_delayed_payment_that_failed_in_silence_frees_its_seats,
     a_hold_that_never_got_a_session_is_abandoned,
     sweeps_at_once_share_the_work,
+    a_hold_ends_when_its_slot_begins_and_who_pays_then_comes_too_late,
 ];
 
 /// After every hold of now has ended.
@@ -184,5 +185,47 @@ async fn sweeps_at_once_share_the_work(stack: Stack) {
         shop.seats_taken(slot).await == 0
     })
     .await;
+    shop.close().await;
+}
+
+async fn a_hold_ends_when_its_slot_begins_and_who_pays_then_comes_too_late(stack: Stack) {
+    let shop = quiet_shop(stack).await;
+    let soon = clock::system().saturating_add(time::Duration::seconds(3));
+    let begun = || clock::system() > soon.saturating_add(time::Duration::SECOND);
+    let slots = [
+        insert_slot(&shop.stack, 1, soon).await,
+        insert_slot(&shop.stack, 1, soon).await,
+    ];
+    let [late, in_time] = [shop.create(slots[0]).await, shop.create(slots[1]).await];
+    let held = checkout_of(&shop, &late).await.expires_at;
+    assert!(held <= soon, "{held}");
+    shop.pay(&in_time, Outcome::Succeed).await;
+    eventually("the slot has begun", async || begun()).await;
+    shop.pay(&late, Outcome::Succeed).await;
+
+    let outcomes = play(&shop, &mut 0).await;
+
+    // What counts is when the buyer paid, not when we hear of it.
+    assert_eq!(outcomes, [Fulfillment::Booked, Fulfillment::RefundPending]);
+    let reason = booking_of(&shop, &late).await.reason;
+    assert_eq!(reason.as_deref(), Some("slot_started"));
+    assert_eq!(shop.seats_taken(slots[0]).await, 0);
+    assert_eq!(refund_payments(&shop.worker_context()).await.unwrap(), 1);
+    assert_eq!(status(&shop, &late).await, "refunded");
+    // The same when Stripe is asked.
+    let slot = insert_slot(&shop.stack, 1, clock::system() + time::Duration::seconds(2)).await;
+    let asked = shop.create(slot).await;
+    let begins = checkout_of(&shop, &asked).await.expires_at;
+    eventually("the slot has begun", async || {
+        clock::system() > begins.saturating_add(time::Duration::seconds(2))
+    })
+    .await;
+    shop.pay(&asked, Outcome::Succeed).await;
+    run_job(&shop.worker_context(), &confirm_job(&asked))
+        .await
+        .unwrap();
+    assert_eq!(status(&shop, &asked).await, "refund_pending");
+    refund_payments(&shop.worker_context()).await.unwrap();
+    play(&shop, &mut 0).await;
     shop.close().await;
 }

@@ -77,6 +77,24 @@ async fn what_is_somebody_elses_is_left_alone(stack: Stack) {
         assert_eq!(outcome, Fulfillment::NotOurs(NotOurs::Foreign), "{event}");
     }
 
+    // Whose it is comes first, what it lacks second.
+    let mut incomplete = ours.clone();
+    incomplete["id"] = json!("evt_incomplete");
+    incomplete["data"]["object"] = json!({
+        "id": "bpc_4711", "object": "checkout.session", "payment_status": "paid",
+        "status": "complete", "metadata": { "order": null, "total": 7 }, "payment_intent": null,
+    });
+    assert_eq!(
+        run(&incomplete).await,
+        Fulfillment::NotOurs(NotOurs::Foreign)
+    );
+    incomplete["data"]["object"]["id"] = json!(session.id);
+    incomplete["id"] = json!("evt_ours");
+    let error = run_job(&context, &message(&shop, &incomplete))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "malformed_event");
+
     assert_eq!(other_mode, Fulfillment::NotOurs(NotOurs::OtherMode));
     assert_eq!(setup, Fulfillment::NotOurs(NotOurs::NotAPayment));
     assert_eq!(subscription, Fulfillment::NotOurs(NotOurs::NotAPayment));

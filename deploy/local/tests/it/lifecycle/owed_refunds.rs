@@ -23,7 +23,7 @@ on_each_stack![
 ];
 
 /// A session that is paid although its only seat belongs to somebody else by now.
-async fn paid_without_seats(shop: &Shop, played: &mut usize) -> Session {
+pub(super) async fn paid_without_seats(shop: &Shop, played: &mut usize) -> Session {
     let slot = shop.slot(1).await;
     let late = shop.create(slot).await;
     release(shop, &late).await;

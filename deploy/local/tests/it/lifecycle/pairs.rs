@@ -196,7 +196,7 @@ async fn hold(
         .await
         .unwrap();
     if !released {
-        assert!(checkout::take_seats(&tx, &checkout).await.unwrap());
+        assert!(checkout::take_seats(&tx, &checkout, now).await.unwrap());
     }
     tx.commit().await.unwrap();
     session

@@ -40,6 +40,38 @@ pub struct Refund {
 pub struct Dispute {
     pub inquiry: bool,
     pub verdict: Option<Verdict>,
+    /// The other verdict follows.
+    pub overturned: bool,
+    /// What it is about in the end.
+    pub amount: i64,
+}
+
+impl Dispute {
+    /// What the bank has taken for good, and what it has taken until there is a verdict.
+    fn taken(self) -> (i64, i64) {
+        match self.end() {
+            _ if self.inquiry => (0, 0),
+            None => (0, self.amount),
+            Some(Verdict::Lost) => (self.amount, 0),
+            Some(Verdict::Won) => (0, 0),
+        }
+    }
+
+    fn end(self) -> Option<Verdict> {
+        match self.verdict {
+            Some(Verdict::Won) if self.overturned => Some(Verdict::Lost),
+            Some(Verdict::Lost) if self.overturned => Some(Verdict::Won),
+            other => other,
+        }
+    }
+}
+
+/// How events are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Snapshot,
+    Thin,
+    Mixed,
 }
 
 /// One session's story.
@@ -55,6 +87,7 @@ pub struct Story {
     pub dispute: Option<Dispute>,
     /// `charge.refunded` brings its refunds along, as it did before 2022-11-15.
     pub old_shape: bool,
+    pub style: Style,
 }
 
 impl Story {
@@ -71,6 +104,7 @@ impl Story {
             refunds: refunds.iter().map(refund).collect(),
             dispute: None,
             old_shape: false,
+            style: Style::Snapshot,
         }
     }
 
@@ -99,6 +133,8 @@ impl Story {
             held: if random.random_bool(0.1) { 5000 } else { price },
             released: random.random_bool(0.15),
             old_shape: random.random_bool(0.5),
+            style: [Style::Snapshot, Style::Snapshot, Style::Thin, Style::Mixed]
+                [random.random_range(0..4_usize)],
             ..Self::of(ends[random.random_range(0..ends.len())])
         };
         if story.is_paid() && price > 0 {
@@ -117,6 +153,12 @@ impl Story {
                 inquiry: random.random_bool(0.3),
                 verdict: [None, Some(Verdict::Won), Some(Verdict::Lost)]
                     [random.random_range(0..3_usize)],
+                overturned: random.random_bool(0.2),
+                amount: if random.random_bool(0.5) {
+                    price
+                } else {
+                    random.random_range(1..=price)
+                },
             });
         }
         story
@@ -168,13 +210,24 @@ impl Story {
         }
         if let Some(dispute) = self.dispute {
             let id = stripe.dispute(&session.id, dispute.inquiry).unwrap();
-            if let Some(verdict) = dispute.verdict {
-                stripe.close_dispute(&id, verdict).unwrap();
+            if dispute.amount != self.price {
+                stripe.change_dispute(&id, dispute.amount).unwrap();
+            }
+            let verdicts = [dispute.verdict, dispute.end()];
+            let verdicts = &verdicts[..if dispute.overturned { 2 } else { 1 }];
+            for verdict in verdicts.iter().flatten() {
+                stripe.close_dispute(&id, *verdict).unwrap();
             }
         }
         let mut events = stripe.events_after(before);
         if self.old_shape {
             bring_refunds_along(&mut events);
+        }
+        for (index, event) in events.iter_mut().enumerate() {
+            let mixed = self.style == Style::Mixed && index % 2 == 0;
+            if mixed || self.style == Style::Thin {
+                *event = stripe_sim::thin(event);
+            }
         }
         Happened {
             checkout_id,
@@ -213,7 +266,7 @@ impl Story {
             .exec_without_returning(&tx)
             .await
             .unwrap();
-        assert!(checkout::take_seats(&tx, &checkout).await.unwrap());
+        assert!(checkout::take_seats(&tx, &checkout, now).await.unwrap());
         if self.released {
             checkout::advance(&tx, &mut checkout, State::Expired)
                 .await
@@ -243,10 +296,17 @@ impl Story {
             End::DelayedFailed => "payment_failed",
             _ => "expired",
         };
-        let booking = match (refunded > 0 && refunded == self.price, self.held) {
-            (true, _) => "cancelled",
-            (false, held) if held != self.price => "needs_attention",
-            (false, _) => "confirmed",
+        let failed = self.refunds.iter().any(|refund| refund.fails);
+        let given_up = self.refunds.iter().map(|it| it.amount).sum::<i64>() >= self.price;
+        let (lost, contested) = self.dispute.map_or((0, 0), Dispute::taken);
+        let given_back = refunded > 0 && refunded == self.price;
+        let gone = lost > 0 && refunded + lost >= self.price && given_up;
+        let booking = match self.held {
+            _ if given_back || gone => "cancelled",
+            // A refund came back to us, and the bank has taken money.
+            _ if failed && (lost > 0 || contested > 0) => "needs_attention",
+            held if held != self.price => "needs_attention",
+            _ => "confirmed",
         };
         let booking = paid.then_some(booking);
         // Nobody else wants the seats here, so whoever may have some has them.
@@ -259,7 +319,7 @@ impl Story {
             booking: booking.map(str::to_owned),
             paid: paid.then_some((self.price, refunded)),
             dispute: self.dispute.filter(|_| paid).map(|dispute| {
-                let word = match (dispute.inquiry, dispute.verdict) {
+                let word = match (dispute.inquiry, dispute.end()) {
                     (true, None) => "warning_needs_response",
                     (true, Some(_)) => "warning_closed",
                     (false, None) => "needs_response",

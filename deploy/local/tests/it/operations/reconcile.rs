@@ -2,15 +2,17 @@
 
 use futures_util::future::join_all;
 use sea_orm::{EntityTrait, sea_query::Expr};
+use serde_json::Value;
 use shared::{
     clock,
-    db::{payment, recurring_job},
+    db::{dispute, payment, recurring_job},
 };
-use stripe_sim::{Faults, Outcome};
+use stripe_sim::{Faults, Outcome, Verdict};
 use worker::reconcile::{Cursor, Part, Reconcile};
 
-use super::json;
+use super::{json, worker};
 use crate::{
+    books,
     shop::{Session, Shop, eventually},
     stack::{Stack, on_each_stack},
 };
@@ -20,6 +22,8 @@ on_each_stack![
     a_run_goes_on_where_another_ended,
     one_worker_at_a_time_reconciles,
     a_worker_reconciles_by_itself,
+    a_worker_reconciles_at_once_when_it_starts,
+    refunds_and_disputes_that_never_arrived_are_found_once,
 ];
 
 const FOREIGN: &str = "mode=payment&success_url=https://other.example&line_items[0][quantity]=1\
@@ -72,7 +76,7 @@ async fn whatever_never_arrived_is_found_once(stack: Stack) {
     assert_eq!(found["sessions"], 7);
     assert_eq!(found["foreign_sessions"], 1);
     assert_eq!(found["missing_sessions"], 6);
-    assert_eq!(found["missing_events"], 7);
+    assert_eq!(found["missing_events"], 0, "their objects told it all");
     shop.wait_for_bookings(5).await;
     eventually("the seat is free", async || {
         shop.seats_taken(slot).await == 0
@@ -92,20 +96,26 @@ async fn whatever_never_arrived_is_found_once(stack: Stack) {
         sessions_since: clock::system().unix_timestamp() - 3600,
         // As if Stripe had never made one.
         events_since: clock::system().unix_timestamp() + 3600,
-        part: Part::Sessions { after: None },
+        part: Part::FIRST,
     };
     let mut run = Reconcile::new(&context, Some(&shop.publisher), cursor);
     while run.next_page().await.unwrap() {}
-    assert_eq!(run.report().missing_sessions, 1);
+    let report = run.report();
+    assert_eq!(report.missing_sessions + report.missing_refunds, 1);
     eventually("the refund is known", async || refunded().await == 1000).await;
-    // The events it brought are seen; the foreign one is asked about again, and left alone.
     eventually("nothing is missing any more", async || {
         let again = json(&shop, &["reconcile", "--since", "1h", "--json"]).await;
-        again["missing_sessions"] == 0 && again["missing_events"] == 1
+        let missing = ["sessions", "refunds", "disputes", "events"];
+        missing
+            .iter()
+            .all(|what| again[format!("missing_{what}")] == 0)
     })
     .await;
-    shop.stripe.refund(&foreign, None).unwrap();
     shop.stop_workers().await;
+    // Not closed: the foreign session is in Stripe's books and none of ours.
+    let mut ledger = shop.stripe.ledger();
+    ledger.retain(|entry| entry.session_id != foreign);
+    books::assert_balance(&shop.stack.db, &ledger).await;
 }
 
 async fn a_run_goes_on_where_another_ended(stack: Stack) {
@@ -120,7 +130,7 @@ async fn a_run_goes_on_where_another_ended(stack: Stack) {
         started_at: clock::system(),
         sessions_since: 0,
         events_since: 0,
-        part: Part::Sessions { after: None },
+        part: Part::FIRST,
     };
     let mut first = Reconcile::new(&context, Some(&shop.publisher), cursor);
     assert!(first.next_page().await.unwrap());
@@ -184,4 +194,85 @@ async fn a_worker_reconciles_by_itself(stack: Stack) {
     })
     .await;
     shop.close().await;
+}
+
+async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(deaf());
+    let now = clock::system();
+    let earlier = now.saturating_sub(time::Duration::minutes(5));
+    recurring_job::take(&shop.stack.db, "reconcile", earlier, earlier)
+        .await
+        .unwrap();
+    let later = now.saturating_add(time::Duration::minutes(10));
+    recurring_job::finish(&shop.stack.db, "reconcile", earlier, later)
+        .await
+        .unwrap();
+    paid(&shop, 1).await;
+
+    shop.start_worker();
+
+    shop.wait_for_bookings(1).await;
+    shop.close().await;
+}
+
+/// Answered 200 and then lost, or never posted at all: Stripe's books have them.
+async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    let sessions = paid(&shop, 4).await;
+    shop.start_worker();
+    shop.wait_for_bookings(4).await;
+    shop.stripe.set_faults(deaf());
+    let [refunded, failed, disputed, lost] = [0, 1, 2, 3].map(|index| sessions[index].id.as_str());
+    shop.stripe.refund(refunded, Some(1000)).unwrap();
+    let refund = shop.stripe.refund(failed, Some(1000)).unwrap();
+    shop.stripe.fail_refund(&refund).unwrap();
+    shop.stripe.dispute(disputed, false).unwrap();
+    let dispute = shop.stripe.dispute(lost, false).unwrap();
+    shop.stripe.close_dispute(&dispute, Verdict::Lost).unwrap();
+    let differing = worker(&shop, &["audit", "--since", "1h", "--json"]).await;
+    let found = json(&shop, &["reconcile", "--since", "1h", "--json"]).await;
+
+    assert!(!differing.status.success());
+    let audit: Value = serde_json::from_slice(&differing.stdout).unwrap();
+    let kinds: Vec<_> = audit["differences"].as_array().unwrap().iter().collect();
+    for what in ["refund_differs", "dispute_differs"] {
+        let of_it = kinds.iter().filter(|it| it["what"] == what);
+        assert_eq!(of_it.count(), 2, "{audit}");
+    }
+    // One of the refunds is seen by what is left of its session.
+    let missing = |what: &str| found[format!("missing_{what}")].as_u64().unwrap();
+    assert_eq!(missing("sessions") + missing("refunds"), 2, "{found}");
+    assert_eq!(missing("disputes"), 2, "{found}");
+    eventually("the books agree", async || {
+        worker(&shop, &["audit", "--since", "1h"])
+            .await
+            .status
+            .success()
+    })
+    .await;
+    // Long after it was opened, a dispute is closed: its event tells.
+    shop.stripe.close_dispute(&dispute, Verdict::Won).unwrap();
+    let context = shop.worker_context();
+    let cursor = Cursor {
+        started_at: clock::system(),
+        sessions_since: clock::system().unix_timestamp() + 3600,
+        events_since: clock::system().unix_timestamp() - 3600,
+        part: Part::FIRST,
+    };
+    let before = dispute_status(&shop, &dispute).await;
+    let mut run = Reconcile::new(&context, Some(&shop.publisher), cursor);
+    while run.next_page().await.unwrap() {}
+    assert_eq!(before, dispute::Status::Lost);
+    assert_eq!(run.report().missing_events, 1, "{:?}", run.report());
+    eventually("the verdict is known", async || {
+        dispute_status(&shop, &dispute).await == dispute::Status::Won
+    })
+    .await;
+    shop.close().await;
+}
+
+async fn dispute_status(shop: &Shop, id: &str) -> dispute::Status {
+    let row = dispute::Entity::find_by_id(id).one(&shop.stack.db).await;
+    row.unwrap().unwrap().status
 }
