@@ -142,13 +142,14 @@ fn triggers() -> Vec<String> {
     let mut statements = Vec::new();
     for event in ["insert", "update"] {
         for (table, checks) in [("offering", &offering[..]), ("slot", &slot[..])] {
-            let raise: String = checks
+            let raises: Vec<String> = checks
                 .iter()
-                .map(|(when, message)| format!("WHEN {when} THEN RAISE(ABORT, '{message}') "))
+                .map(|(when, message)| format!("WHEN {when} THEN RAISE(ABORT, '{message}')"))
                 .collect();
             statements.push(format!(
                 "CREATE TRIGGER {table}_check_{event} BEFORE {event} ON {table} \
-                 BEGIN SELECT CASE {raise}END; END"
+                 BEGIN SELECT CASE {} END; END",
+                raises.join(" ")
             ));
         }
         let of = if event == "update" {

@@ -80,8 +80,8 @@ impl StripeError {
 
 /// The permission that Stripe's message names: `rak_` and what it is for.
 fn permission(message: Option<&str>) -> Option<String> {
-    let words = message?.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
-    let name = words.filter(|word| word.starts_with("rak_")).next()?;
+    let mut words = message?.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+    let name = words.find(|word| word.starts_with("rak_"))?;
     Some(name.chars().take(80).collect())
 }
 

@@ -41,10 +41,10 @@ pub fn fact(
         return Err(JobError::reject("malformed_event", Incomplete));
     };
     Ok(Fact::Paid(Paid {
-        session_id: session.id.to_string(),
+        session_id: session.id.clone(),
         payment_intent_id: session.payment_intent_id().map(str::to_owned),
         minor_units,
         currency: currency.clone(),
-        paid_at: session.paid_at().or(paid_at),
+        completed_at: session.paid_at().or(paid_at),
     }))
 }

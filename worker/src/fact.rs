@@ -36,7 +36,7 @@ pub struct Paid {
     /// Lower-case ISO 4217.
     pub currency: String,
     /// When the buyer was done, as far as Stripe says.
-    pub paid_at: Option<OffsetDateTime>,
+    pub completed_at: Option<OffsetDateTime>,
 }
 
 /// One piece of news about a dispute.

@@ -169,7 +169,7 @@ async fn act(
     let rules = Rules {
         duplicate,
         paid_at: match news.fact {
-            Fact::Paid(paid) => paid.paid_at,
+            Fact::Paid(paid) => paid.completed_at,
             _ => None,
         },
         policy: context.on_unfulfillable,

@@ -32,7 +32,7 @@ pub async fn charge_refunded(
         Ok(context.stripe()?.charge(id).await?)
     })
     .await?;
-    let intent = id_of(&charge.payment_intent).map(str::to_owned);
+    let intent = id_of(charge.payment_intent.as_ref()).map(str::to_owned);
     let fact = async |intent: &str| match charge.all_refunds() {
         Some(refunds) => Ok(Fact::Refunds(refunds)),
         None => Ok(Fact::Refunds(context.stripe()?.refunds_of(intent).await?)),
@@ -51,7 +51,7 @@ pub async fn refund(
         Ok(context.stripe()?.retrieve_refund(id).await?)
     })
     .await?;
-    let intent = id_of(&refund.payment_intent).map(str::to_owned);
+    let intent = id_of(refund.payment_intent.as_ref()).map(str::to_owned);
     let fact = async |_: &str| Ok(Fact::Refunds(vec![refund]));
     about_payment(context, intent.as_deref(), fact, event).await
 }
@@ -68,7 +68,7 @@ pub async fn dispute(
         Ok(context.stripe()?.retrieve_dispute(id).await?)
     })
     .await?;
-    let intent = id_of(&told.payment_intent).map(str::to_owned);
+    let intent = id_of(told.payment_intent.as_ref()).map(str::to_owned);
     let fact = async |_: &str| {
         check_id(&["du_", "dp_"], &told.id)?;
         let asked_at = (context.clock)();

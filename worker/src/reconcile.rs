@@ -117,11 +117,11 @@ impl<'a> Reconcile<'a> {
     async fn refunds(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
         let since = moment(self.cursor.sessions_since);
         let page = patiently(|| self.context.stripe.list_refunds(since, after)).await?;
-        let intents = page.items.iter().map(|it| &it.payment_intent);
+        let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
         let ours = our_books::look_up_paid(&self.context.db, ids(intents)).await?;
         for refund in &page.items {
             add(&mut self.report.refunds);
-            if let Some(entry) = paid_by(&ours, &refund.payment_intent)
+            if let Some(entry) = paid_by(&ours, refund.payment_intent.as_ref())
                 && lacks_refund(entry, refund)
                 && self.ask(&entry.payment.session_id, "refund").await?
             {
@@ -134,11 +134,11 @@ impl<'a> Reconcile<'a> {
     async fn disputes(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
         let since = moment(self.cursor.sessions_since);
         let page = patiently(|| self.context.stripe.list_disputes(since, after)).await?;
-        let intents = page.items.iter().map(|it| &it.payment_intent);
+        let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
         let ours = our_books::look_up_paid(&self.context.db, ids(intents)).await?;
         for dispute in &page.items {
             add(&mut self.report.disputes);
-            if let Some(entry) = paid_by(&ours, &dispute.payment_intent)
+            if let Some(entry) = paid_by(&ours, dispute.payment_intent.as_ref())
                 && differs(entry.dispute(&dispute.id), dispute)
                 && self.ask(&entry.payment.session_id, "dispute").await?
             {
@@ -173,10 +173,10 @@ impl<'a> Reconcile<'a> {
                     .get(&session.id)
                     .filter(|entry| is_behind_event(session, kind, entry))
                     .map(|_| session.id.as_str()),
-                Told::Refund(refund) => paid_by(&paid, &refund.payment_intent)
+                Told::Refund(refund) => paid_by(&paid, refund.payment_intent.as_ref())
                     .filter(|entry| lacks_refund(entry, refund))
                     .map(|entry| entry.payment.session_id.as_str()),
-                Told::Dispute(dispute) => paid_by(&paid, &dispute.payment_intent)
+                Told::Dispute(dispute) => paid_by(&paid, dispute.payment_intent.as_ref())
                     .filter(|entry| is_older(entry.dispute(&dispute.id), dispute))
                     .map(|entry| entry.payment.session_id.as_str()),
             };
@@ -231,26 +231,24 @@ impl Told {
         }
     }
 
-    fn payment_intent(&self) -> &Option<Expandable> {
+    fn payment_intent(&self) -> Option<&Expandable> {
         match self {
-            Self::Session(_) => &None,
-            Self::Refund(refund) => &refund.payment_intent,
-            Self::Dispute(dispute) => &dispute.payment_intent,
+            Self::Session(_) => None,
+            Self::Refund(refund) => refund.payment_intent.as_ref(),
+            Self::Dispute(dispute) => dispute.payment_intent.as_ref(),
         }
     }
 }
 
-fn ids<'a>(objects: impl Iterator<Item = &'a Option<Expandable>>) -> Vec<String> {
-    objects
-        .filter_map(|it| Some(it.as_ref()?.id().to_owned()))
-        .collect()
+fn ids<'a>(objects: impl Iterator<Item = Option<&'a Expandable>>) -> Vec<String> {
+    objects.filter_map(|it| Some(it?.id().to_owned())).collect()
 }
 
 fn paid_by<'a>(
     ours: &'a HashMap<String, PaidEntry>,
-    intent: &Option<Expandable>,
+    intent: Option<&Expandable>,
 ) -> Option<&'a PaidEntry> {
-    ours.get(intent.as_ref()?.id())
+    ours.get(intent?.id())
 }
 
 /// Whether Stripe knows more of the session than we do.

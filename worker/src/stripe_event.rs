@@ -243,6 +243,6 @@ pub(crate) async fn object<T: DeserializeOwned>(
 }
 
 /// The id of an object, if that is all there is of it.
-pub(crate) fn id_of(object: &Option<Expandable>) -> Option<&str> {
-    object.as_ref().map(Expandable::id)
+pub(crate) fn id_of(object: Option<&Expandable>) -> Option<&str> {
+    object.map(Expandable::id)
 }

@@ -159,7 +159,7 @@ impl World {
         let mut variables = self.variables.clone();
         if let Some(url) = variables.get_mut("AMQP_URL") {
             let separator = if url.contains('?') { '&' } else { '?' };
-            url.push_str(&format!("{separator}frame_max=131072"));
+            *url = format!("{url}{separator}frame_max=131072");
         }
         let env = variables.into_iter().collect();
         let database = DatabaseSettings::from_env(&env)?;

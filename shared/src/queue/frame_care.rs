@@ -79,9 +79,8 @@ impl LaneCare {
         }
         let next = match self.get(lane) {
             Care::Usual => Care::Wide,
-            Care::Wide => Care::Alone,
             Care::Alone | Care::Stuck if lane == Lane::Dead => Care::Stuck,
-            Care::Alone | Care::Stuck => Care::Alone,
+            Care::Wide | Care::Alone | Care::Stuck => Care::Alone,
         };
         tracing::warn!(?lane, ?next, "A message's headers exceed the frame");
         self.set(lane, next);

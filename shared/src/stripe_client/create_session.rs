@@ -79,7 +79,7 @@ impl StripeClient {
     ) -> Result<CreatedCheckoutSession, StripeError> {
         let request = create_request(new);
         let key = idempotency_key(&new.checkout_id.to_string())?;
-        let deadline = Instant::now() + LIMIT;
+        let started = Instant::now();
         let mut pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
         let mut failures: u32 = 0;
         let session: CheckoutSession = loop {
@@ -92,7 +92,7 @@ impl StripeClient {
                 failures = failures.saturating_add(1);
             }
             let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
-            let over = Instant::now() + pause > deadline;
+            let over = started.elapsed().saturating_add(pause) > LIMIT;
             if over || failures == FAILURES || !error.is_transient() {
                 return Err(error);
             }

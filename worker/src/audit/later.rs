@@ -35,11 +35,12 @@ pub async fn refunds(
         let intents = page
             .items
             .iter()
-            .filter_map(|it| intent(&it.payment_intent));
+            .filter_map(|it| intent(it.payment_intent.as_ref()));
         let ours = our_books::look_up_paid(&context.db, intents.collect()).await?;
         for there in &page.items {
             listed.insert(there.id.clone());
-            let Some(entry) = intent(&there.payment_intent).and_then(|it| ours.get(&it)) else {
+            let Some(entry) = intent(there.payment_intent.as_ref()).and_then(|it| ours.get(&it))
+            else {
                 continue;
             };
             count(&mut audit.refunds);
@@ -100,10 +101,11 @@ pub async fn disputes(
         let intents = page
             .items
             .iter()
-            .filter_map(|it| intent(&it.payment_intent));
+            .filter_map(|it| intent(it.payment_intent.as_ref()));
         let ours = our_books::look_up_paid(&context.db, intents.collect()).await?;
         for there in &page.items {
-            let Some(entry) = intent(&there.payment_intent).and_then(|it| ours.get(&it)) else {
+            let Some(entry) = intent(there.payment_intent.as_ref()).and_then(|it| ours.get(&it))
+            else {
                 continue;
             };
             count(&mut audit.disputes);
@@ -150,8 +152,8 @@ pub async fn disputes(
     Ok(())
 }
 
-fn intent(object: &Option<Expandable>) -> Option<String> {
-    object.as_ref().map(|it| it.id().to_owned())
+fn intent(object: Option<&Expandable>) -> Option<String> {
+    object.map(|it| it.id().to_owned())
 }
 
 fn money(amount: i64, currency: &str, status: &impl sea_orm::ActiveEnum<Value = String>) -> String {
