@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// Takes bookings and Stripe's webhooks. Configured by environment variables; see
 /// deploy/env.example.
 #[derive(Parser)]
-#[command(name = "ingress", version)]
+#[command(name = "ingress", version, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -37,7 +37,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
-    shared::config::exit_code("ingress", run(command).await)
+    shared::config::exit_code("ingress", Box::pin(run(command)).await)
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
@@ -48,7 +48,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         return check(&config).await;
     }
     let shutdown = shutdown::on_signal()?;
-    match shutdown.run_until_cancelled(connect(config)).await {
+    match shutdown
+        .run_until_cancelled(Box::pin(connect(config)))
+        .await
+    {
         Some(connected) => serve(connected?, shutdown).await,
         // Asked to stop before there was anything to serve.
         None => Ok(()),

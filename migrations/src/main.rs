@@ -13,7 +13,7 @@ use shared::{
 
 /// Creates and changes the tables of `DATABASE_URL` (postgres://… or sqlite://…).
 #[derive(Parser)]
-#[command(name = "migrations", version)]
+#[command(name = "migrations", version, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -17,7 +17,12 @@ use shared::{
     clock, config::Env, db, settings::DatabaseSettings, stripe_client::StripeClient, telemetry,
 };
 use time::OffsetDateTime;
-use worker::{Context, breaker::Breakers, config::Config, words::counted};
+use worker::{
+    Context,
+    breaker::Breakers,
+    config::Config,
+    words::{counted, wrapped},
+};
 
 /// The environment of a command that prints its answer: only warnings are logged.
 fn environment() -> anyhow::Result<Env> {

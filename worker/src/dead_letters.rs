@@ -15,6 +15,8 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::words::{counted, moment, wrapped};
+
 /// Letters listed or acted on at once.
 const MOST: u64 = 10_000;
 
@@ -113,13 +115,18 @@ impl fmt::Display for Letter {
         let resolution = self.resolution.as_deref().unwrap_or("open");
         let id = self.message_id.as_deref().unwrap_or("no message_id");
         let kind = self.kind.as_deref().unwrap_or("no type");
-        let at = self.dead_at.replace_nanosecond(0).unwrap_or(self.dead_at);
-        write!(
-            out,
-            "{}  {at}  {}  {kind}  {id}  attempts {}  times {}  {resolution}",
-            self.id, self.reason, self.attempt, self.times
-        )
+        let failures = counted(u64::try_from(self.attempt).unwrap_or_default(), "failure");
+        let times = counted(u64::try_from(self.times).unwrap_or_default(), "time");
+        writeln!(out, "{}  {}  {resolution}", self.id, moment(self.dead_at))?;
+        // Whoever may publish chose these words.
+        let what = printable(&format!("    {}, {kind} {id}", self.reason));
+        writeln!(out, "{}", wrapped(&what, 4))?;
+        write!(out, "    {failures} before, set aside {times}")
     }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|it| !it.is_control()).collect()
 }
 
 /// What to do about letters that are dead for `reason`.

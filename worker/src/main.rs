@@ -23,7 +23,7 @@ use worker::{Context, Worker, breaker::Breakers, config::Config};
 /// Turns messages into bookings and payments. Configured by environment variables; see
 /// deploy/env.example.
 #[derive(Parser)]
-#[command(name = "worker", version)]
+#[command(name = "worker", version, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -11,17 +11,29 @@ use shared::{config::Env, shutdown, telemetry};
 #[command(
     name = "local",
     version,
+    max_term_width = 80,
     after_help = "\
-Environment (all optional; deploy/env.example has the whole list):
-  LISTEN_ADDR            where the shop listens [127.0.0.1:8080]
-  ADMIN_ADDR             where /livez and /readyz are [127.0.0.1:8081]
-  DATABASE_URL           sqlite://file or postgres://… [sqlite://bookonce.sqlite]
-  AMQP_URL               a RabbitMQ broker; needed with PostgreSQL [embedded queue]
-  STRIPE_SECRET_KEY      use Stripe itself instead of the stand-in
-  STRIPE_WEBHOOK_SECRET  whsec_…; needed with STRIPE_SECRET_KEY
-  STRIPE_SIM_ADDR        where the stand-in listens [127.0.0.1:12111]
-  HOLD_MINUTES           how long seats are held for a buyer [30]
-  RUST_LOG               such as info or debug [what the worker does, and warnings]
+Environment (all optional; deploy/env.example says more of each):
+  LISTEN_ADDR               where the shop listens [127.0.0.1:8080]
+  PUBLIC_URL                how buyers reach it [http://LISTEN_ADDR]
+  CORS_ORIGINS              other sites whose pages may call the API [none]
+  ADMIN_ADDR                /livez, /readyz, /metrics [127.0.0.1:8081]
+  DATABASE_URL              postgres://… or a file [sqlite://bookonce.sqlite]
+  DATABASE_MAX_CONNECTIONS  open connections [20]
+  AMQP_URL                  a RabbitMQ broker; needed with PostgreSQL [none]
+  QUEUE_PREFIX              first part of the queues' names [bookonce]
+  STRIPE_SECRET_KEY         use Stripe itself instead of the stand-in
+  STRIPE_WEBHOOK_SECRET     whsec_…; needed with STRIPE_SECRET_KEY
+  STRIPE_API_BASE           another address than Stripe's own
+  STRIPE_SIM_ADDR           where the stand-in listens [127.0.0.1:12111]
+  HOLD_MINUTES              how long seats are held for a buyer [30]
+  ORDERS_PER_MINUTE         of one client, 0 is no limit [30]
+  TRUSTED_PROXIES           proxies that may name the client [none]
+  WORKER_CONCURRENCY        jobs at once [8]
+  WORKER_BATCH              events that share a transaction, at most [200]
+  ON_UNFULFILLABLE          refund or hold a payment without seats [refund]
+  RUST_LOG                  such as info or debug [the worker, and warnings]
+  LOG_FORMAT                pretty or json [pretty]
 
 To start over, delete bookonce.sqlite*."
 )]

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 /// A stand-in for Stripe on loopback: API under /v1, payment page, signed webhooks, and
 /// /sim/ledger and /sim/faults to look at its books and make it misbehave.
 #[derive(Parser)]
-#[command(name = "stripe-sim", version)]
+#[command(name = "stripe-sim", version, max_term_width = 80)]
 struct Cli {
     /// Where to listen; loopback only.
     #[arg(long, default_value = "127.0.0.1:12111")]

@@ -10,7 +10,7 @@ use worker::{
     config::Config,
 };
 
-use super::{ago, context, environment, json, line, progress};
+use super::{ago, context, counted, environment, json, line, progress};
 
 /// What is on its way when an audit begins has arrived after that.
 const SECOND_LOOK: Duration = Duration::from_secs(10);
@@ -43,7 +43,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         line(audit.to_string().trim_end());
     }
     if !audit.differences.is_empty() {
-        bail!("the books differ in {} places", audit.differences.len());
+        let number = u64::try_from(audit.differences.len()).unwrap_or(u64::MAX);
+        bail!("the books differ in {}", counted(number, "place"));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 use worker::dead_letters::{self, Filter, Letter, Signature, advice};
 
-use super::{ago, database, environment, json, line, progress};
+use super::{ago, database, environment, json, line, progress, wrapped};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -144,7 +144,8 @@ async fn list(db: &DatabaseConnection, filter: &Filter, as_json: bool) -> anyhow
     }
     line("");
     for (reason, count) in reasons {
-        line(format!("{count} {reason}: {}", advice(&reason)));
+        let advice = format!("{count} {reason}: {}", advice(&reason));
+        line(wrapped(&advice, 4));
     }
     Ok(())
 }
@@ -178,7 +179,7 @@ async fn show(db: &DatabaseConnection, id: Uuid, body: bool, as_json: bool) -> a
             line(format!("{name:<12} {value}"));
         }
     }
-    line(format!("what to do   {}", letter.advice));
+    line(wrapped(&format!("what to do   {}", letter.advice), 13));
     if body {
         line(format!("body         {text}"));
     }

@@ -7,7 +7,7 @@ use worker::{
     doctor::{self, Status},
 };
 
-use super::{environment, json, line};
+use super::{counted, environment, json, line};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -27,6 +27,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let failed = findings.iter().filter(|it| it.status == Status::Failed);
     match failed.count() {
         0 => Ok(()),
-        count => bail!("{count} checks failed"),
+        count => bail!(
+            "{} failed",
+            counted(u64::try_from(count).unwrap_or(u64::MAX), "check")
+        ),
     }
 }

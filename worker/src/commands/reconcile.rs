@@ -12,7 +12,7 @@ use worker::{
     reconcile::{Cursor, Part, Reconcile},
 };
 
-use super::{ago, context, counted, environment, json, line, progress};
+use super::{ago, context, counted, environment, json, line, progress, wrapped};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -62,15 +62,16 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.json {
         return json(report);
     }
-    line(format!(
+    let seen = format!(
         "{} ({} not ours), {}, {}, {} looked at",
         counted(report.sessions, "session"),
         report.foreign_sessions,
         counted(report.refunds, "refund"),
         counted(report.disputes, "dispute"),
         counted(report.events, "event"),
-    ));
-    line(format!(
+    );
+    line(wrapped(&seen, 4));
+    let missing = format!(
         "{}, {}, {} and {} more {}",
         counted(report.missing_sessions, "session"),
         counted(report.missing_refunds, "refund"),
@@ -81,6 +82,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         } else {
             "not as Stripe has them: asking Stripe is put on the queue"
         }
-    ));
+    );
+    line(wrapped(&missing, 4));
     Ok(())
 }

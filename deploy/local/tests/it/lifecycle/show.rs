@@ -48,8 +48,13 @@ async fn the_whole_story_is_found_under_every_name(stack: Stack) {
         &format!("dispute   {dispute}  lost (general), money withdrawn,"),
         "confirmed, made",
     ] {
-        assert!(text.contains(expected), "{expected}: {text}");
+        let unwrapped = text.replace("\n          ", " ");
+        assert!(unwrapped.contains(expected), "{expected}: {text}");
     }
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
     let outcomes: Vec<_> = text
         .lines()
         .filter(|line| line.contains("evt_"))
