@@ -34,6 +34,10 @@ const MAX_WAIT: Duration = Duration::from_secs(20);
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ConfirmPayment {
     /// `cs_…`
+    #[schema(
+        example = "cs_test_a1B2c3D4e5",
+        pattern = "^cs_(test|live)_[A-Za-z0-9]{10,230}$"
+    )]
     session_id: String,
 }
 
@@ -67,9 +71,11 @@ pub struct PaymentConfirmation {
     responses(
         (status = 200, description = "What is known", body = PaymentConfirmation),
         (status = 202, description = "processing: ask again after Retry-After", body = PaymentConfirmation),
-        (status = 400, description = "malformed_request, malformed_session_id", body = Problem),
-        (status = 404, description = "session_not_found", body = Problem),
-        (status = 503, description = "database_unavailable, queue_unavailable", body = Problem),
+        (status = 400, description = "malformed_request, malformed_session_id", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "unsupported_media_type", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "session_not_found", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "database_unavailable, queue_unavailable", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn confirm_payment(

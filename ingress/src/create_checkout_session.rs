@@ -63,18 +63,18 @@ pub struct CreatedCheckoutSession {
     path = "/api/create-checkout-session",
     tag = "Shop",
     request_body = Order,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters", pattern = "^[ -~]{1,255}$")),
     responses(
         (status = 201, description = "Seats are held until expires_at", body = CreatedCheckoutSession),
-        (status = 400, description = "malformed_request, malformed_idempotency_key", body = Problem),
-        (status = 404, description = "slot_not_found", body = Problem),
-        (status = 409, description = "slot_full, slot_closed, offering_unavailable, checkout_completed, checkout_conflict", body = Problem),
-        (status = 413, description = "payload_too_large", body = Problem),
-        (status = 415, description = "unsupported_media_type", body = Problem),
-        (status = 422, description = "validation_failed, idempotency_key_reused", body = Problem),
-        (status = 429, description = "too_many_orders; Retry-After says when to order again", body = Problem),
-        (status = 502, description = "stripe_unavailable, stripe_refused; no more seats are held than before", body = Problem),
-        (status = 503, description = "database_unavailable", body = Problem),
+        (status = 400, description = "malformed_request, malformed_idempotency_key", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "slot_not_found", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "slot_full, slot_closed, offering_unavailable, checkout_completed, checkout_conflict", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "unsupported_media_type", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "validation_failed, idempotency_key_reused", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_orders; Retry-After says when to order again", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "stripe_unavailable, stripe_refused; no more seats are held than before", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "database_unavailable", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn create_checkout_session(

@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Number;
 use sha2::{Digest, Sha256};
 use shared::stripe_id::CheckoutSessionId;
 use time::OffsetDateTime;
@@ -26,14 +27,18 @@ pub struct Order {
     #[schema(required, value_type = Uuid)]
     slot_id: Option<String>,
     /// Seats, 1 to 20.
-    #[schema(default = 1)]
+    #[serde(default, deserialize_with = "whole_number")]
+    #[schema(default = 1, minimum = 1, maximum = 20)]
     quantity: Option<i64>,
-    #[schema(required)]
+    #[schema(required, value_type = Customer)]
     customer: Option<Customer>,
     /// The Checkout Session of an earlier order that this one takes the place of: if it is
     /// still open it is ended, and its seats are free before these are held.
     #[serde(default)]
-    #[schema(example = "cs_test_a1B2c3")]
+    #[schema(
+        example = "cs_test_a1B2c3D4e5",
+        pattern = "^cs_(test|live)_[A-Za-z0-9]{10,230}$"
+    )]
     replaces: Option<String>,
 }
 
@@ -41,10 +46,22 @@ pub struct Order {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Customer {
-    #[schema(required, example = "Ada Lovelace")]
+    /// One line with a letter or digit that can be read.
+    #[schema(required, value_type = String, example = "Ada Lovelace", min_length = 1, max_length = 200)]
     name: Option<String>,
-    #[schema(required, example = "ada@example.com")]
+    /// In ASCII, as Stripe takes it.
+    #[schema(required, value_type = String, example = "ada@example.com", format = "email", max_length = 254)]
     email: Option<String>,
+}
+
+/// JSON has one kind of number: `2.0` is the integer 2.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let text = number.to_string();
+    let whole = text.strip_suffix(".0").unwrap_or(&text);
+    whole.parse().map(Some).map_err(D::Error::custom)
 }
 
 impl Order {

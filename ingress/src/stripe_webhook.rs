@@ -48,9 +48,9 @@ pub struct Received {
     params(("Stripe-Signature" = String, Header, description = "t=…,v1=…")),
     responses(
         (status = 200, description = "Stored safely, or not for us", body = Received),
-        (status = 400, description = "signature_verification_failed, malformed_event", body = Problem),
-        (status = 413, description = "payload_too_large", body = Problem),
-        (status = 503, description = "queue_unavailable; deliver again", body = Problem),
+        (status = 400, description = "signature_verification_failed, malformed_event", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "queue_unavailable; deliver again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn stripe_webhook(

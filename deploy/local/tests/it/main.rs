@@ -25,6 +25,7 @@ mod idempotency_key;
 mod lifecycle;
 mod local_shop;
 mod migrations;
+mod openapi;
 mod operations;
 mod order_limit;
 mod pages;

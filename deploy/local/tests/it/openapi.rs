@@ -1,0 +1,51 @@
+//! The OpenAPI document and the service agree: schemathesis makes requests of the one and judges
+//! the answers of the other.
+
+use std::process::Command;
+
+use shared::config::Env;
+use tempfile::TempDir;
+
+use crate::{shop::Shop, stack::Stack};
+
+/// A webhook that Stripe has not signed is refused, whatever the document allows; and so is a name
+/// that cannot be read, which no pattern says.
+const CONFIG: &str = r#"
+[[operations]]
+include-path = "/api/payment/webhook"
+[operations.checks]
+positive_data_acceptance.enabled = false
+
+[[operations]]
+include-path = "/api/create-checkout-session"
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 422]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_does_what_its_document_says() {
+    let env = Env::from_process();
+    let schemathesis = env
+        .required("TEST_SCHEMATHESIS", "deploy/test, which sets it")
+        .unwrap();
+    let mut stack = Stack::sqlite_embedded().await;
+    stack.variables.push(("ORDERS_PER_MINUTE", "0".to_owned()));
+    let shop = Shop::open(stack).await;
+    shop.slot(10_000).await;
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("schemathesis.toml"), CONFIG).unwrap();
+    let mut command = Command::new(schemathesis);
+    command
+        .current_dir(folder.path())
+        .args(["run", &format!("{}/api/openapi.json", shop.url)])
+        .args(["--max-examples", "60", "--workers", "1", "--no-color"]);
+
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+
+    let output = output.await.unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{report}{complaint}");
+    assert!(report.contains("5/5"), "every operation is tried: {report}");
+    shop.close().await;
+}
