@@ -8,8 +8,8 @@ import { forget, markReturned, recall } from "./open-checkout.js";
 const FIRST_WORDS_MS = 1_000;
 /** After this long, "a few seconds" is no longer true. */
 const USUAL_MS = 30_000;
-/** Longer than the server passes on that nothing is paid yet. */
-const STALE_MS = 12_000;
+/** Longer than the server passes on that nothing is paid yet: payment_status.rs has 10 s. */
+const STALE_MS = 11_000;
 
 const byId = (id) => document.getElementById(id);
 
@@ -30,56 +30,115 @@ const VIEWS = {
 const WORKING = ["processing", "slow", "offline"];
 /** The session may be paid: the shop must not offer to go on with it. */
 const OPEN = ["processing", "awaiting_payment", "offline", "unknown"];
+/** What the buyer may write to the shop about. */
+const QUOTED = ["slow", "payment_pending", "needs_attention", "refund_pending"];
+
+const params = new URLSearchParams(location.search);
+const held = recall();
+const sessionId = named(params.get("session_id")) ?? held?.session_id;
+/** The checkout, if it is this tab that opened it. */
+const own = held?.session_id === sessionId ? held : null;
 
 const opened = Date.now();
 const since = () => Date.now() - opened;
+/** When this tab came back from the payment page; the buyer may have paid just before. */
+const cameBack = own && performance.getEntriesByType("navigation")[0]?.type === "navigate" ? opened : own?.returned || 0;
+/** What the server says of a payment may be from before that. */
+let stale = cameBack + STALE_MS > opened;
+let asking = new AbortController();
 let shown = "checking";
+/** What is booked or was ordered, and what was paid, as far as it is known. */
+let known = own && { ...own, quantity: own.order.quantity };
+let paid = null;
+
+/** The session in the address, unless that has what Stripe should have put an id in place of. */
+function named(session) {
+  const id = session?.trim();
+  return !id || /^(\{|%7B)CHECKOUT_SESSION_ID(\}|%7D)$/i.test(id) ? null : id;
+}
 
 /** What to say about an answer, which may be older than this page. */
 function viewOf(status) {
-  // Stripe's word that nothing is paid yet is passed on for a while; the buyer has just paid.
-  if (status === "awaiting_payment" && since() < STALE_MS) return "processing";
+  if (status === "awaiting_payment" && stale) return "processing";
   // It is being asked again about something we know: no reason to flicker.
   if (status === "processing" && ["awaiting_payment", "payment_pending"].includes(shown)) return shown;
   if (status === "processing" && since() > USUAL_MS) return "slow";
   return status in VIEWS ? status : "processing";
 }
 
-function show({ status, booking, payment }) {
+function show({ status, booking, payment, order }) {
   if (!OPEN.includes(status)) forget(sessionId);
   const view = viewOf(status);
-  if (view === shown) return;
+  if (view !== shown) showView(view);
+  if (booking || order) known = { ...order, ...booking };
+  paid = payment ?? paid;
+  try {
+    showOrder(view);
+  } catch (error) {
+    console.warn("Not all shown:", known, error);
+  }
+}
+
+function showView(view) {
   shown = view;
-  markReturned(sessionId, view !== "awaiting_payment");
+  markReturned(sessionId, view !== "awaiting_payment" && (cameBack || opened));
   const [title, text] = VIEWS[view];
   document.title = title;
   byId("title").textContent = title;
   byId("text").textContent = text;
   byId("text").classList.toggle("working", WORKING.includes(view));
   byId("done").hidden = view !== "confirmed";
-  byId("quote").hidden = !["slow", "needs_attention", "refund_pending"].includes(view);
-  const held = recall();
-  byId("pay").hidden = view !== "awaiting_payment" || held?.session_id !== sessionId;
-  byId("pay").href = held?.checkout_url ?? "/";
-  byId("booking").hidden = !booking;
-  if (!booking) return;
-  byId("reference").textContent = booking.reference;
-  byId("what").textContent = `${booking.offering}, ${seats(booking.quantity)}`;
-  byId("when").textContent = whenExactly(booking.starts_at, booking.ends_at);
-  byId("paid").textContent = money(payment.amount_total, payment.currency)
-    + (payment.amount_refunded ? `, of which ${money(payment.amount_refunded, payment.currency)} went back` : "");
+  byId("quote").hidden = !QUOTED.includes(view);
+  const open = recall();
+  byId("pay").hidden = view !== "awaiting_payment" || open?.session_id !== sessionId;
+  byId("pay").href = open?.checkout_url ?? "/";
+}
+
+function showOrder(view) {
+  byId("booking").hidden = !known || view === "unknown";
+  if (byId("booking").hidden) return;
+  const { reference, offering, quantity, starts_at, ends_at } = known;
+  byId("reference").hidden = byId("reference-label").hidden = !reference;
+  write("reference", reference ?? "");
+  write("what", `${offering}, ${seats(quantity)}`);
+  write("paid-label", paid ? "Paid" : view === "awaiting_payment" ? "To pay" : "Amount");
+  const { amount_total, amount_refunded, currency } = paid ?? known;
+  write("paid", money(amount_total, currency)
+    + (amount_refunded ? `, of which ${money(amount_refunded, currency)} went back` : ""));
+  write("when", whenExactly(starts_at, ends_at));
+}
+
+/** The same again is not written again: a screen reader would read all of it again. */
+function write(id, text) {
+  if (byId(id).textContent !== text) byId(id).textContent = text;
 }
 
 /** While the first answer waits for news, the page says what is going on. */
 const stillWaiting = () => ["checking", "processing"].includes(shown) && show({ status: "processing" });
 
-const sessionId = new URLSearchParams(location.search).get("session_id");
+function ask() {
+  asking.abort();
+  asking = new AbortController();
+  return pollConfirm(sessionId, show, { signal: asking.signal });
+}
+
+/** By now the server's word is from after the buyer came back, whatever it is. */
+function askAgain() {
+  stale = false;
+  if (["checking", ...WORKING].includes(shown)) ask();
+}
+
 byId("quote-id").textContent = sessionId;
 if (sessionId) {
-  markReturned(sessionId, true);
+  if (sessionId !== params.get("session_id")) {
+    params.set("session_id", sessionId);
+    history.replaceState(null, "", `?${params}`); // an address to come back to
+  }
+  markReturned(sessionId, cameBack || opened);
   setTimeout(stillWaiting, FIRST_WORDS_MS);
   setTimeout(stillWaiting, USUAL_MS + 100);
-  await pollConfirm(sessionId, show);
+  if (stale) setTimeout(askAgain, cameBack + STALE_MS - opened);
+  await ask();
 } else {
   show({ status: "unknown" });
 }

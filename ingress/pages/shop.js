@@ -1,99 +1,65 @@
-// The shop: what can be booked, and the way to the payment page.
+// The shop: the order of what was chosen, and the way to the payment page.
 
 import { minutesLeft, money, seats, when } from "./format.js";
+import { cardOf, latest, load, loadMore, on, render, say, slotButton, unfold } from "./offerings.js";
 import { keyFor, recall, remember } from "./open-checkout.js";
-import { errorsIn } from "./order.js";
+import { errorsIn, MAX_SEATS, TRY_AGAIN, WORDS } from "./order.js";
 
-/** Slots of an offering shown at first. */
-const FIRST_SLOTS = 6;
+/** Pages of slots to look through for one with enough seats. */
+const PAGES_AHEAD = 4;
 
 const byId = (id) => document.getElementById(id);
 const form = byId("order");
 const { quantity, name, email } = form.elements;
 
-/** What an error code means to a buyer. */
-const WORDS = {
-  slot_closed: "This time has already begun. Please choose another.",
-  slot_not_found: "This time is no longer offered. Please choose another.",
-  stripe_unavailable: "The payment page cannot be opened at the moment. Nothing is booked and nothing was charged. Please try again.",
-  too_many_orders: "There were many orders from your network just now. Please try again in a moment.",
-  checkout_conflict: "Your last click is still being worked on. Please try again in a moment.",
-};
-const TRY_AGAIN = "The shop could not be reached. Nothing is booked and nothing was charged. Please try again.";
-const RELOAD_MS = 5_000;
-
-let offerings = [];
 /** An order is on its way, or the browser is. */
 let busy = false;
 /** What the buyer has chosen; the form belongs to it. */
 let chosen = null;
+/** Seats the buyer asked for; a slot may have fewer. */
+let wanted = quantity.valueAsNumber;
 
-// ---------------------------------------------------------------- offerings and slots
-
-async function load() {
-  try {
-    const response = await fetch("/api/offerings", { signal: AbortSignal.timeout(15_000) });
-    if (!response.ok) throw new Error(`offerings answered ${response.status}`);
-    ({ offerings } = await response.json());
-  } catch {
-    setTimeout(load, RELOAD_MS);
-    return say("The offers could not be loaded. Trying again…");
-  }
-  say(offerings.length ? "" : "There is nothing to book at the moment.");
-  byId("offerings").replaceChildren(...offerings.map(showOffering));
-  const place = chosen && document.querySelector(`[data-offering="${chosen.offering.id}"]`);
-  if (place) place.append(form);
-  else form.hidden = true;
-}
-
-const say = (text) => { byId("notice").textContent = text; };
-
-const fromTemplate = (id) => byId(id).content.firstElementChild.cloneNode(true);
-
-function showOffering(offering) {
-  const card = fromTemplate("offering-template");
-  card.dataset.offering = offering.id;
-  card.querySelector("h2").textContent = offering.name;
-  card.querySelector(".price").textContent = money(offering.unit_amount, offering.currency);
-  card.querySelector("p").textContent = offering.description;
-  const items = offering.slots.map((slot) => showSlot(offering, slot));
-  items.slice(FIRST_SLOTS).forEach((item) => { item.hidden = true; });
-  card.querySelector("ul").append(...items);
-  const more = card.querySelector(".more");
-  more.hidden = items.length <= FIRST_SLOTS;
-  more.textContent = `Show all ${items.length} times`;
-  more.addEventListener("click", () => {
-    items.forEach((item) => { item.hidden = false; });
-    more.hidden = true;
-    items[FIRST_SLOTS].querySelector("button").focus();
-  });
-  return card;
-}
-
-function showSlot(offering, slot) {
-  const item = fromTemplate("slot-template");
-  const button = item.querySelector("button");
-  button.dataset.slot = slot.id;
-  button.querySelector(".when").textContent = when(slot.starts_at, slot.ends_at);
-  button.querySelector(".left").textContent = slot.seats_left ? `${seats(slot.seats_left)} left` : "full";
-  button.disabled = slot.seats_left === 0;
-  button.setAttribute("aria-pressed", String(chosen?.slot.id === slot.id));
-  button.addEventListener("click", () => choose(offering, slot));
-  return item;
-}
+// ---------------------------------------------------------------- what is chosen
 
 function choose(offering, slot) {
   chosen = { offering, slot };
-  for (const button of document.querySelectorAll("[data-slot]")) {
-    button.setAttribute("aria-pressed", String(button.dataset.slot === slot.id));
-  }
+  if (slotButton(slot.id)?.parentElement.hidden) unfold(offering);
   byId("chosen").textContent = `${offering.name}, ${when(slot.starts_at, slot.ends_at)}`;
   byId("next-slot").hidden = true;
   showErrors([]);
   form.hidden = false;
-  document.querySelector(`[data-offering="${offering.id}"]`).append(form);
+  if (wanted >= 1) quantity.value = Math.min(wanted, Math.max(1, seatsLeft()));
+  placeForm();
+  // First what was chosen, then the fields: in a reader as on the screen.
+  byId("chosen").focus({ preventScroll: true });
+  const item = form.parentElement;
+  item.scrollIntoView({ block: item.offsetHeight < innerHeight ? "nearest" : "start" });
+}
+
+/** Puts the form below what it is about, and has it know how many seats that has now. */
+function placeForm() {
+  if (!chosen) return;
+  const { offering, slot } = latest(chosen.offering.id, chosen.slot.id);
+  if (slot) chosen = { offering, slot };
+  const place = slotButton(chosen.slot.id)?.parentElement ?? cardOf(chosen.offering);
+  if (!place) {
+    [chosen, form.hidden] = [null, true];
+    return say(WORDS.slot_not_found);
+  }
+  place.append(form);
+  place.hidden = false; // it may have come to stand among the folded ones
+  for (const button of document.querySelectorAll("[data-slot]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.slot === chosen.slot.id));
+  }
+  quantity.max = Math.min(MAX_SEATS, Math.max(1, seatsLeft()));
   showTotal();
-  quantity.focus();
+}
+
+/** Seats of the chosen slot, with those on hold for this buyer: a new order takes their place. */
+function seatsLeft() {
+  const { id, capacity = MAX_SEATS, seats_left } = chosen.slot;
+  const held = recall()?.order;
+  return Math.min(capacity, seats_left + (held?.slot_id === id ? held.quantity : 0));
 }
 
 // ---------------------------------------------------------------- the order
@@ -104,63 +70,78 @@ const order = () => ({
   customer: { name: name.value.trim(), email: email.value.trim() },
 });
 
+const mistakes = () => errorsIn(order(), seatsLeft());
+
 function showTotal() {
   const total = chosen.offering.unit_amount * quantity.valueAsNumber;
-  const known = errorsIn(order()).every((error) => error.field !== "quantity");
-  byId("book").textContent = known ? `Book now, ${money(total, chosen.offering.currency)}` : "Book now";
+  const known = mistakes().every((error) => error.field !== "quantity");
+  if (!busy) byId("book").textContent = known ? `Book now, ${money(total, chosen.offering.currency)}` : "Book now";
 }
 
 function showErrors(errors) {
-  for (const place of form.querySelectorAll(".error")) {
-    const error = errors.find((it) => it.field === place.dataset.field);
-    place.textContent = error?.message ?? "";
-    const input = place.parentElement.querySelector("input");
-    if (error) input?.setAttribute("aria-invalid", "true");
-    else input?.removeAttribute("aria-invalid");
-  }
+  for (const place of form.querySelectorAll(".error")) showError(place, errors);
+}
+
+function showError(place, errors) {
+  const error = errors.find((it) => it.field === place.dataset.field);
+  place.textContent = error?.message ?? "";
+  const input = place.parentElement.querySelector("input");
+  if (error) input?.setAttribute("aria-invalid", "true");
+  else input?.removeAttribute("aria-invalid");
 }
 
 /** While typing, a mistake that was pointed out goes away; a new one waits for the end. */
 function recheck({ target, type }) {
+  if (!chosen) return;
+  if (target === quantity && type === "input") wanted = quantity.valueAsNumber;
   showTotal();
   const place = target.parentElement.querySelector(".error");
-  if (type === "input" && !place.textContent) return;
-  const error = errorsIn(order()).find((it) => it.field === place.dataset.field);
-  place.textContent = error?.message ?? "";
-  if (error) target.setAttribute("aria-invalid", "true");
-  else target.removeAttribute("aria-invalid");
+  if (type === "change" || place.textContent) showError(place, mistakes());
+}
+
+/** A press on the button ends the field before it. Words that appear there must not move the
+ *  button from under the pointer: then no click follows. */
+let pressed = false;
+addEventListener("pointerdown", () => { pressed = true; });
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { pressed = false; });
+
+function afterClick(event) {
+  if (pressed) addEventListener("pointerup", () => setTimeout(recheck, 0, event), { once: true });
+  else setTimeout(recheck, 0, event);
 }
 
 async function book() {
   if (busy) return;
-  const errors = errorsIn(order());
+  const errors = mistakes();
   showErrors(errors);
   form.querySelector('[aria-invalid="true"]')?.focus();
-  if (errors.length) return;
+  if (errorsIn(order()).length) return;
 
-  setBusy(true);
-  byId("next-slot").hidden = true;
-  try {
-    const { status, answer } = await send(order());
-    if (status === 201) return location.assign(answer.checkout_url); // it stays busy
-    setBusy(false);
-    if (answer.code === "slot_full") await offerNextSlot();
-    else if (answer.code === "checkout_completed" && recall()) {
-      return location.assign(`/payment-success?session_id=${recall().session_id}`);
-    }
-    else showErrors(answer.errors ?? [{ field: "order", message: WORDS[answer.code] ?? TRY_AGAIN }]);
-  } catch {
-    setBusy(false);
+  setBusy(errors.length ? "Looking for seats…" : "Opening the payment page…");
+  // Too few seats, by numbers that may be old, need no order to be told.
+  const next = await (errors.length ? offerNextSlot() : placeOrder()).catch(() => {
     showErrors([{ field: "order", message: TRY_AGAIN }]);
-  }
+  });
+  if (next) location.assign(next); // it stays busy
+  else setBusy(null);
+}
+
+/** Returns where to go. */
+async function placeOrder() {
+  byId("next-slot").hidden = true;
+  const { status, answer } = await send(order());
+  if (status === 201) return answer.checkout_url;
+  if (answer.code === "checkout_completed" && recall()) return `/payment-success?session_id=${recall().session_id}`;
+  if (answer.code === "slot_full") return offerNextSlot();
+  showErrors(answer.errors ?? [{ field: "order", message: WORDS[answer.code] ?? TRY_AGAIN }]);
   form.querySelector('[aria-invalid="true"]')?.focus();
 }
 
 /** Not `disabled`, which would throw whoever uses the keyboard to the top of the page. */
-function setBusy(now) {
-  busy = now;
-  byId("book").setAttribute("aria-disabled", String(now));
-  if (now) byId("book").textContent = "Opening the payment page…";
+function setBusy(words) {
+  busy = Boolean(words);
+  byId("book").setAttribute("aria-disabled", String(busy));
+  if (busy) byId("book").textContent = words;
   else if (chosen) showTotal();
 }
 
@@ -184,28 +165,45 @@ async function send(order) {
 }
 
 async function offerNextSlot() {
-  const wanted = quantity.valueAsNumber;
-  const { offering: { id }, slot } = chosen;
-  await load();
-  const offering = offerings.find((it) => it.id === id);
-  const slots = offering?.slots ?? [];
-  const left = slots.find((it) => it.id === slot.id)?.seats_left ?? 0;
-  const next = slots.find((it) => it.starts_at > slot.starts_at && it.seats_left >= wanted)
-    ?? slots.find((it) => it.seats_left >= wanted);
-  const full = left ? `Only ${seats(left)} left at this time.` : "This time has just filled up.";
-  const message = next ? `${full} The next one with ${seats(wanted)}:` : `${full} No other time has ${seats(wanted)}.`;
-  showErrors([{ field: "order", message }]);
+  const [asked, { starts_at }] = [quantity.valueAsNumber, chosen.slot];
+  byId("next-slot").hidden = true;
+  const loaded = await load();
+  if (!chosen) return;
+  if (!loaded || seatsLeft() >= asked) {
+    showErrors([{ field: "order", message: loaded ? "There are enough seats again. Please try again." : TRY_AGAIN }]);
+    return byId("book").focus();
+  }
+  const { offering } = chosen;
+  const next = await findSeats(offering, asked, starts_at);
+  const none = offering.more_slots ? `None of the next ${offering.slots.length} times` : "No other time";
+  const offer = next ? `The next time with ${seats(asked)}:` : `${none} has ${seats(asked)}.`;
+  const some = seatsLeft() > 0;
+  showErrors(some
+    ? [...mistakes(), { field: "order", message: offer }]
+    : [{ field: "order", message: `This time has just filled up. ${offer}` }]);
+  if (!next) return byId(some ? "quantity" : "book").focus();
   const button = byId("next-slot");
-  button.hidden = !next;
-  byId(next ? "next-slot" : "book").focus();
-  if (!next) return;
+  button.hidden = false;
   button.textContent = `Take ${when(next.starts_at, next.ends_at)}`;
   button.onclick = () => {
+    wanted = asked;
     choose(offering, next);
-    quantity.value = wanted;
-    showTotal();
     byId("book").focus();
   };
+  button.focus();
+}
+
+/** A slot with so many seats: rather a later one, which may not be loaded yet. */
+async function findSeats(offering, asked, startsAt) {
+  const enough = (slot) => slot?.seats_left >= asked;
+  const later = () => offering.slots.find((slot) => enough(slot) && slot.starts_at > startsAt);
+  try {
+    for (let page = 0; page < PAGES_AHEAD && !later() && offering.more_slots; page += 1) await loadMore(offering);
+  } catch {
+    // Those that are here have to do.
+  }
+  render();
+  return later() ?? offering.slots.find(enough);
 }
 
 // ---------------------------------------------------------------- coming and coming back
@@ -223,12 +221,14 @@ function showHeld() {
   byId("held-link").href = held.returned ? `/payment-success?session_id=${held.session_id}` : "/payment-cancelled";
 }
 
+on("choose", choose);
+on("renewed", placeForm);
 form.addEventListener("submit", (event) => { event.preventDefault(); book(); });
 form.addEventListener("input", recheck);
-form.addEventListener("change", recheck);
+form.addEventListener("change", afterClick);
 // The back button may show the page as it was left, busy and with old numbers.
 addEventListener("pageshow", ({ persisted }) => {
-  setBusy(false);
+  setBusy(null);
   showHeld();
   if (!persisted) return;
   if (!recall()) [chosen, form.hidden] = [null, true]; // what it was about is booked

@@ -36,6 +36,7 @@ pub fn router() -> Router<Ingress> {
         .route("/assets/bookonce.css", page!(CSS, "bookonce.css"))
         .route("/assets/icon.svg", page!(SVG, "icon.svg"))
         .route("/assets/confirm.js", page!(JAVASCRIPT, "confirm.js"))
+        .route("/assets/offerings.js", page!(JAVASCRIPT, "offerings.js"))
         .route("/assets/docs.js", page!(JAVASCRIPT, "docs.js"))
         .route("/assets/format.js", page!(JAVASCRIPT, "format.js"))
         .route(

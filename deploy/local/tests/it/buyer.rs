@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod accessibility;
+mod offerings;
 mod order_form;
 mod outcomes;
 mod turns_back;

@@ -15,6 +15,9 @@ async fn a_keyboard_is_enough() {
 
     browser.press(Key::Tab).await; // the slot
     browser.press(Key::Enter).await;
+    let read_first = browser.run("return document.activeElement.id").await;
+    assert_eq!(read_first, "chosen");
+    browser.press(Key::Tab).await;
     browser.press(Key::Up).await; // two seats
     browser.press(Key::Tab).await;
     browser.type_keys("Ada Lovelace").await;
@@ -43,6 +46,19 @@ async fn every_page_fits_a_phone_and_shuts_nobody_out() {
     for dark in [false, true] {
         if dark {
             browser.in_the_dark().await;
+        }
+        browser.goto(&shop.url).await;
+        browser.click(".slots button", "left").await;
+        for css in ["#chosen", "#book"] {
+            let on_screen = format!(
+                "const box = document.querySelector('{css}').getBoundingClientRect(); \
+                 return box.top >= 0 && box.bottom <= innerHeight"
+            );
+            assert_eq!(
+                browser.run(&on_screen).await,
+                true,
+                "{css} is on the screen"
+            );
         }
         fill_in(&browser, &shop, 1).await;
         browser.assert_accessible().await;

@@ -17,7 +17,10 @@ async fn a_slot_that_fills_meanwhile_offers_the_next_one() {
     shop.create(full).await;
     browser.click("#book", "Book now").await;
     browser
-        .find("#order-error", "Only 1 seat left at this time")
+        .find("#quantity-error", "Only 1 seat is left at this time")
+        .await;
+    browser
+        .find("#order-error", "The next time with 2 seats")
         .await;
     browser.assert_accessible().await;
     shop.create(full).await;
@@ -37,6 +40,83 @@ async fn a_slot_that_fills_meanwhile_offers_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_click_tells_all_that_is_missing_or_submits() {
+    let shop = Shop::open(Stack::sqlite_embedded().await).await;
+    shop.slot(5).await;
+    let browser = Browser::open().await;
+    browser.goto(&shop.url).await;
+    browser.click(".slots button", "left").await;
+    let errors = async || {
+        let script = "return [...document.querySelectorAll('.error')].map((it) => it.textContent).filter(Boolean)";
+        browser.run(script).await
+    };
+
+    // Leaving the e-mail address by the click finds that it is none.
+    browser.fill("#email", "ada").await;
+    press_and_release(&browser, "#book").await;
+
+    browser.find("#name-error", "Tell us your name.").await;
+    let two = [
+        "Tell us your name.",
+        "This does not look like an e-mail address.",
+    ];
+    assert_eq!(errors().await, serde_json::json!(two));
+    let before = browser
+        .run("return document.querySelector('#book').getBoundingClientRect().y")
+        .await;
+    browser.fill("#email", "ada@example.com").await;
+    browser.fill("#name", "Ada").await;
+    browser.find("#book", "Book now").await;
+    assert_eq!(errors().await, serde_json::json!([]));
+    let after = browser
+        .run("return document.querySelector('#book').getBoundingClientRect().y")
+        .await;
+    assert_eq!(before, after, "an error keeps its place");
+    browser.fill("#name", "Ada Lovelace").await;
+    press_and_release(&browser, "#book").await;
+    browser.find("h1", "Pay ").await;
+    browser.close(&[]).await;
+    shop.close().await;
+}
+
+/// As a hand does it: the pointer stays where the button was when it went down.
+async fn press_and_release(browser: &Browser, css: &str) {
+    let element = browser.find(css, "").await;
+    element.scroll_into_view().await.unwrap();
+    let actions = browser.driver.action_chain();
+    let pressed = actions.move_to_element_center(&element).click_and_hold();
+    pressed.perform().await.unwrap();
+    let actions = browser.driver.action_chain();
+    actions.release().perform().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_seats_are_offered_than_the_slot_has() {
+    let shop = Shop::open(Stack::sqlite_embedded().await).await;
+    shop.slot(1).await;
+    let browser = Browser::open().await;
+
+    fill_in(&browser, &shop, 2).await;
+    let max = browser
+        .run("return document.querySelector('#quantity').max")
+        .await;
+    assert_eq!(max, "1");
+    browser.click("#book", "Book now").await;
+
+    browser
+        .find("#quantity-error", "Only 1 seat is left at this time.")
+        .await;
+    browser
+        .find("#order-error", "No other time has 2 seats")
+        .await;
+    browser.fill("#quantity", "1").await;
+    browser.click("#book", "Book now, €49.00").await;
+    browser.find("h1", "Pay ").await;
+    browser.close(&[]).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_pointed_out_in_the_servers_own_words() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
     let slot = shop.slot(5).await;
@@ -47,6 +127,9 @@ async fn mistakes_are_pointed_out_in_the_servers_own_words() {
     for (quantity, name, email) in [
         ("0", "", ""),
         ("21", " ", "ada"),
+        ("1", "\u{200b}", "jörg@example.com"),
+        ("1", "\u{3164}", "иван@почта.рф"),
+        ("1", "Ada \u{202e}ecalevoL", "ada@example.com"),
         ("1", "Ada", "ada@example"),
     ] {
         browser.fill("#quantity", quantity).await;

@@ -56,8 +56,16 @@ async fn a_delayed_payment_is_on_its_way_until_the_bank_has_spoken() {
         browser.click("button", "bank debit").await;
         browser.read_heading("Your payment is on its way").await;
         let page = browser.text().await;
-        assert!(page.contains("Your seats are held"), "{page}");
-        session_id(&browser).await
+        for said in [
+            "Your seats are held",
+            "Harbour kayak tour, 1 seat",
+            "€49.00",
+        ] {
+            assert!(page.contains(said), "{said}: {page}");
+        }
+        let session = session_id(&browser).await;
+        browser.find("#quote-id", &session).await;
+        session
     };
 
     let arrives = pay_later().await;
@@ -110,6 +118,62 @@ async fn an_expired_checkout_and_a_foreign_link_are_called_by_their_names() {
     browser
         .close(&["400 (Bad Request)", "404 (Not Found)"])
         .await;
+    shop.close().await;
+}
+
+/// Not by the tab that opened it, and long after: there is nothing to wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unpaid_session_that_is_looked_up_is_called_unpaid_at_once() {
+    let shop = Shop::open(Stack::sqlite_embedded().await).await;
+    let session = shop.create(shop.slot(5).await).await;
+    let browser = Browser::open().await;
+    let page = format!("{}/payment-success?session_id={}", shop.url, session.id);
+    // Every heading there was, from the first on.
+    let watch = "const seen = window.headings = []; \
+        new MutationObserver(() => { \
+            const title = document.querySelector('h1')?.textContent; \
+            if (title && seen.at(-1) !== title) seen.push(title); \
+        }).observe(document, { subtree: true, childList: true, characterData: true });";
+    let watch = serde_json::json!({ "source": watch });
+    browser
+        .devtools("Page.addScriptToEvaluateOnNewDocument", watch)
+        .await;
+
+    browser.goto(&page).await;
+    browser.read_heading("Not paid yet").await;
+    let headings = browser.run("return window.headings").await;
+    assert!(
+        !headings.to_string().contains("being completed"),
+        "{headings}"
+    );
+    let text = browser.text().await;
+    assert!(text.contains("Harbour kayak tour, 1 seat"), "{text}");
+    browser.close(&[]).await;
+    shop.close().await;
+}
+
+/// As a site sends buyers back that did not let Stripe put the id in.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_without_the_id_finds_what_this_tab_ordered() {
+    let shop = Shop::open(Stack::sqlite_embedded().await).await;
+    shop.slot(5).await;
+    let browser = Browser::open().await;
+    let page = format!("{}/payment-success", shop.url);
+    for query in [
+        "?session_id={CHECKOUT_SESSION_ID}",
+        "?session_id=%7BCHECKOUT_SESSION_ID%7D",
+        "",
+    ] {
+        go_to_payment(&browser, &shop, 1).await;
+        let ledger = shop.stripe.ledger();
+        let session = ledger.into_iter().find(|it| it.status == "open");
+        let session = session.unwrap().session_id;
+        shop.stripe.pay(&session, Outcome::Succeed).await.unwrap();
+        browser.goto(&format!("{page}{query}")).await;
+        browser.read_heading("Your booking is confirmed").await;
+        assert_eq!(session_id(&browser).await, session);
+    }
+    browser.close(&[]).await;
     shop.close().await;
 }
 
@@ -190,6 +254,11 @@ async fn who_paid_for_nothing_reads_that_the_money_is_safe() {
     browser.find("#quote-id", &other.id).await;
     browser.assert_accessible().await;
     browser.close(&[]).await;
+    eventually("the late payment is refunded", async || {
+        shop.told(&late.id).await.1["status"] == "refunded"
+    })
+    .await;
+    shop.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,13 @@ async fn while_the_worker_is_away_the_page_says_so_and_turns_by_itself() {
         .read_heading("Your booking is being completed")
         .await;
     let page = browser.text().await;
-    assert!(page.contains("even if you close this page"), "{page}");
+    for said in [
+        "even if you close this page",
+        "Harbour kayak tour, 1 seat",
+        "€49.00",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
     tokio::time::sleep(Duration::from_secs(5)).await;
     browser
         .read_heading("Your booking is being completed")

@@ -107,6 +107,7 @@ async fn random_histories_end_like_their_story(stack: Stack) {
     let seeds: Vec<u64> = (first..first + count).collect();
     let share = seeds.len().div_ceil(AT_ONCE);
     join_all(seeds.chunks(share).map(|seeds| play(seeds.to_vec()))).await;
+    // Each history has compared its money with its own Stripe; the seats are the shop's.
     books::assert_seats(&shop.stack.db).await;
 }
 
@@ -190,6 +191,7 @@ async fn every_permutation_ends_like_its_story(stack: Stack) {
         }
     };
     join_all(stories.iter().map(play)).await;
+    // As above.
     books::assert_seats(&shop.stack.db).await;
 }
 

@@ -55,6 +55,7 @@ async fn of_two_that_exclude_each_other_one_is_booked_and_one_refunded(stack: St
             replayable(*seed, play(&shop, &own, *seed)).await;
         }
     }
+    // `play` has compared the money of each pair with its own Stripe; the seats are the shop's.
     books::assert_seats(&shop.stack.db).await;
 }
 
