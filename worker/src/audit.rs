@@ -62,11 +62,11 @@ impl Waiting {
     #[must_use]
     pub fn rows(&self) -> [(&'static str, u64); 5] {
         [
-            ("refund owed", self.refunds_owed),
-            ("booking that needs attention", self.needs_attention),
+            ("owed refund", self.refunds_owed),
+            ("needs_attention booking", self.needs_attention),
             ("dead letter", self.dead_letters),
-            ("dispute to answer", self.disputes_to_answer),
-            ("booking charged back", self.charged_back),
+            ("unanswered dispute", self.disputes_to_answer),
+            ("charged-back booking", self.charged_back),
         ]
     }
 }

@@ -102,7 +102,7 @@ async fn for_operators(db: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
         ),
         finding(
             waiting.needs_attention,
-            "booking that needs attention",
+            "needs_attention booking",
             "bookings",
             "SELECT reference, reason FROM booking WHERE status = 'needs_attention'; then worker \
              booking show REFERENCE",

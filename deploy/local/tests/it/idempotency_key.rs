@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use sea_orm::{EntityTrait, sea_query::Expr};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::db::{checkout, offering};
 use stripe_sim::{Faults, Outcome};
 
@@ -14,6 +14,7 @@ use crate::{
 
 on_each_stack![
     the_same_idempotency_key_opens_one_session,
+    a_quantity_that_is_left_out_is_one,
     an_idempotency_key_ends_with_its_session,
     a_buyer_who_leaves_too_early_leaves_no_hold_without_a_session,
     a_repeated_request_pays_the_price_of_its_hold,
@@ -38,16 +39,36 @@ async fn the_same_idempotency_key_opens_one_session(stack: Stack) {
     let wish = order(slot, 2);
 
     let clicks = join_all((0..20).map(|_| send(&shop, "one wish", &wish))).await;
+    let mut padded = wish.clone();
+    padded["customer"]["name"] = json!("  Ada Lovelace ");
+    padded["customer"]["email"] = json!("ada@example.com ");
+    let padded = send(&shop, "one wish", &padded).await;
     let another_body = send(&shop, "one wish", &order(slot, 1)).await;
     let malformed = send(&shop, &"x".repeat(256), &wish).await;
 
     let (status, first) = &clicks[0];
     assert_eq!(*status, StatusCode::CREATED, "{first}");
+    assert_eq!(padded.1, *first, "what is trimmed is the same wish");
     assert!(clicks.iter().all(|click| click == &clicks[0]), "{clicks:?}");
     assert_eq!(another_body.0, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(another_body.1["code"], "idempotency_key_reused");
     assert_eq!(malformed.1["code"], "malformed_idempotency_key");
     assert_eq!(shop.seats_taken(slot).await, 2);
+    assert_eq!(shop.stripe.ledger().len(), 1);
+    shop.close().await;
+}
+
+async fn a_quantity_that_is_left_out_is_one(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let wish = order(shop.slot(10).await, 1);
+    let mut left_out = wish.clone();
+    left_out.as_object_mut().unwrap().remove("quantity");
+
+    let (status, first) = send(&shop, "one wish", &left_out).await;
+    let second = send(&shop, "one wish", &wish).await;
+
+    assert_eq!(status, StatusCode::CREATED, "{first}");
+    assert_eq!(second, (StatusCode::CREATED, first));
     assert_eq!(shop.stripe.ledger().len(), 1);
     shop.close().await;
 }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
+use shared::db::dispute;
 use stripe_sim::{Faults, Outcome};
 
 use crate::{
@@ -18,6 +20,9 @@ on_each_stack![
     an_event_becomes_a_booking_without_a_call_to_stripe,
     what_is_not_for_us_is_acknowledged_and_changes_nothing,
     what_stripe_did_not_sign_is_refused,
+    a_header_that_a_proxy_has_touched_is_stripes_all_the_same,
+    a_thin_event_leads_to_the_same_booking,
+    what_is_left_out_is_named_by_doctor,
     an_event_that_is_faster_than_the_session_id_finds_its_hold,
 ];
 
@@ -138,6 +143,101 @@ async fn what_stripe_did_not_sign_is_refused(stack: Stack) {
     assert_eq!(too_large.0, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(shop.bookings().await, 0);
     // The books balance only once the real event came through.
+    deliver(&shop, &event).await;
+    shop.wait_for_bookings(1).await;
+    shop.close().await;
+}
+
+async fn a_header_that_a_proxy_has_touched_is_stripes_all_the_same(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let (_, event) = undelivered_payment(&shop).await;
+    let (signature, body) = shop.stripe.sign(&event);
+    let (time, hash) = signature.split_once(',').unwrap();
+
+    for lines in [
+        vec![format!("{time}, {hash}")],
+        vec![format!(" {time} ,\t{hash} ")],
+        vec![time.to_owned(), hash.to_owned()],
+        vec![hash.to_owned(), time.to_owned()],
+        vec![signature.clone(), "v1=00".to_owned()],
+    ] {
+        let mut request = shop.http.post(format!("{}/api/payment/webhook", shop.url));
+        for line in &lines {
+            request = request.header("stripe-signature", line);
+        }
+        let answer = request.body(body.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{lines:?}");
+    }
+    // The worker has read the same header.
+    shop.wait_for_bookings(1).await;
+    assert_eq!(queue::dead(&shop.stack).await, 0);
+    shop.close().await;
+}
+
+/// It names the object; the worker asks Stripe what became of it.
+async fn a_thin_event_leads_to_the_same_booking(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let (session, event) = undelivered_payment(&shop).await;
+    let event = stripe_sim::thin(&event);
+    assert_eq!(event["type"], "v1.checkout.session.completed");
+    assert_eq!(event["data"], Value::Null);
+    let told = async |kind: &str| {
+        let events = shop.stripe.events();
+        let event = events.iter().rfind(|it| it["type"] == kind).unwrap();
+        let thin = stripe_sim::thin(event);
+        assert_eq!(deliver(&shop, &thin).await.0, StatusCode::OK);
+    };
+
+    assert_eq!(deliver(&shop, &event).await.0, StatusCode::OK);
+    assert_eq!(deliver(&shop, &event).await.0, StatusCode::OK);
+
+    shop.wait_for_bookings(1).await;
+    shop.stripe.refund(&session.id, Some(1000)).unwrap();
+    told("refund.created").await;
+    eventually("the refund is known", async || {
+        shop.confirm(&session.id, 0).await.1["payment"]["amount_refunded"] == 1000
+    })
+    .await;
+    shop.stripe.dispute(&session.id, false).unwrap();
+    told("charge.dispute.created").await;
+    eventually("the dispute is known", async || {
+        let disputes = dispute::Entity::find().count(&shop.stack.db).await;
+        disputes.unwrap() == 1
+    })
+    .await;
+    assert_eq!(queue::dead(&shop.stack).await, 0);
+    shop.close().await;
+}
+
+async fn what_is_left_out_is_named_by_doctor(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let (_, event) = undelivered_payment(&shop).await;
+    let mut other_mode = event.clone();
+    (other_mode["livemode"], other_mode["id"]) = (json!(true), json!("evt_live"));
+    let mut connected = event.clone();
+    (connected["account"], connected["id"]) = (json!("acct_1"), json!("evt_connected"));
+    let mut not_ours = connected.clone();
+    not_ours["type"] = json!("customer.created");
+
+    for event in [&other_mode, &connected, &connected, &not_ours] {
+        assert_eq!(deliver(&shop, event).await.0, StatusCode::OK);
+    }
+
+    let doctor = crate::operations::worker(&shop, &["doctor", "--json"]).await;
+    let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let findings = findings.as_array().unwrap().iter();
+    let left_out = findings.filter(|it| it["check"] == "left out");
+    let mut details: Vec<_> = left_out.map(|it| it["detail"].as_str().unwrap()).collect();
+    details.sort_unstable();
+    assert_eq!(details.len(), 2, "{details:?}");
+    assert!(
+        details[0].starts_with("1 event ignored_other_mode, the last evt_live at 20"),
+        "{details:?}"
+    );
+    assert!(
+        details[1].starts_with("2 events ignored_connected_account, the last evt_connected at"),
+        "{details:?}"
+    );
     deliver(&shop, &event).await;
     shop.wait_for_bookings(1).await;
     shop.close().await;

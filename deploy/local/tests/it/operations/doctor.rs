@@ -7,8 +7,15 @@ use lapin::{
     types::AMQPValue,
 };
 use sea_orm::{EntityTrait, ExprTrait, sea_query::Expr};
-use serde_json::Value;
-use shared::{db::job, queue::topology::Topology, settings::QueueSettings};
+use serde_json::{Value, json as value};
+use shared::{
+    clock,
+    db::{checkout, job},
+    message::Envelope,
+    queue::{Lane, topology::Topology},
+    settings::QueueSettings,
+    traceparent::Traceparent,
+};
 use stripe_sim::{Faults, Outcome};
 
 use super::{json, worker};
@@ -23,6 +30,7 @@ on_each_stack![
     a_healthy_shop_has_nothing_that_fails,
     what_is_wrong_is_named_with_its_remedy,
     messages_that_nobody_takes_are_a_failure,
+    what_waits_for_an_operator_fails_doctor_and_not_audit,
 ];
 
 fn status_of<'a>(findings: &'a Value, check: &str) -> &'a str {
@@ -91,6 +99,97 @@ async fn what_is_wrong_is_named_with_its_remedy(stack: Stack) {
         text.contains("FAILED   stripe") && text.contains("STRIPE_SECRET_KEY"),
         "{text}"
     );
+    shop.close().await;
+}
+
+/// `audit` compares books: what waits is in it as a remark. `doctor` is asked whether all is well.
+async fn what_waits_for_an_operator_fails_doctor_and_not_audit(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    shop.wait_until_ready().await;
+    let session = shop.create(shop.slot(1).await).await;
+    checkout::Entity::update_many()
+        .col_expr(checkout::Column::AmountMinorUnits, Expr::value(5000))
+        .exec(&shop.stack.db)
+        .await
+        .unwrap();
+    shop.pay(&session, Outcome::Succeed).await;
+    let (signature, body) = shop.stripe.sign(&value!("no event"));
+    let poison = Envelope::stripe_event(
+        "evt_poison",
+        body.into(),
+        &signature,
+        clock::system(),
+        &Traceparent::new(),
+    );
+    shop.publisher.publish(Lane::Events, &poison).await.unwrap();
+    eventually("both wait", async || {
+        let told = shop.told(&session.id).await.1;
+        told["status"] == "needs_attention" && crate::queue::dead(&shop.stack).await == 1
+    })
+    .await;
+
+    let audit = worker(&shop, &["audit", "--since", "1h"]).await;
+    let text = String::from_utf8_lossy(&audit.stdout);
+    assert!(audit.status.success(), "{text}");
+    assert!(
+        text.contains("waiting: 1 needs_attention booking, 1 dead letter; see worker doctor"),
+        "{text}"
+    );
+    assert!(text.contains("no difference"), "{text}");
+    let failed = async || {
+        let doctor = worker(&shop, &["doctor", "--json"]).await;
+        let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+        let of = |check| status_of(&findings, check) == "failed";
+        assert!(!doctor.status.success());
+        (of("dead letters"), of("bookings"))
+    };
+    assert_eq!(failed().await, (true, true));
+    worker(&shop, &["dead", "discard", "--all", "--why", "a test"]).await;
+    assert_eq!(failed().await, (false, true));
+    shop.close().await;
+}
+
+/// Each is asked for in a way that changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_permission_that_the_key_lacks_is_named() {
+    let shop = Shop::without_worker(Stack::sqlite_embedded().await).await;
+    let named = async |denied: &[&str]| {
+        shop.stripe.set_faults(Faults {
+            denied: denied.iter().map(ToString::to_string).collect(),
+            ..Faults::default()
+        });
+        let doctor = worker(&shop, &["doctor", "--json"]).await;
+        let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+        assert_eq!(status_of(&findings, "stripe"), "ok", "{findings}");
+        let findings = findings.as_array().unwrap().iter();
+        let failed = findings.filter(|it| it["check"] == "permissions" && it["status"] == "failed");
+        let details = failed.map(|it| it["detail"].as_str().unwrap().to_owned());
+        details.collect::<Vec<_>>()
+    };
+
+    assert_eq!(named(&[]).await, Vec::<String>::new());
+    for (rak, name) in [
+        ("rak_checkout_session_read", "Checkout Sessions: read"),
+        ("rak_checkout_session_write", "Checkout Sessions: write"),
+        ("rak_payment_intent_read", "PaymentIntents: read"),
+        ("rak_charge_read", "Charges: read"),
+        ("rak_refund_read", "Refunds: read"),
+        ("rak_refund_write", "Refunds: write"),
+        ("rak_dispute_read", "Disputes: read"),
+        ("rak_event_read", "Events: read"),
+    ] {
+        assert_eq!(
+            named(&[rak]).await,
+            [format!("the key may not: {name} ({rak})")]
+        );
+    }
+    let three = [
+        "rak_payment_intent_read",
+        "rak_refund_write",
+        "rak_charge_read",
+    ];
+    assert_eq!(named(&three).await.len(), 3);
+    assert!(shop.stripe.ledger().is_empty(), "a session was made");
     shop.close().await;
 }
 
