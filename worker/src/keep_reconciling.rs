@@ -32,27 +32,34 @@ const EVENTS_BACK: time::Duration = time::Duration::hours(1);
 const FIRST_BACK: time::Duration = time::Duration::hours(72);
 /// For one run; the next goes on from its cursor.
 const LIMIT: Duration = Duration::from_mins(30);
-/// A run that ended so shortly before a start will do: one worker after the other may be started.
-const RECENTLY: time::Duration = time::Duration::seconds(30);
+/// A run that has kept its lease for the last time so long ago may be that of a worker that died.
+/// Its pages take less, unless Stripe is slow: then two run for a while, and find the same.
+const SIGN_OF_LIFE: time::Duration = time::Duration::seconds(5);
 /// How often a worker looks whether it is its turn.
-const LOOK: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_secs(5);
+/// The looks after a start that do not wait for the next run. The last ones know which run is dead.
+const HASTENED: u64 = 4;
 
-/// Looks again and again, for ever. At once after a start: what was paid while no worker ran
-/// should not wait for the next quarter of an hour.
+/// Looks again and again, for ever.
 pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
-    let now = (context.clock)();
-    let hastened = recurring_job::hasten(&context.db, NAME, now, now.saturating_sub(RECENTLY));
-    if let Err(error) = hastened.await {
-        tracing::warn!(%error, "Cannot reconcile at once");
-    }
+    let start = (context.clock)();
+    // A deployment that has never run has missed nothing.
+    let exists = recurring_job::exists(&context.db, NAME).await;
+    let hastened = if exists.unwrap_or(true) { HASTENED } else { 0 };
     let mut looks = tokio::time::interval(retry::spread(LOOK));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for look in 0_u64.. {
         looks.tick().await;
         if context.breakers.is_open(Dependency::Stripe) {
             continue;
         }
-        let run = tokio::time::timeout(LIMIT, run_if_due(context, publisher)).await;
+        let work = async {
+            if look < hastened {
+                hasten(context, start).await?;
+            }
+            run_if_due(context, publisher).await
+        };
+        let run = tokio::time::timeout(LIMIT, work).await;
         if let Err(error) = run.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))) {
             tracing::warn!(
                 error = error.chain(),
@@ -62,6 +69,15 @@ pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
             breaker::is_outage(context, &error).await;
         }
     }
+}
+
+/// What was paid while no worker ran should not wait for the next quarter of an hour, and not for
+/// the lease of a run that died with the last worker.
+async fn hasten(context: &Context, start: OffsetDateTime) -> Result<(), JobError> {
+    let now = (context.clock)();
+    let died = now.saturating_add(LEASE).saturating_sub(SIGN_OF_LIFE);
+    recurring_job::hasten(&context.db, NAME, now, start, died).await?;
+    Ok(())
 }
 
 async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobError> {
@@ -77,6 +93,7 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
         .filter(fresh)
         .unwrap_or_else(|| first_cursor(job.last_success_at, started_at));
     let started_at = cursor.started_at;
+    recurring_job::keep(&context.db, NAME, lease_end, &json(&cursor)).await?;
     let mut run = Reconcile::new(context, Some(publisher), cursor);
     loop {
         let more = match run.next_page().await {

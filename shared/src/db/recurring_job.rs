@@ -2,6 +2,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
+    Condition,
     entity::prelude::*,
     sea_query::{Expr, OnConflict},
 };
@@ -63,7 +64,19 @@ pub async fn take(
     Entity::find_by_id(name).one(conn).await
 }
 
-/// Makes the job due at `now`, unless it is running or has come to its end after `not_since`.
+/// Whether any worker has looked after the job before.
+///
+/// # Errors
+///
+/// [`DbErr`] if the statement fails.
+pub async fn exists(conn: &impl ConnectionTrait, name: &str) -> Result<bool, DbErr> {
+    Ok(Entity::find_by_id(name).one(conn).await?.is_some())
+}
+
+/// Makes the job due at `now`, unless a run that began after `since` has come to its end, or one
+/// goes on.
+///
+/// - `died`: a run whose lease ends before this time has shown no sign of life lately.
 ///
 /// # Errors
 ///
@@ -72,15 +85,21 @@ pub async fn hasten(
     conn: &impl ConnectionTrait,
     name: &str,
     now: OffsetDateTime,
-    not_since: OffsetDateTime,
+    since: OffsetDateTime,
+    died: OffsetDateTime,
 ) -> Result<(), DbErr> {
+    let is_running = Condition::all()
+        .add(Column::Cursor.is_not_null())
+        .add(Column::DueAt.gt(died));
+    let is_done = Condition::all()
+        .add(Column::LastSuccessAt.is_not_null())
+        .add(Column::LastSuccessAt.gte(since));
     Entity::update_many()
         .col_expr(Column::DueAt, Expr::value(now))
         .filter(Column::Name.eq(name))
         .filter(Column::DueAt.gt(now))
-        // A run that goes on has one.
-        .filter(Column::Cursor.is_null())
-        .filter(Column::LastSuccessAt.lte(not_since))
+        .filter(is_running.not())
+        .filter(is_done.not())
         .exec(conn)
         .await?;
     Ok(())

@@ -196,23 +196,48 @@ async fn a_worker_reconciles_by_itself(stack: Stack) {
     shop.close().await;
 }
 
+/// Whatever the last worker left behind: a run that ended just now, none that ever did, or one that
+/// died with it.
 async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     shop.stripe.set_faults(deaf());
+    let db = shop.stack.db.clone();
+    let later = || clock::system().saturating_add(time::Duration::minutes(10));
+    // The row of a deployment that has not reconciled yet.
     let now = clock::system();
-    let earlier = now.saturating_sub(time::Duration::minutes(5));
-    recurring_job::take(&shop.stack.db, "reconcile", earlier, earlier)
+    recurring_job::take(&db, "reconcile", now, now)
         .await
         .unwrap();
-    let later = now.saturating_add(time::Duration::minutes(10));
-    recurring_job::finish(&shop.stack.db, "reconcile", earlier, later)
-        .await
-        .unwrap();
-    paid(&shop, 1).await;
+    let due = async || {
+        let job = recurring_job::Entity::find_by_id("reconcile");
+        job.one(&db).await.unwrap().unwrap().due_at
+    };
+    assert!(due().await > clock::system());
 
-    shop.start_worker();
+    for left_behind in ["nothing", "a success", "a dead run"] {
+        if left_behind != "nothing" {
+            let job = recurring_job::finish(&db, "reconcile", clock::system(), later());
+            job.await.unwrap();
+        }
+        if left_behind == "a dead run" {
+            let cursor = Cursor {
+                started_at: clock::system(),
+                sessions_since: clock::system().unix_timestamp() - 3600,
+                events_since: clock::system().unix_timestamp() - 3600,
+                part: Part::FIRST,
+            };
+            let cursor = serde_json::to_string(&cursor).unwrap();
+            let job = recurring_job::keep(&db, "reconcile", later(), &cursor);
+            job.await.unwrap();
+        }
+        paid(&shop, 1).await;
+        let booked = shop.bookings().await;
 
-    shop.wait_for_bookings(1).await;
+        shop.start_worker();
+
+        shop.wait_for_bookings(booked + 1).await;
+        shop.stop_workers().await;
+    }
     shop.close().await;
 }
 
