@@ -100,6 +100,10 @@ fn describe() {
     for what in ["session", "refund", "dispute", "event"] {
         counter!(RECONCILE_ENQUEUED, "what" => what).increment(0);
     }
+    for outcome in ["ignored_connected_account", "ignored_other_mode"] {
+        counter!(WEBHOOKS, "outcome" => outcome).increment(0);
+    }
+    counter!(JOB_FAILURES, "code" => "forged", "next" => "dead_letter").increment(0);
     describe_gauge!(RECONCILE_SUCCESS, "When reconcile last came to its end");
 }
 

@@ -22,6 +22,15 @@ fn count(name: &str, labels: &[&str]) -> u64 {
 
 async fn events_are_counted_by_what_became_of_them(stack: Stack) {
     metrics::start();
+    // What alerts watch is there before it happens.
+    let text = metrics::render();
+    for begun in [
+        "bookonce_webhook_events_total{outcome=\"ignored_connected_account\"}",
+        "bookonce_webhook_events_total{outcome=\"ignored_other_mode\"}",
+        "bookonce_job_failures_total{code=\"forged\",next=\"dead_letter\"}",
+    ] {
+        assert!(text.contains(begun), "{begun}: {text}");
+    }
     let shop = Shop::open(stack).await;
     let slot = shop.slot(1).await;
     let (events, jobs) = ("bookonce_webhook_events_total", "bookonce_jobs_total");
