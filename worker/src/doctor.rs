@@ -81,7 +81,7 @@ impl fmt::Display for Finding {
         write!(out, "{}", wrapped(&found, 26))?;
         match self.remedy {
             Some(remedy) => {
-                let remedy = format!("{:<24} → {remedy}", "");
+                let remedy = format!("{:<26}→ {remedy}", "");
                 write!(out, "\n{}", wrapped(&remedy, 28))
             }
             None => Ok(()),
