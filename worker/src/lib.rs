@@ -24,6 +24,7 @@ mod job_error;
 mod keep_reconciling;
 mod lock_checkout;
 mod our_books;
+mod payment_balance;
 mod payment_event;
 pub mod reconcile;
 mod record_fact;

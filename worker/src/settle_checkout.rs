@@ -4,14 +4,17 @@
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 use shared::db::{
     booking::{self, Status},
-    checkout, dispute, outbox,
-    payment::{self, Status as PaymentStatus},
+    checkout, outbox,
+    payment::Status as PaymentStatus,
     refund, slot,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{OnUnfulfillable, booking_reference, dossier::Known, fact::Fulfillment};
+use crate::{
+    OnUnfulfillable, booking_reference, dossier::Known, fact::Fulfillment,
+    payment_balance::PaymentBalance,
+};
 
 /// Reasons of a booking that is not what the buyer wanted; part of the contract.
 pub mod reason {
@@ -44,61 +47,6 @@ pub struct Rules {
     pub now: OffsetDateTime,
 }
 
-/// Where the money of a payment is, in minor units. What is in another currency than the payment
-/// is not counted: it cannot be compared.
-#[derive(Debug, Clone, Copy)]
-struct Money {
-    paid: i64,
-    /// Went back.
-    refunded: i64,
-    /// Went back, and came back to us.
-    refund_failed: i64,
-    /// Taken by the buyer's bank for good.
-    lost: i64,
-    /// Taken by the buyer's bank until there is a verdict.
-    contested: i64,
-}
-
-impl Money {
-    fn of(known: &Known, payment: &payment::Model) -> Self {
-        let refunds = |status| {
-            let refunds = known.refunds.iter();
-            let counted = refunds
-                .filter(|it| it.currency == payment.currency && it.status == status)
-                .map(|it| it.amount_minor_units);
-            counted.fold(0_i64, i64::saturating_add)
-        };
-        let disputes = |counts: fn(&dispute::Model) -> bool| {
-            let disputes = known.disputes.iter();
-            let counted = disputes
-                .filter(|it| it.currency == payment.currency && counts(it))
-                .map(|it| it.amount_minor_units);
-            counted.fold(0_i64, i64::saturating_add)
-        };
-        Self {
-            paid: payment.amount_minor_units,
-            refunded: refunds(refund::Status::Succeeded),
-            refund_failed: refunds(refund::Status::Failed),
-            lost: disputes(dispute::Model::is_lost),
-            contested: disputes(|it| it.status.is_contested()),
-        }
-    }
-
-    fn is_refunded(self) -> bool {
-        self.refunded > 0 && self.refunded >= self.paid
-    }
-
-    /// Whether all of it was to go back, whatever came of it.
-    fn was_given_back(self) -> bool {
-        self.refunded.saturating_add(self.refund_failed) >= self.paid
-    }
-
-    /// Whether nothing is left, by refunds and disputes together.
-    fn is_gone(self) -> bool {
-        self.lost > 0 && self.refunded.saturating_add(self.lost) >= self.paid
-    }
-}
-
 /// Brings booking, payment, seats and promise in line with what is recorded. Running it again
 /// changes nothing.
 ///
@@ -112,7 +60,7 @@ pub async fn settle(
     let Some(payment) = known.payment.clone() else {
         return unpaid(tx, known).await;
     };
-    let money = Money::of(known, &payment);
+    let money = PaymentBalance::of(known, &payment);
     update_payment(known, money);
     let before = known.booking.as_ref().map(|booking| booking.status);
     let disputed = known.booking.as_ref().and_then(|it| it.reason.as_deref());
@@ -187,7 +135,7 @@ async fn unpaid(tx: &impl ConnectionTrait, known: &mut Known) -> Result<Fulfillm
 async fn decide(
     tx: &impl ConnectionTrait,
     known: &mut Known,
-    money: Money,
+    money: PaymentBalance,
     before: Option<Status>,
     rules: Rules,
 ) -> Result<(Status, Option<&'static str>), DbErr> {
@@ -279,7 +227,7 @@ fn is_any_on_its_way(refunds: &[refund::Model]) -> bool {
 }
 
 /// Adds up refunds and disputes.
-fn update_payment(known: &mut Known, money: Money) {
+fn update_payment(known: &mut Known, money: PaymentBalance) {
     let Some(payment) = &mut known.payment else {
         return;
     };
