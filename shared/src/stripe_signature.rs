@@ -13,7 +13,7 @@ pub const TOLERANCE: Duration = Duration::from_mins(5);
 /// a comparison.
 const MAX_SIGNATURES: usize = 16;
 /// As many of them, and some of other schemes. The header travels with the message.
-const MAX_HEADER_BYTES: usize = 2048;
+pub const MAX_HEADER_BYTES: usize = 2048;
 
 /// Why a request to the webhook endpoint is not trusted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Context;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// For the database to take one.
 const LIMIT: Duration = Duration::from_secs(10);
 

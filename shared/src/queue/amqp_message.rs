@@ -1,12 +1,13 @@
 //! The message as AMQP carries it: properties and headers, both ways.
 
+use bytes::Bytes;
 use lapin::{
     BasicProperties,
     message::Delivery,
     types::{AMQPValue, FieldTable},
 };
 
-use crate::message::Envelope;
+use crate::{message::Envelope, stripe_signature};
 
 /// Names of the headers; part of the contract.
 mod header {
@@ -20,6 +21,12 @@ mod header {
     /// The broker's own: where a message died before, the last time first.
     pub const DEATHS: &str = "x-death";
 }
+
+/// No text of ours is longer, but for the signature. A copy of the message, as for a retry, has to
+/// fit the frame that is asked for, whatever came with the original.
+const LONGEST_TEXT: usize = 255;
+/// What ingress takes, four times over. Of a larger body its beginning is kept: it is none of ours.
+const LARGEST_BODY: usize = 1024 * 1024;
 
 /// What the broker calls a message that it handed out too often.
 const DELIVERY_LIMIT: &str = "delivery_limit";
@@ -86,8 +93,10 @@ pub(super) fn envelope(delivery: &Delivery) -> Envelope {
             text(header::LAST_ERROR)
         },
         traceparent: text(header::TRACEPARENT),
-        signature: text(header::SIGNATURE),
-        body: delivery.data.clone().into(),
+        signature: value(header::SIGNATURE)
+            .and_then(whole_string)
+            .filter(|it| it.len() <= stripe_signature::MAX_HEADER_BYTES),
+        body: body(&delivery.data),
     }
 }
 
@@ -119,6 +128,10 @@ fn integer(value: &AMQPValue) -> Option<i64> {
 }
 
 fn string(value: &AMQPValue) -> Option<String> {
+    whole_string(value).map(|text| text.chars().take(LONGEST_TEXT).collect())
+}
+
+fn whole_string(value: &AMQPValue) -> Option<String> {
     match value {
         AMQPValue::LongString(text) => Some(storable(text)),
         AMQPValue::ShortString(text) => Some(storable(text)),
@@ -127,6 +140,11 @@ fn string(value: &AMQPValue) -> Option<String> {
 }
 
 /// PostgreSQL's texts hold no NUL, and ours need none.
-fn storable(text: &impl ToString) -> String {
+pub(super) fn storable(text: &impl ToString) -> String {
     text.to_string().replace('\0', "")
+}
+
+fn body(data: &[u8]) -> Bytes {
+    let length = data.len().min(LARGEST_BODY);
+    Bytes::copy_from_slice(data.get(..length).unwrap_or(data))
 }

@@ -1,22 +1,32 @@
-//! How a lane is read after a message whose headers exceeded the frame that was asked for.
+//! How a lane is read after a message that ended the connection: its headers exceeded the frame
+//! that was asked for, or its names are no UTF-8.
 //!
-//! Headers travel in one frame. lapin ends the connection that gets a larger one than agreed, and
-//! the broker hands the message out again: without care for ever, and with it every message that
-//! was on its way beside it.
+//! Headers travel in one frame. lapin ends the connection that gets a larger one than agreed, or
+//! one it cannot read, and the broker hands the message out again: without care for ever, and with
+//! it every message that was on its way beside it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
 };
 
 use lapin::{
-    ErrorKind,
+    Connection, ErrorKind,
+    message::Delivery,
     options::BasicGetOptions,
     protocol::{AMQPErrorKind, AMQPHardError},
 };
 
 use super::{Lane, OpenError, amqp_message, rabbitmq::Publisher, rabbitmq_link};
 use crate::settings::AmqpUri;
+
+/// For a message to be back in its queue.
+const LOOKS: usize = 20;
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+const BROKEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// How carefully a lane is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,8 +35,9 @@ pub(super) enum Care {
     Usual,
     /// With the largest frame the broker allows. Costs memory, and so only once it was needed.
     Wide,
-    /// One message at a time as well: the broker's own headers may have made one larger than it
-    /// allows. Then it counts as delivered each time, until the broker sets it aside.
+    /// One message at a time as well: no frame helps with what cannot be read, or with what the
+    /// broker's own headers made larger than it allows. It counts as delivered each time, until
+    /// the broker sets it aside.
     Alone,
     /// Not even so, and nothing sets it aside: only [`discard_first`] helps.
     Stuck,
@@ -74,15 +85,15 @@ impl LaneCare {
 
     /// Notes why a lane could not be read on.
     pub(super) fn note(&self, lane: Lane, error: &lapin::Error) {
-        if !is_large_frame(error) {
+        let Some(unreadable) = Unreadable::of(error) else {
             return;
-        }
-        let next = match self.get(lane) {
-            Care::Usual => Care::Wide,
-            Care::Alone | Care::Stuck if lane == Lane::Dead => Care::Stuck,
-            Care::Wide | Care::Alone | Care::Stuck => Care::Alone,
         };
-        tracing::warn!(?lane, ?next, "A message's headers exceed the frame");
+        let next = match self.get(lane) {
+            Care::Usual if unreadable == Unreadable::Large => Care::Wide,
+            Care::Alone | Care::Stuck if lane == Lane::Dead => Care::Stuck,
+            Care::Usual | Care::Wide | Care::Alone | Care::Stuck => Care::Alone,
+        };
+        tracing::warn!(?lane, ?next, ?unreadable, "A message cannot be read");
         self.set(lane, next);
     }
 
@@ -98,18 +109,29 @@ impl LaneCare {
     }
 }
 
-fn is_large_frame(error: &lapin::Error) -> bool {
-    let ErrorKind::ProtocolError(problem) = error.kind() else {
-        return false;
-    };
-    *problem.kind() == AMQPErrorKind::Hard(AMQPHardError::FRAMEERROR)
+/// Why a message ends the connection that gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unreadable {
+    /// Its headers exceed the frame.
+    Large,
+    /// AMQP's names are UTF-8, and the broker does not see to it.
+    NoText,
 }
 
-/// Takes the first message out of the queue of dead letters without reading it. Nothing else could:
-/// the broker delivers it for ever, and its headers fit no frame.
-///
-/// A message that can be read after all has been overtaken by another worker's doing, and is
-/// published again.
+impl Unreadable {
+    fn of(error: &lapin::Error) -> Option<Self> {
+        match error.kind() {
+            ErrorKind::ProtocolError(problem) => (*problem.kind()
+                == AMQPErrorKind::Hard(AMQPHardError::FRAMEERROR))
+            .then_some(Self::Large),
+            ErrorKind::ParsingError(_) => Some(Self::NoText),
+            _ => None,
+        }
+    }
+}
+
+/// Takes the first message out of the queue of dead letters without reading it, if it cannot be
+/// read: nothing else could, and the broker would deliver it for ever.
 pub(super) async fn discard_first(
     uri: &AmqpUri,
     publisher: &Publisher,
@@ -117,25 +139,63 @@ pub(super) async fn discard_first(
     name: &str,
 ) -> Result<(), OpenError> {
     let queue = publisher.topology().queue(Lane::Dead);
-    let connection = rabbitmq_link::connect_wide(uri, name).await?;
-    let channel = connection.create_channel().await?;
-    // The broker forgets it when it sends it.
-    let options = BasicGetOptions { no_ack: true };
-    match channel.basic_get(queue.as_str().into(), options).await {
-        Ok(Some(message)) => {
-            let key = message.delivery.routing_key.to_string();
-            let envelope = amqp_message::envelope(&message.delivery);
-            let dead = publisher.topology().dead_exchange();
-            if let Err(error) = publisher.publish_to(&dead, &key, &envelope).await {
-                tracing::error!(%error, message_id = envelope.message_id, "A dead letter is lost");
+    let get = async |no_ack| {
+        let connection = rabbitmq_link::connect_wide(uri, name).await?;
+        let channel = connection.create_channel().await?;
+        let got = channel.basic_get(queue.as_str().into(), BasicGetOptions { no_ack });
+        tokio::select! {
+            got = got => match got {
+                Ok(message) => {
+                    // What was not acked goes back with the connection.
+                    connection.close(200, "done".into()).await.ok();
+                    Ok(Got::Readable(message.map(|it| it.delivery)))
+                }
+                Err(error) if Unreadable::of(&error).is_some() => Ok(Got::Unreadable),
+                Err(error) => Err(OpenError::Broker(error)),
+            },
+            () = broken(&connection) => Ok(Got::Unreadable),
+        }
+    };
+    // Only what was seen to be unreadable is taken by the get at which the broker forgets it.
+    let mut unreadable = matches!(get(false).await?, Got::Unreadable);
+    for _ in 0..LOOKS {
+        if !unreadable {
+            break;
+        }
+        match get(true).await? {
+            // The connection that could not read it is not quite closed yet, and has it still.
+            Got::Readable(None) => {
+                tokio::time::sleep(LOOK_PAUSE).await;
+                continue;
+            }
+            Got::Unreadable => tracing::error!("A dead letter that cannot be read was discarded"),
+            // Another worker has discarded it in between, and this is the one behind it.
+            Got::Readable(Some(next)) => {
+                let envelope = amqp_message::envelope(&next);
+                let (dead, key) = (publisher.topology().dead_exchange(), next.routing_key);
+                let kept = publisher.publish_to(&dead, key.as_str(), &envelope).await;
+                if let Err(error) = kept {
+                    let id = envelope.message_id;
+                    tracing::error!(%error, message_id = id, "A dead letter is lost");
+                }
             }
         }
-        Ok(None) => {}
-        Err(error) if is_large_frame(&error) => {
-            tracing::error!("A dead letter whose headers fit no frame was discarded unread");
-        }
-        Err(error) => return Err(error.into()),
+        unreadable = false;
     }
     care.set(Lane::Dead, Care::Alone);
     Ok(())
+}
+
+/// Comes to its end with the connection: of a frame that is too large, lapin does not always tell the
+/// call that waits for it.
+async fn broken(connection: &Connection) {
+    while connection.status().connected() {
+        tokio::time::sleep(BROKEN_PAUSE).await;
+    }
+}
+
+/// What came of asking for one message.
+enum Got {
+    Readable(Option<Delivery>),
+    Unreadable,
 }

@@ -227,7 +227,7 @@ impl Consumer {
         Delivery {
             message: amqp_message::envelope(&delivery),
             redelivered: delivery.redelivered,
-            lane: delivery.routing_key.to_string(),
+            lane: amqp_message::storable(&delivery.routing_key),
             answer: super::delivery::Answer::RabbitMq(Answer {
                 tag: delivery.delivery_tag,
                 acker: delivery.acker,

@@ -33,7 +33,7 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         clock::system().saturating_add(time::Duration::WEEK),
     );
     recurring_job::take(&world.db, "reconcile", now, now).await?;
-    recurring_job::postpone(&world.db, "reconcile", later).await?;
+    recurring_job::finish(&world.db, "reconcile", later, later).await?;
     let enough = CancellationToken::new();
     enough.cancel();
     Load::new(scale.seed, buyers).run(world, &enough).await?;
