@@ -148,7 +148,7 @@ async fn insert(
     let total = price.checked_mul(hold.quantity).ok_or_else(too_many)?;
     total.check_chargeable().map_err(|reason| match reason {
         NotChargeable::TooSmall(_) => refusal::too_small(),
-        NotChargeable::TooLarge => too_many(),
+        NotChargeable::TooLarge(_) => too_many(),
         // Of a price in order, no multiple has these.
         NotChargeable::Negative | NotChargeable::Step(_) => ApiError::OfferingUnavailable,
     })?;

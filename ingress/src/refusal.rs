@@ -14,6 +14,7 @@ pub fn of_session(error: StripeError, offering: &offering::Model) -> ApiError {
             code.as_deref().unwrap_or_default(),
             param.as_deref().unwrap_or_default(),
         ),
+        StripeError::Unauthorized => return ApiError::StripeRefused("STRIPE_SECRET_KEY", error),
         StripeError::Forbidden { .. } | StripeError::MalformedAnswer(_) => {
             return ApiError::StripeRefused("see worker doctor", error);
         }

@@ -37,10 +37,10 @@ pub struct Event {
 /// Why an authentic event is acknowledged and not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ignored {
-    /// Signed, and neither a snapshot event nor a thin one.
-    NotAnEvent,
     /// A type we do not act on.
     UnhandledType,
+    /// Neither a snapshot event nor a thin one: a form that Stripe added later.
+    UnknownForm,
     /// About the account of somebody else.
     ConnectedAccount,
     /// Of the other mode than our secret key.
@@ -51,8 +51,8 @@ impl Ignored {
     /// A stable code for logs and metrics.
     pub fn code(self) -> &'static str {
         match self {
-            Self::NotAnEvent => "ignored_not_an_event",
             Self::UnhandledType => "ignored_unhandled_type",
+            Self::UnknownForm => "ignored_unknown_form",
             Self::ConnectedAccount => "ignored_connected_account",
             Self::OtherMode => "ignored_other_mode",
         }
@@ -62,7 +62,7 @@ impl Ignored {
 impl Ignored {
     /// Whether we would have acted on the event, had it been ours.
     pub fn is_of_a_handled_type(self) -> bool {
-        matches!(self, Self::ConnectedAccount | Self::OtherMode)
+        self != Self::UnhandledType
     }
 }
 
@@ -74,11 +74,11 @@ impl Event {
 
     /// Whether the event is not for us, and why.
     pub fn ignored(&self, our_livemode: bool) -> Option<Ignored> {
-        if !matches!(self.object.as_str(), SNAPSHOT | THIN) {
-            return Some(Ignored::NotAnEvent);
-        }
         if !stripe_event_type::is_handled(&self.kind) {
             return Some(Ignored::UnhandledType);
+        }
+        if !matches!(self.object.as_str(), SNAPSHOT | THIN) {
+            return Some(Ignored::UnknownForm);
         }
         if self.account.is_some() || self.context.is_some() {
             return Some(Ignored::ConnectedAccount);

@@ -20,10 +20,11 @@ const STEP: &str = "CASE WHEN currency IN ('isk', 'ugx') THEN unit_amount_minor_
      WHEN currency IN ('bhd', 'jod', 'kwd', 'omr', 'tnd') THEN unit_amount_minor_units % 10 = 0 \
      ELSE true END";
 
-/// Eight digits: the largest amount that Stripe takes.
+/// The largest amount that Stripe takes.
 ///
 /// Source: <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
-const LARGEST: i64 = 99_999_999;
+const LIMIT: &str = "unit_amount_minor_units <= CASE currency WHEN 'cop' THEN 9999999999 \
+     WHEN 'idr' THEN 999999999999 WHEN 'inr' THEN 999999999 ELSE 99999999 END";
 
 const TRIGGERS: [&str; 6] = [
     "offering_check_insert",
@@ -82,10 +83,7 @@ fn checks() -> [(&'static str, String); 4] {
         ("name", "btrim(name) <> ''".to_owned()),
         ("currency", "currency ~ '^[a-z]{3}$'".to_owned()),
         ("amount_step", STEP.to_owned()),
-        (
-            "amount_limit",
-            format!("unit_amount_minor_units <= {LARGEST}"),
-        ),
+        ("amount_limit", LIMIT.to_owned()),
     ]
 }
 
@@ -100,9 +98,12 @@ fn constraints() -> Vec<String> {
 
 fn triggers() -> Vec<String> {
     const ID: &str = "is 16 bytes on SQLite: write x''…'' with 32 digits, without dashes";
-    let step = STEP
-        .replace("currency", "NEW.currency")
-        .replace("unit_amount", "NEW.unit_amount");
+    let of_new = |check: &str| {
+        check
+            .replace("currency", "NEW.currency")
+            .replace("unit_amount", "NEW.unit_amount")
+    };
+    let (step, limit) = (of_new(STEP), of_new(LIMIT));
     let offering = [
         (not_an_id("id"), format!("offering.id {ID}")),
         (
@@ -116,7 +117,7 @@ fn triggers() -> Vec<String> {
         (
             format!(
                 "typeof(NEW.unit_amount_minor_units) <> 'integer' OR NOT ({step}) \
-                     OR NEW.unit_amount_minor_units > {LARGEST}"
+                     OR NOT ({limit})"
             ),
             "offering.unit_amount_minor_units is no amount of this currency that Stripe takes"
                 .to_owned(),

@@ -189,8 +189,8 @@ impl Envelope {
         }
     }
 
-    /// A name that the same message always has, together with `context`. One without an id is
-    /// known by its body.
+    /// A name that the same message always has, together with `context`. Its id is not enough: who
+    /// may publish may give it to another message as well.
     #[must_use]
     pub fn fingerprint(&self, context: &[&str]) -> String {
         let mut hash = Sha256::new();
@@ -199,9 +199,9 @@ impl Envelope {
             hash.update(part);
             hash.update([0]);
         }
-        if self.message_id.is_none() {
-            hash.update(&self.body);
-        }
+        hash.update(self.signature.as_deref().unwrap_or_default());
+        hash.update([0]);
+        hash.update(&self.body);
         hex::encode(hash.finalize())
     }
 

@@ -100,7 +100,11 @@ fn describe() {
     for what in ["session", "refund", "dispute", "event"] {
         counter!(RECONCILE_ENQUEUED, "what" => what).increment(0);
     }
-    for outcome in ["ignored_connected_account", "ignored_other_mode"] {
+    for outcome in [
+        "ignored_connected_account",
+        "ignored_other_mode",
+        "ignored_unknown_form",
+    ] {
         counter!(WEBHOOKS, "outcome" => outcome).increment(0);
     }
     counter!(JOB_FAILURES, "code" => "forged", "next" => "dead_letter").increment(0);

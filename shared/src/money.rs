@@ -30,10 +30,15 @@ impl Amount {
     }
 }
 
-/// The largest amount that Stripe charges: eight digits.
+/// The largest amount that Stripe charges: eight digits, but for these.
 ///
 /// Source: <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
 const LARGEST: i64 = 99_999_999;
+const LARGEST_OF: [(&str, i64); 3] = [
+    ("cop", 9_999_999_999),
+    ("idr", 999_999_999_999),
+    ("inr", 999_999_999),
+];
 
 /// The smallest amounts that Stripe charges where it settles in the same currency. Of others it
 /// tells itself, by the rate of the day.
@@ -78,9 +83,9 @@ pub enum NotChargeable {
     /// A card payment costs more than it would bring.
     #[error("below the smallest charge, {0} minor units")]
     TooSmall(i64),
-    /// It has more than eight digits.
-    #[error("above the largest charge, {LARGEST} minor units")]
-    TooLarge,
+    /// It has more digits than Stripe takes.
+    #[error("above the largest charge, {0} minor units")]
+    TooLarge(i64),
 }
 
 impl Amount {
@@ -106,10 +111,10 @@ impl Amount {
     ///
     /// As [`Self::check_chargeable`], but for [`NotChargeable::TooSmall`].
     pub fn check_price(&self) -> Result<(), NotChargeable> {
-        let step = self.currency.step();
+        let (step, largest) = (self.currency.step(), self.currency.largest_charge());
         match self.minor_units {
             negative if negative < 0 => Err(NotChargeable::Negative),
-            large if large > LARGEST => Err(NotChargeable::TooLarge),
+            large if large > largest => Err(NotChargeable::TooLarge(largest)),
             other if other.checked_rem(step) != Some(0) => Err(NotChargeable::Step(step)),
             _ => Ok(()),
         }
@@ -148,6 +153,11 @@ impl Currency {
     fn smallest_charge(&self) -> i64 {
         let smallest = SMALLEST.iter().find(|(code, _)| *code == self.as_str());
         smallest.map_or(1, |(_, minor_units)| *minor_units)
+    }
+
+    fn largest_charge(&self) -> i64 {
+        let largest = LARGEST_OF.iter().find(|(code, _)| *code == self.as_str());
+        largest.map_or(LARGEST, |(_, minor_units)| *minor_units)
     }
 }
 
@@ -205,7 +215,9 @@ mod tests {
             (29, "gbp", Err(TooSmall(30))),
             (1, "xof", Ok(())),
             (99_999_999, "usd", Ok(())),
-            (100_000_000, "usd", Err(TooLarge)),
+            (100_000_000, "usd", Err(TooLarge(99_999_999))),
+            (150_000_000, "idr", Ok(())),
+            (1_000_000_000_000, "idr", Err(TooLarge(999_999_999_999))),
             (-1, "usd", Err(Negative)),
             (5120, "kwd", Ok(())),
             (5125, "kwd", Err(Step(10))),

@@ -39,10 +39,16 @@ impl Refund {
 }
 
 impl Status {
+    /// Whether the money is neither here nor there. It may go back and forth between these two.
+    #[must_use]
+    pub fn is_on_its_way(self) -> bool {
+        matches!(self, Self::Pending | Self::RequiresAction)
+    }
+
     /// Whether the money is gone or on its way.
     #[must_use]
     pub fn counts_as_refunded(self) -> bool {
-        matches!(self, Self::Pending | Self::RequiresAction | Self::Succeeded)
+        self.is_on_its_way() || self == Self::Succeeded
     }
 }
 

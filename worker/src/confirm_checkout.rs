@@ -13,10 +13,10 @@ use uuid::Uuid;
 use crate::{
     Context,
     checkout_session_fact::{fact, refuse},
-    fact::{Dispute, EventRef, Fact, Fulfillment},
+    fact::{Dispute, EventRef, Fact, Fulfillment, NotOurs},
     fulfill_checkout::fulfill_checkout,
     job_error::JobError,
-    lock_checkout::Subject,
+    lock_checkout::{self, Subject},
 };
 
 /// Retrieves the session and acts on what it is. A session that is still open when its hold
@@ -51,15 +51,23 @@ pub async fn confirm_checkout(
     if let Some(not_ours) = refuse(context.mode, &session) {
         return Ok(Fulfillment::NotOurs(not_ours));
     }
+    let subject = Subject::Session(&session);
     let fact = match session.status {
-        _ if session.is_paid() => fact(&session, Fact::Open, None)?,
+        _ if session.is_paid() => match fact(&session, Fact::Open, None) {
+            Ok(fact) => fact,
+            // What another integration's sessions lack is no concern of ours.
+            Err(_) if !lock_checkout::exists(&context.db, subject).await? => {
+                return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
+            }
+            Err(error) => return Err(error),
+        },
         Some(Status::Expired) => Fact::Expired,
         Some(Status::Complete) if session.has_failed() => Fact::PaymentFailed,
         Some(Status::Complete) => Fact::PaymentPending,
         _ => Fact::Open,
     };
     let paid_before = payment_of(context, session_id).await?;
-    let outcome = fulfill_checkout(context, Subject::Session(&session), &fact, event).await?;
+    let outcome = fulfill_checkout(context, subject, &fact, event).await?;
     let later = follow_refunds_and_disputes(context, &session, paid_before.is_some()).await?;
     Ok(later.unwrap_or(outcome))
 }

@@ -125,7 +125,9 @@ impl fmt::Display for Letter {
     }
 }
 
-fn printable(text: &str) -> String {
+/// Without what a terminal would act on.
+#[must_use]
+pub fn printable(text: &str) -> String {
     text.chars().filter(|it| !it.is_control()).collect()
 }
 

@@ -118,6 +118,12 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
         recurring_job::keep(&context.db, NAME, lease_end, &json(run.cursor())).await?;
     }
     let due_at = started_at.saturating_add(INTERVAL);
+    if let Some(error) = run.forbidden() {
+        // No success, so that the next run looks as far back, at all of it.
+        let anew = json(&first_cursor(job.last_success_at, due_at));
+        recurring_job::keep(&context.db, NAME, due_at, &anew).await?;
+        return Err(error);
+    }
     recurring_job::finish(&context.db, NAME, started_at, due_at).await?;
     let report = run.report();
     tracing::info!(

@@ -39,7 +39,7 @@ enum Command {
     /// Look at messages that were set aside, and decide about them.
     #[command(subcommand)]
     Dead(dead::Command),
-    /// Look for payments and events that never arrived, and put them on the queue.
+    /// Look for payments, refunds and disputes that never arrived, and have Stripe asked about them.
     Reconcile(reconcile::Arguments),
     /// Compare Stripe's books with ours, both ways, and the seats. Fails on any difference.
     Audit(audit::Arguments),

@@ -134,7 +134,9 @@ pub async fn look_up(
             .remove(&session.id)
             .or_else(|| by_id.remove(&session.checkout_id()?));
         if let Some(checkout) = checkout {
-            let on_their_way = refunds.iter().filter(|row| row.checkout_id == checkout.id);
+            let on_their_way = refunds
+                .iter()
+                .filter(|row| row.checkout_id == checkout.id && row.currency == checkout.currency);
             let entry = Entry {
                 refunds_on_their_way: on_their_way.map(|row| row.amount_minor_units).sum(),
                 payment: payments.remove(&checkout.id),

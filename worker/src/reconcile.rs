@@ -42,6 +42,7 @@ pub struct Reconcile<'a> {
     report: Report,
     /// Sessions that Stripe is asked about, or would be.
     asked: HashSet<CheckoutSessionId>,
+    forbidden: Option<JobError>,
 }
 
 impl<'a> Reconcile<'a> {
@@ -54,6 +55,7 @@ impl<'a> Reconcile<'a> {
             cursor,
             report: Report::default(),
             asked: HashSet::new(),
+            forbidden: None,
         }
     }
 
@@ -69,6 +71,12 @@ impl<'a> Reconcile<'a> {
         &self.report
     }
 
+    /// Why some of it was left out: the key may not list all of it. What else there is was
+    /// compared.
+    pub fn forbidden(&mut self) -> Option<JobError> {
+        self.forbidden.take()
+    }
+
     /// Looks at the next page. Returns whether there is another.
     ///
     /// # Errors
@@ -78,11 +86,18 @@ impl<'a> Reconcile<'a> {
     pub async fn next_page(&mut self) -> Result<bool, JobError> {
         let part = self.cursor.part.clone();
         let last = match &part {
-            Part::Sessions { after } => self.sessions(after.as_deref()).await?,
-            Part::Refunds { after } => self.refunds(after.as_deref()).await?,
-            Part::Disputes { after } => self.disputes(after.as_deref()).await?,
-            Part::Events { after } => self.events(after.as_deref()).await?,
-            Part::Done => None,
+            Part::Sessions { after } => self.sessions(after.as_deref()).await,
+            Part::Refunds { after } => self.refunds(after.as_deref()).await,
+            Part::Disputes { after } => self.disputes(after.as_deref()).await,
+            Part::Events { after } => self.events(after.as_deref()).await,
+            Part::Done => Ok(None),
+        };
+        let last = match last {
+            Err(error) if error.code() == "stripe_forbidden" => {
+                self.forbidden = Some(error);
+                None
+            }
+            last => last?,
         };
         self.cursor.part = part.after(last);
         Ok(!matches!(self.cursor.part, Part::Done))

@@ -87,6 +87,11 @@ pub async fn settle(
         // Nothing to go by yet; or a refund that was taken back.
         (None | Some(Status::Cancelled), _) => decide(tx, known, money, before, rules).await?,
     };
+    if status == Status::Cancelled
+        && let Some(promise) = known.promise.as_mut().filter(|_| money.is_gone())
+    {
+        promise.done_at.get_or_insert(rules.now);
+    }
     let reason_before = known.booking.as_ref().and_then(|it| it.reason.as_deref());
     if before == Some(status) && (status != Status::NeedsAttention || reason_before == reason) {
         return Ok(Fulfillment::Recorded);
@@ -99,12 +104,7 @@ pub async fn settle(
                 .get_or_insert_with(|| outbox::Model::refund(checkout_id, rules.now));
             free_seats(tx, &mut known.checkout).await?;
         }
-        Status::Cancelled => {
-            if let Some(promise) = known.promise.as_mut().filter(|_| money.is_gone()) {
-                promise.done_at.get_or_insert(rules.now);
-            }
-            free_seats(tx, &mut known.checkout).await?;
-        }
+        Status::Cancelled => free_seats(tx, &mut known.checkout).await?,
         Status::Confirmed | Status::NeedsAttention => {}
     }
     write_booking(known, status, reason, rules.now);

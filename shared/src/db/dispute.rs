@@ -26,7 +26,7 @@ pub struct Model {
 }
 
 /// Stripe's `status` of a dispute, in the order in which it can change: an inquiry (`Warning…`)
-/// may become a dispute, and a verdict may be overturned for the merchant.
+/// may become a dispute, and either verdict may be overturned.
 ///
 /// Source: <https://docs.stripe.com/api/disputes/object#dispute_object-status>
 #[derive(

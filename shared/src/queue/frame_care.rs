@@ -148,7 +148,7 @@ pub(super) async fn discard_first(
                 Ok(message) => {
                     // What was not acked goes back with the connection.
                     connection.close(200, "done".into()).await.ok();
-                    Ok(Got::Readable(message.map(|it| it.delivery)))
+                    Ok(Got::Readable(message.map(|it| Box::new(it.delivery))))
                 }
                 Err(error) if Unreadable::of(&error).is_some() => Ok(Got::Unreadable),
                 Err(error) => Err(OpenError::Broker(error)),
@@ -172,7 +172,7 @@ pub(super) async fn discard_first(
             // Another worker has discarded it in between, and this is the one behind it.
             Got::Readable(Some(next)) => {
                 let envelope = amqp_message::envelope(&next);
-                let (dead, key) = (publisher.topology().dead_exchange(), next.routing_key);
+                let (dead, key) = (publisher.topology().dead_exchange(), &next.routing_key);
                 let kept = publisher.publish_to(&dead, key.as_str(), &envelope).await;
                 if let Err(error) = kept {
                     let id = envelope.message_id;
@@ -196,6 +196,6 @@ async fn broken(connection: &Connection) {
 
 /// What came of asking for one message.
 enum Got {
-    Readable(Option<Delivery>),
+    Readable(Option<Box<Delivery>>),
     Unreadable,
 }

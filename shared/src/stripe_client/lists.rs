@@ -1,6 +1,6 @@
 //! Stripe's lists, for those who compare its books with ours.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 use time::OffsetDateTime;
@@ -62,11 +62,31 @@ pub struct WebhookEndpoint {
     pub enabled_events: Vec<String>,
 }
 
+/// What of a list can be read; one object that cannot shall not hide the others.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "T: DeserializeOwned"))]
 struct List<T> {
+    #[serde(deserialize_with = "readable")]
     data: Vec<T>,
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     has_more: bool,
+}
+
+fn readable<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let all = Vec::<Box<RawValue>>::deserialize(deserializer)?;
+    let read = |raw: Box<RawValue>| {
+        serde_json::from_str(raw.get())
+            .inspect_err(|error: &serde_json::Error| {
+                let (kind, column) = (error.classify(), error.column());
+                tracing::warn!(?kind, column, "An object in a list of Stripe's is left out");
+            })
+            .ok()
+    };
+    Ok(all.into_iter().filter_map(read).collect())
 }
 
 impl<T> List<T> {

@@ -175,9 +175,9 @@ async fn charged_back(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
          JOIN payment ON payment.checkout_id = booking.checkout_id \
          WHERE booking.status = 'confirmed' AND payment.amount_minor_units <= \
              payment.amount_refunded_minor_units + (SELECT SUM(dispute.amount_minor_units) FROM dispute \
-              WHERE dispute.checkout_id = booking.checkout_id AND dispute.status = 'lost' \
-                AND dispute.currency = payment.currency) \
-           AND booking.checkout_id IN (SELECT checkout_id FROM dispute WHERE status = 'lost')";
+              WHERE dispute.checkout_id = booking.checkout_id AND dispute.currency = payment.currency \
+                AND (dispute.status = 'lost' OR (dispute.status = 'prevented' \
+                     AND dispute.funds_withdrawn AND NOT dispute.funds_reinstated)))";
     let lost = Statement::from_string(db.get_database_backend(), LOST);
     let rows = db.query_all_raw(lost).await?;
     Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))

@@ -15,7 +15,7 @@ use shared::{
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
-use worker::dead_letters::{self, Filter, Letter, Signature, advice};
+use worker::dead_letters::{self, Filter, Letter, Signature, advice, printable};
 
 use super::{ago, database, environment, json, line, progress, wrapped};
 
@@ -168,7 +168,7 @@ async fn show(db: &DatabaseConnection, id: Uuid, body: bool, as_json: bool) -> a
         return json(&value);
     }
     line(&letter);
-    line(format!("lane         {}", letter.lane));
+    line(format!("lane         {}", printable(&letter.lane)));
     for (name, value) in [
         ("source", &letter.source),
         ("traceparent", &letter.traceparent),
@@ -176,12 +176,12 @@ async fn show(db: &DatabaseConnection, id: Uuid, body: bool, as_json: bool) -> a
         ("resolved why", &letter.resolved_why),
     ] {
         if let Some(value) = value {
-            line(format!("{name:<12} {value}"));
+            line(format!("{name:<12} {}", printable(value)));
         }
     }
     line(wrapped(&format!("what to do   {}", letter.advice), 13));
     if body {
-        line(format!("body         {text}"));
+        line(format!("body         {}", printable(&text)));
     }
     Ok(())
 }

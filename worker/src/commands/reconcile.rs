@@ -9,7 +9,7 @@ use shared::{
 use time::OffsetDateTime;
 use worker::{
     config::Config,
-    reconcile::{Cursor, Part, Reconcile},
+    reconcile::{Cursor, Part, Reconcile, Report},
 };
 
 use super::{ago, context, counted, environment, json, line, progress, wrapped};
@@ -58,7 +58,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         ));
     }
     progress("");
-    let report = run.report();
+    let forbidden = run.forbidden();
+    print(&arguments, run.report())?;
+    // What else there is was looked at.
+    forbidden.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn print(arguments: &Arguments, report: &Report) -> anyhow::Result<()> {
     if arguments.json {
         return json(report);
     }

@@ -146,8 +146,8 @@ async fn ignored_events(
         Finding::warning(
             "left out",
             format!("{events} {reason}, the last {id} at {at}"),
-            "is the endpoint at Stripe of this account and this mode? Events of connected accounts \
-             and of the other mode are not acted on",
+            "is the endpoint at Stripe of this account and this mode? Events of connected accounts, \
+             of the other mode and of a form that is not known here are not acted on",
         )
     };
     Ok(recent.map(finding).collect())
@@ -195,7 +195,7 @@ async fn overdue_refunds(
                 let number = u64::try_from(refused.len()).unwrap_or(u64::MAX);
                 let detail = format!("{} not made yet, one for {code}", counted(number, "refund"));
                 let remedy = "Stripe's balance may be too low, or a dispute open; it is tried again \
-                          for a day";
+                          for a day, or until the dispute is decided";
                 Finding::warning("refunds", detail, remedy)
             }
         },

@@ -56,11 +56,18 @@ async fn the_database_refuses_what_cannot_be_sold(stack: Stack) {
         ("Step", "5050", "isk"),
         ("Step", "5125", "kwd"),
         ("Large", "100000000", "eur"),
+        ("Large", "1000000000000", "idr"),
     ] {
         let refused = run(offering(backend, name, amount, currency)).await;
         assert!(refused.is_err(), "{name} {amount} {currency}");
     }
-    for (amount, currency) in [("0", "eur"), ("5000", "isk"), ("5120", "kwd"), ("1", "jpy")] {
+    for (amount, currency) in [
+        ("0", "eur"),
+        ("5000", "isk"),
+        ("5120", "kwd"),
+        ("1", "jpy"),
+        ("150000000", "idr"),
+    ] {
         run(offering(backend, "Good", amount, currency))
             .await
             .unwrap();

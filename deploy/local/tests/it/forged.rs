@@ -381,7 +381,7 @@ async fn publish_no_text(shop: &Shop, exchange: &str, key: &str, properties: Bas
     let mut address = uri.expose();
     let broker = (address.authority.host.clone(), address.authority.port);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    address.authority.host = "127.0.0.1".to_owned();
+    "127.0.0.1".clone_into(&mut address.authority.host);
     address.authority.port = listener.local_addr().unwrap().port();
     let proxy = tokio::spawn(async move {
         let (client, _) = listener.accept().await.unwrap();

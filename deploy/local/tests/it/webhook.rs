@@ -216,10 +216,12 @@ async fn what_is_left_out_is_named_by_doctor(stack: Stack) {
     (other_mode["livemode"], other_mode["id"]) = (json!(true), json!("evt_live"));
     let mut connected = event.clone();
     (connected["account"], connected["id"]) = (json!("acct_1"), json!("evt_connected"));
+    let mut later = event.clone();
+    (later["object"], later["id"]) = (json!("v3.core.event"), json!("evt_later"));
     let mut not_ours = connected.clone();
     not_ours["type"] = json!("customer.created");
 
-    for event in [&other_mode, &connected, &connected, &not_ours] {
+    for event in [&other_mode, &connected, &connected, &later, &not_ours] {
         assert_eq!(deliver(&shop, event).await.0, StatusCode::OK);
     }
 
@@ -229,13 +231,17 @@ async fn what_is_left_out_is_named_by_doctor(stack: Stack) {
     let left_out = findings.filter(|it| it["check"] == "left out");
     let mut details: Vec<_> = left_out.map(|it| it["detail"].as_str().unwrap()).collect();
     details.sort_unstable();
-    assert_eq!(details.len(), 2, "{details:?}");
+    assert_eq!(details.len(), 3, "{details:?}");
     assert!(
         details[0].starts_with("1 event ignored_other_mode, the last evt_live at 20"),
         "{details:?}"
     );
     assert!(
-        details[1].starts_with("2 events ignored_connected_account, the last evt_connected at"),
+        details[1].starts_with("1 event ignored_unknown_form, the last evt_later at"),
+        "{details:?}"
+    );
+    assert!(
+        details[2].starts_with("2 events ignored_connected_account, the last evt_connected at"),
         "{details:?}"
     );
     deliver(&shop, &event).await;

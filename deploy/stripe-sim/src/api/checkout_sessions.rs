@@ -163,8 +163,14 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), ApiError> {
             ..ApiError::refused("amount_too_small", "", message)
         });
     }
-    if amount > 99_999_999 {
-        let message = "The Checkout Session's total amount must be no more than 999,999.99.";
+    let most = match currency {
+        "cop" => 9_999_999_999,
+        "idr" => 999_999_999_999,
+        "inr" => 999_999_999,
+        _ => 99_999_999,
+    };
+    if amount > most {
+        let message = "The Checkout Session's total amount must have fewer digits.";
         return Err(ApiError {
             param: None,
             ..ApiError::refused("amount_too_large", "", message)

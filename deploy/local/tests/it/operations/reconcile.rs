@@ -24,6 +24,7 @@ on_each_stack![
     a_worker_reconciles_by_itself,
     a_worker_reconciles_at_once_when_it_starts,
     refunds_and_disputes_that_never_arrived_are_found_once,
+    what_the_key_may_not_list_does_not_hide_the_rest,
 ];
 
 const FOREIGN: &str = "mode=payment&success_url=https://other.example&line_items[0][quantity]=1\
@@ -292,6 +293,43 @@ async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
     assert_eq!(run.report().missing_events, 1, "{:?}", run.report());
     eventually("the verdict is known", async || {
         dispute_status(&shop, &dispute).await == dispute::Status::Won
+    })
+    .await;
+    shop.close().await;
+}
+
+/// As after an update, with the key of before.
+async fn what_the_key_may_not_list_does_not_hide_the_rest(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(Faults {
+        denied: vec!["rak_dispute_read".to_owned()],
+        ..deaf()
+    });
+    paid(&shop, 1).await;
+    let now = clock::system();
+    recurring_job::take(&shop.stack.db, "reconcile", now, now)
+        .await
+        .unwrap();
+
+    let by_hand = worker(
+        &shop,
+        &["reconcile", "--since", "1h", "--dry-run", "--json"],
+    )
+    .await;
+    shop.start_worker();
+
+    assert!(!by_hand.status.success());
+    let report: Value = serde_json::from_slice(&by_hand.stdout).unwrap();
+    assert_eq!(report["missing_sessions"], 1);
+    assert!(report["events"].as_u64().unwrap() > 0, "{report}");
+    shop.wait_for_bookings(1).await;
+    // It did not succeed, and the next run begins with the first part.
+    eventually("the run has ended", async || {
+        let job = recurring_job::Entity::find_by_id("reconcile");
+        let job = job.one(&shop.stack.db).await.unwrap().unwrap();
+        let cursor: Option<Cursor> = job.cursor.and_then(|it| serde_json::from_str(&it).ok());
+        let first = cursor.is_some_and(|it| matches!(it.part, Part::Sessions { after: None }));
+        job.last_success_at.is_none() && first && job.due_at > clock::system()
     })
     .await;
     shop.close().await;
