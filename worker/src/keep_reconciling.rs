@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use shared::{db::recurring_job, queue::Publisher, retry};
+use shared::{
+    db::recurring_job,
+    queue::{Lane, Publisher},
+    retry,
+};
 use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 
@@ -38,23 +42,26 @@ const SIGN_OF_LIFE: time::Duration = time::Duration::seconds(5);
 /// How often a worker looks whether it is its turn.
 const LOOK: Duration = Duration::from_secs(5);
 /// The looks after a start that do not wait for the next run. The last ones know which run is dead.
-const HASTENED: u64 = 4;
+const HASTENED: usize = 4;
+/// While more events wait than this, most of what is missing is among them: Stripe need not be asked.
+const BACKLOG: u64 = 100;
 
 /// Looks again and again, for ever.
 pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
     let start = (context.clock)();
     // A deployment that has never run has missed nothing.
     let exists = recurring_job::exists(&context.db, NAME).await;
-    let hastened = if exists.unwrap_or(true) { HASTENED } else { 0 };
+    let mut hastened = if exists.unwrap_or(true) { HASTENED } else { 0 };
     let mut looks = tokio::time::interval(retry::spread(LOOK));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for look in 0_u64.. {
+    loop {
         looks.tick().await;
         if context.breakers.is_open(Dependency::Stripe) {
             continue;
         }
         let work = async {
-            if look < hastened {
+            if hastened > 0 && publisher.waiting(Lane::Events).await.is_ok_and(is_small) {
+                hastened = hastened.saturating_sub(1);
                 hasten(context, start).await?;
             }
             run_if_due(context, publisher).await
@@ -69,6 +76,10 @@ pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
             breaker::is_outage(context, &error).await;
         }
     }
+}
+
+fn is_small(backlog: u64) -> bool {
+    backlog <= BACKLOG
 }
 
 /// What was paid while no worker ran should not wait for the next quarter of an hour, and not for

@@ -6,7 +6,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::{ActiveValue::Set, DatabaseConnection, DbErr, EntityTrait, Statement};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, Statement,
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -78,6 +81,14 @@ impl Queue {
 
     pub(super) async fn is_ready(&self) -> bool {
         self.db.ping().await.is_ok()
+    }
+
+    pub(super) async fn waiting(&self, lane: Lane) -> Result<u64, DbErr> {
+        job::Entity::find()
+            .filter(job::Column::Lane.eq(lane.routing_key()))
+            .filter(job::Column::AvailableAtMs.lte(now_ms()))
+            .count(&self.db)
+            .await
     }
 
     /// Hands out the messages that have waited longest, up to `most` of those that are due.

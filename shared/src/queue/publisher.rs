@@ -67,6 +67,18 @@ impl Publisher {
         outcome
     }
 
+    /// How many messages of `lane` no worker has yet, as far as the queue says.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue does not say.
+    pub async fn waiting(&self, lane: Lane) -> Result<u64, PublishError> {
+        match self {
+            Self::RabbitMq(publisher) => publisher.waiting(lane).await,
+            Self::Embedded(queue) => queue.waiting(lane).await.map_err(PublishError::Database),
+        }
+    }
+
     /// Whether a publish would have a chance now.
     pub async fn is_ready(&self) -> bool {
         match self {

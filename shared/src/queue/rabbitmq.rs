@@ -113,6 +113,15 @@ impl Publisher {
         }
     }
 
+    pub(super) async fn waiting(&self, lane: Lane) -> Result<u64, PublishError> {
+        let link = self.link.borrow().clone();
+        let link = link.ok_or(PublishError::Disconnected)?;
+        let queue = self.topology.queue(lane);
+        let count = tokio::time::timeout(CONFIRM_TIMEOUT, link.count(&queue)).await;
+        let count = count.map_err(|_| PublishError::TimedOut)?;
+        count.map(u64::from).map_err(PublishError::Broker)
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         let link = self.link.borrow();
         link.as_ref()

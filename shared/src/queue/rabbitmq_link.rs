@@ -9,7 +9,8 @@ use std::{
 use futures_util::FutureExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    types::FieldTable,
     uri::AMQPUri,
 };
 use tokio::sync::watch;
@@ -122,6 +123,21 @@ impl Link {
     }
 
     /// Whether the broker has asked publishers to stop.
+    /// Messages in `queue` that no consumer has.
+    pub(super) async fn count(&self, queue: &str) -> Result<u32, lapin::Error> {
+        // On a channel of its own: a refusal closes it.
+        let channel = self.connection.create_channel().await?;
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::durable()
+        };
+        let declared = channel
+            .queue_declare(queue.into(), options, FieldTable::default())
+            .await?;
+        channel.close(200, "done".into()).await?;
+        Ok(declared.message_count())
+    }
+
     pub(super) fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use shared::{
     clock,
     db::{dispute, payment, recurring_job},
+    queue::Lane,
 };
 use stripe_sim::{Faults, Outcome, Verdict};
 use worker::reconcile::{Cursor, Part, Reconcile};
@@ -23,6 +24,7 @@ on_each_stack![
     one_worker_at_a_time_reconciles,
     a_worker_reconciles_by_itself,
     a_worker_reconciles_at_once_when_it_starts,
+    a_backlog_arrives_by_itself,
     refunds_and_disputes_that_never_arrived_are_found_once,
     what_the_key_may_not_list_does_not_hide_the_rest,
 ];
@@ -239,6 +241,37 @@ async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
         shop.wait_for_bookings(booked + 1).await;
         shop.stop_workers().await;
     }
+    shop.close().await;
+}
+
+/// A worker that starts before thousands of events has Stripe asked about none of them.
+async fn a_backlog_arrives_by_itself(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    let now = clock::system();
+    recurring_job::take(&shop.stack.db, "reconcile", now, now)
+        .await
+        .unwrap();
+    // More than a worker takes ahead.
+    shop.worker_config.hands.batch = 1;
+    shop.worker_config.hands.concurrency = 1;
+    paid(&shop, 120).await;
+    eventually("all events wait", async || {
+        shop.publisher.waiting(Lane::Events).await.unwrap() == 120
+    })
+    .await;
+    let calls_before = shop.stripe.api_calls();
+
+    shop.start_worker();
+
+    shop.wait_for_bookings(120).await;
+    eventually("all is done", async || {
+        shop.publisher.waiting(Lane::Events).await.unwrap() == 0
+    })
+    .await;
+    shop.stop_workers().await;
+    // A run that came after them had nothing to ask for, and lists are a handful.
+    let calls = shop.stripe.api_calls() - calls_before;
+    assert!(calls < 20, "{calls} calls to Stripe");
     shop.close().await;
 }
 
