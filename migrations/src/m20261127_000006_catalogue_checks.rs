@@ -126,6 +126,11 @@ fn triggers() -> Vec<String> {
     let slot = [
         (not_an_id("id"), format!("slot.id {ID}")),
         (not_an_id("offering_id"), format!("slot.offering_id {ID}")),
+        // Its own check of foreign keys is off in most clients.
+        (
+            "NOT EXISTS (SELECT 1 FROM offering WHERE id = NEW.offering_id)".to_owned(),
+            "slot.offering_id is the id of no offering".to_owned(),
+        ),
         (
             "strftime('%s', NEW.starts_at) IS NULL OR strftime('%s', NEW.ends_at) IS NULL"
                 .to_owned(),

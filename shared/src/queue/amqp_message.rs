@@ -25,8 +25,8 @@ mod header {
 /// No text of ours is longer, but for the signature. A copy of the message, as for a retry, has to
 /// fit the frame that is asked for, whatever came with the original.
 const LONGEST_TEXT: usize = 255;
-/// What ingress takes, four times over. Of a larger body its beginning is kept: it is none of ours.
-const LARGEST_BODY: usize = 1024 * 1024;
+/// What ingress takes, eight times over. Of a larger body its beginning is kept: it is none of ours.
+const LARGEST_BODY: usize = 2 * 1024 * 1024;
 
 /// What the broker calls a message that it handed out too often.
 const DELIVERY_LIMIT: &str = "delivery_limit";

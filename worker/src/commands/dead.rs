@@ -133,7 +133,7 @@ async fn list(db: &DatabaseConnection, filter: &Filter, as_json: bool) -> anyhow
         return json(&letters);
     }
     if letters.is_empty() {
-        line("nothing was set aside");
+        line("nothing waits; --all shows what was dealt with");
         return Ok(());
     }
     let mut reasons = BTreeMap::new();

@@ -77,12 +77,22 @@ fn print(arguments: &Arguments, report: &Report) -> anyhow::Result<()> {
         counted(report.events, "event"),
     );
     line(wrapped(&seen, 4));
+    let missing = [
+        report.missing_sessions,
+        report.missing_refunds,
+        report.missing_disputes,
+        report.missing_events,
+    ];
+    if missing == [0; 4] {
+        line("nothing is missing");
+        return Ok(());
+    }
     let missing = format!(
-        "{}, {}, {} and {} more {}",
+        "{}, {}, {} and, by their events, {} more {}",
         counted(report.missing_sessions, "session"),
         counted(report.missing_refunds, "refund"),
         counted(report.missing_disputes, "dispute"),
-        counted(report.missing_events, "event"),
+        report.missing_events,
         if arguments.dry_run {
             "not as Stripe has them"
         } else {

@@ -510,8 +510,7 @@ async fn headers_of_ours_over_a_frame_are_set_aside_all_the_same() {
     eventually("all are set aside", async || {
         let letters = dead_letter::Entity::find().all(&shop.stack.db).await;
         let letters = letters.unwrap();
-        letters.iter().all(|it| it.reason == "forged")
-            && letters.iter().map(|it| it.times).sum::<i32>() == 60
+        letters.len() == 60 && letters.iter().all(|it| it.reason == "forged")
     })
     .await;
     shop.close().await;
