@@ -128,12 +128,18 @@ async fn an_unpaid_session_that_is_looked_up_is_called_unpaid_at_once() {
     let session = shop.create(shop.slot(5).await).await;
     let browser = Browser::open().await;
     let page = format!("{}/payment-success?session_id={}", shop.url, session.id);
-    // Every heading there was, from the first on.
-    let watch = "const seen = window.headings = []; \
+    // Headings and answers, in their order.
+    let watch = "const seen = window.seen = []; \
         new MutationObserver(() => { \
             const title = document.querySelector('h1')?.textContent; \
             if (title && seen.at(-1) !== title) seen.push(title); \
-        }).observe(document, { subtree: true, childList: true, characterData: true });";
+        }).observe(document, { subtree: true, childList: true, characterData: true }); \
+        const ask = window.fetch; \
+        window.fetch = async (...request) => { \
+            const answer = await ask(...request); \
+            seen.push((await answer.clone().json()).status); \
+            return answer; \
+        };";
     let watch = serde_json::json!({ "source": watch });
     browser
         .devtools("Page.addScriptToEvaluateOnNewDocument", watch)
@@ -141,11 +147,11 @@ async fn an_unpaid_session_that_is_looked_up_is_called_unpaid_at_once() {
 
     browser.goto(&page).await;
     browser.read_heading("Not paid yet").await;
-    let headings = browser.run("return window.headings").await;
-    assert!(
-        !headings.to_string().contains("being completed"),
-        "{headings}"
-    );
+    let seen = browser.run("return window.seen").await;
+    let seen = seen.as_array().unwrap();
+    let at = seen.iter().position(|it| it == "Not paid yet").unwrap();
+    let answers = seen[..at].iter().filter(|it| **it == "awaiting_payment");
+    assert_eq!(answers.count(), 1, "the first answer is believed: {seen:?}");
     let text = browser.text().await;
     assert!(text.contains("Harbour kayak tour, 1 seat"), "{text}");
     browser.close(&[]).await;
