@@ -118,7 +118,7 @@ impl fmt::Display for Letter {
         let failures = counted(u64::try_from(self.attempt).unwrap_or_default(), "failure");
         let times = counted(u64::try_from(self.times).unwrap_or_default(), "time");
         writeln!(out, "{}  {}  {resolution}", self.id, moment(self.dead_at))?;
-        // Whoever may publish chose these words.
+        // A message that is none of ours may say anything here.
         let what = printable(&format!("    {}, {kind} {id}", self.reason));
         writeln!(out, "{}", wrapped(&what, 4))?;
         write!(out, "    {failures} before, set aside {times}")

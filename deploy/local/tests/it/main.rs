@@ -38,6 +38,7 @@ mod replaces;
 mod shop;
 mod stack;
 mod stripe_npm;
+mod unreadable;
 mod webhook;
 mod wire;
 mod writes;
