@@ -59,6 +59,9 @@ struct Cli {
     /// Only whether its memory stays where it was, over so many minutes of a busy shop.
     #[arg(long, value_name = "MINUTES")]
     soak: Option<u32>,
+    /// Only how fast so many events that wait become rows, and what the worker spends on each.
+    #[arg(long, value_name = "EVENTS")]
+    backlog: Option<u32>,
     /// Also measure what one would write instead: a folder with `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
@@ -102,6 +105,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         let product = Product::start(Some(&servers), folder.path()).await?;
         return measure::soak(&product, minutes).await;
     }
+    if let Some(events) = cli.backlog {
+        return measure_backlog(&servers, folder.path(), events, effort).await;
+    }
     let mut report = Report {
         date: time::UtcDateTime::now().date().to_string(),
         machine: machine(),
@@ -140,6 +146,25 @@ async fn measure_grown(
     let scans = growth.scans;
     anyhow::ensure!(scans.is_empty(), "whole tables are read: {scans:?}");
     Ok(())
+}
+
+async fn measure_backlog(
+    servers: &Servers,
+    folder: &Path,
+    events: u32,
+    effort: Effort,
+) -> anyhow::Result<()> {
+    let mut product = Product::start(Some(servers), folder).await?;
+    measure::warm_up(&product.target).await?;
+    for _ in 0..effort.rounds {
+        let backlog = measure::backlog(&mut product, events).await?;
+        let (rate, cpu) = (backlog.per_second, backlog.worker_cpu_ms);
+        writeln!(
+            std::io::stdout(),
+            "{rate:.0} rows/s, {cpu:.3} ms of the worker's processor each"
+        )?;
+    }
+    product.stop().await
 }
 
 fn machine() -> String {

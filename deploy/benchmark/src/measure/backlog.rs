@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub struct Backlog {
     pub events: usize,
     pub per_second: f64,
+    /// The worker's processor time for each.
+    pub worker_cpu_ms: f64,
     /// For a buyer whose webhook stands at the end of it all: from the question to the booking.
     pub confirms: Times,
     pub confirmed: usize,
@@ -67,11 +69,13 @@ pub async fn backlog(product: &mut Product, events: u32) -> anyhow::Result<Backl
         tokio::time::sleep(LOOK).await;
     }
     let took = start.elapsed();
+    let cpu_ms = product.target.cpu_ms()?;
     drained.cancel();
     let times = asking.await??;
     Ok(Backlog {
         events,
         per_second: per_second(events, took),
+        worker_cpu_ms: cpu_ms["worker"] / events.max(1) as f64,
         confirmed: times.len(),
         confirms: Times::of(times),
         progress,
