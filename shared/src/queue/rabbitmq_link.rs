@@ -122,7 +122,6 @@ impl Link {
         Ok(published?)
     }
 
-    /// Whether the broker has asked publishers to stop.
     /// Messages in `queue` that no consumer has.
     pub(super) async fn count(&self, queue: &str) -> Result<u32, lapin::Error> {
         // On a channel of its own: a refusal closes it.
@@ -138,6 +137,7 @@ impl Link {
         Ok(declared.message_count())
     }
 
+    /// Whether the broker has asked publishers to stop.
     pub(super) fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
     }
