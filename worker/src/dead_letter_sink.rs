@@ -10,7 +10,7 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::Context;
+use crate::{Context, stripe_event};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -53,7 +53,11 @@ pub async fn keep_sinking(
 /// Returns whether anything was copied.
 async fn sink(context: &Context, mut consumer: Consumer) -> bool {
     let mut copied = false;
-    while let Some(delivery) = consumer.next().await {
+    while let Some(mut delivery) = consumer.next().await {
+        // Whoever may publish to the broker may have put it here, and given any reason.
+        if stripe_event::is_forged(&context.endpoint_secrets, &delivery.message) {
+            delivery.message.last_error = Some("forged".to_owned());
+        }
         let now = (context.clock)();
         let (lane, message) = (&delivery.lane, &delivery.message);
         let kept = dead_letter::put_aside(&context.db, lane, message, now);

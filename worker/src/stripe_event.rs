@@ -149,6 +149,11 @@ pub(crate) fn authenticate(
     stripe_signature::authenticate(&message.body, signature, secrets.expose()).map(drop)
 }
 
+/// Whether `message` says that it is an event of Stripe's, and is none.
+pub(crate) fn is_forged(secrets: &EndpointSecrets, message: &Envelope) -> bool {
+    matches!(message.work(), Ok(Work::StripeEvent(_))) && authenticate(secrets, message).is_err()
+}
+
 /// Acts on the event in `body`, which is authentic.
 pub(crate) async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobError> {
     let event: Event<'_> = parse(body)?;

@@ -92,14 +92,7 @@ async fn headers_over_a_frame_stop_no_lane() {
             .unwrap()
     };
     eventually("all are set aside", async || letters().await.len() == 4).await;
-    for letter in letters().await {
-        let expected = if letter.message_id.as_deref() == Some("evt_dead") {
-            "unknown"
-        } else {
-            "forged"
-        };
-        assert_eq!(letter.reason, expected);
-    }
+    assert!(letters().await.iter().all(|it| it.reason == "forged"));
     shop.close().await;
 }
 
