@@ -86,7 +86,12 @@ async fn one_bad_event_does_not_hold_up_the_others(stack: Stack) {
     let intent = events[0]["data"]["object"]["payment_intent"].clone();
     let good = events[15].clone();
     events[15]["data"]["object"]["payment_intent"] = intent;
-    for event in &events {
+    // Of two with one PaymentIntent, whichever is written first is good.
+    shop.start_worker();
+    publish(&shop, &events[0]).await;
+    shop.wait_for_bookings(1).await;
+    shop.stop_workers().await;
+    for event in &events[1..] {
         publish(&shop, event).await;
     }
 
