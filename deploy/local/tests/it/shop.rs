@@ -259,8 +259,13 @@ impl Shop {
         (response.status(), response.json().await.unwrap())
     }
 
+    /// As a buyer's page does it: what is answered 503 is tried again.
     pub async fn create(&self, slot: Uuid) -> Session {
-        let (status, body) = self.try_create(slot, 1).await;
+        let start = Instant::now();
+        let (mut status, mut body) = self.try_create(slot, 1).await;
+        while status == StatusCode::SERVICE_UNAVAILABLE && start.elapsed() < PATIENCE {
+            (status, body) = self.try_create(slot, 1).await;
+        }
         assert_eq!(status, StatusCode::CREATED, "{body}");
         Session {
             id: body["session_id"].as_str().unwrap().to_owned(),
