@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::{shop::Shop, stack::Stack};
 
 /// A webhook that Stripe has not signed is refused, whatever the document allows; and so is a name
-/// that cannot be read, which no pattern says.
+/// that cannot be read, which no pattern says. What is far too long is too large.
 const CONFIG: &str = r#"
 [[operations]]
 include-path = "/api/payment/webhook"
@@ -20,6 +20,7 @@ positive_data_acceptance.enabled = false
 include-path = "/api/create-checkout-session"
 [operations.checks]
 positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 422]
+negative_data_rejection.expected-statuses = [400, 404, 409, 413, 415, 422]
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
