@@ -3,10 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use shared::{
-    config::{ConfigError, Env},
+use shared::config::{
+    ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
     http_address::{http_origin, http_url},
-    settings::{DatabaseSettings, EndpointSecrets, QueueSettings, StripeSettings},
 };
 
 /// Everything ingress reads from the environment.

@@ -11,7 +11,11 @@ use axum::{
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 use shared::{
-    db::checkout, failpoint, message::Envelope, metrics, queue::Lane, stripe_id::CheckoutSessionId,
+    db::checkout,
+    message::Envelope,
+    queue::Lane,
+    service::{failpoint, metrics},
+    stripe::id::CheckoutSessionId,
     traceparent::Traceparent,
 };
 use time::OffsetDateTime;
@@ -19,10 +23,8 @@ use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    error::ApiError,
-    payment_status::{Booking, CheckoutView, Ordered, Payment, PaymentStatus},
-    problem::Problem,
-    request_json::RequestJson,
+    confirm::checkout_view::{Booking, CheckoutView, Ordered, Payment, PaymentStatus},
+    http::{error::ApiError, problem::Problem, request_json::RequestJson},
 };
 
 /// Polling a session puts a job on the queue at most this often.

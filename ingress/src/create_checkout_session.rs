@@ -10,8 +10,8 @@ use axum::{
 use serde::Serialize;
 use shared::{
     db::{checkout, offering},
-    failpoint,
-    stripe_client::NewCheckoutSession,
+    service::failpoint,
+    stripe::client::NewCheckoutSession,
 };
 use time::OffsetDateTime;
 use tracing::Instrument;
@@ -19,14 +19,14 @@ use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    client_address::client_address,
-    error::ApiError,
     hold_seats::{self, NewHold},
+    http::{
+        client_address::client_address, error::ApiError, problem::Problem,
+        request_json::RequestJson,
+    },
     order::Order,
-    problem::Problem,
     refusal,
     replace_session::end_replaced,
-    request_json::RequestJson,
 };
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;

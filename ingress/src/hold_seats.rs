@@ -12,15 +12,17 @@ use shared::{
         checkout::{self, State},
         offering, slot,
     },
-    failpoint,
     money::{Amount, NotChargeable},
-    stripe_client::CreatedCheckoutSession,
-    stripe_id::CheckoutSessionId,
+    service::failpoint,
+    stripe::{client::CreatedCheckoutSession, id::CheckoutSessionId},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{error::ApiError, problem::FieldError, refusal};
+use crate::{
+    http::{error::ApiError, problem::FieldError},
+    refusal,
+};
 
 /// A hold to make.
 #[derive(Debug)]

@@ -3,25 +3,17 @@
 //! It writes one thing: the hold (`checkout` and the seats of its slot). It never creates a
 //! booking or a payment and never asks Stripe whether somebody paid; both are the worker's.
 
-mod client_address;
 pub mod config;
+mod confirm;
 mod confirm_payment;
-mod confirm_reads;
-mod confirm_waiters;
 mod create_checkout_session;
-mod error;
 mod hold_seats;
+mod http;
 mod offerings;
-mod openapi;
 mod order;
 mod order_limit;
-mod pages;
-mod payment_status;
-mod problem;
 mod refusal;
 mod replace_session;
-mod request_json;
-mod router;
 mod stripe_event;
 mod stripe_webhook;
 
@@ -29,10 +21,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use sea_orm::DatabaseConnection;
-use shared::{admin::Readiness, clock::Clock, db, queue::Publisher, stripe_client::StripeClient};
+use shared::{
+    clock::Clock, db, queue::Publisher, service::admin::Readiness, stripe::client::StripeClient,
+};
 
 use crate::{
-    config::Config, confirm_reads::ConfirmReads, confirm_waiters::ConfirmWaiters,
+    config::Config,
+    confirm::{reads::ConfirmReads, waiters::ConfirmWaiters},
     order_limit::OrderLimit,
 };
 
@@ -75,7 +70,7 @@ impl Ingress {
 
     /// The public API and the pages.
     pub fn router(&self) -> Router {
-        router::router(self.clone())
+        http::router::router(self.clone())
     }
 
     /// What must work before it can take a webhook.

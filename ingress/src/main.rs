@@ -6,13 +6,12 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use ingress::{Ingress, config::Config};
 use shared::{
-    admin, clock,
+    clock,
     config::Env,
-    db, http_server,
+    db,
     queue::{Patience, Publisher},
-    shutdown,
-    stripe_client::StripeClient,
-    telemetry,
+    service::{admin, http_server, shutdown, telemetry},
+    stripe::client::StripeClient,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +36,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
-    shared::config::exit_code("ingress", Box::pin(run(command)).await)
+    shared::service::exit::exit_code("ingress", Box::pin(run(command)).await)
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {

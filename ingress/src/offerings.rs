@@ -17,7 +17,10 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::{Ingress, error::ApiError, problem::Problem};
+use crate::{
+    Ingress,
+    http::{error::ApiError, problem::Problem},
+};
 
 /// Slots of one offering on a page, the next ones first.
 const PAGE: u16 = 50;

@@ -6,14 +6,15 @@ use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Number;
 use sha2::{Digest, Sha256};
-use shared::stripe_id::CheckoutSessionId;
+use shared::stripe::id::CheckoutSessionId;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    create_checkout_session::LONGEST_SESSION, error::ApiError, hold_seats::NewHold,
-    problem::FieldError,
+    create_checkout_session::LONGEST_SESSION,
+    hold_seats::NewHold,
+    http::{error::ApiError, problem::FieldError},
 };
 
 /// Seats one buyer can take at once.

@@ -8,7 +8,7 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// After so many orders, clients are forgotten who made none lately.
 const FORGET_EVERY: usize = 1000;

@@ -3,9 +3,12 @@
 //!
 //! Source: <https://docs.stripe.com/error-codes>
 
-use shared::{db::offering, stripe_error::StripeError};
+use shared::{db::offering, stripe::error::StripeError};
 
-use crate::{error::ApiError, hold_seats::too_many, problem::FieldError};
+use crate::{
+    hold_seats::too_many,
+    http::{error::ApiError, problem::FieldError},
+};
 
 /// What a failure to open a session for `offering` is to the buyer.
 pub fn of_session(error: StripeError, offering: &offering::Model) -> ApiError {

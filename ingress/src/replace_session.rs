@@ -2,18 +2,16 @@
 
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use shared::{
-    checkout_session::Status,
     db::{
         self,
         checkout::{self, State},
         slot,
     },
-    stripe_error::StripeError,
-    stripe_id::CheckoutSessionId,
+    stripe::{checkout_session::Status, error::StripeError, id::CheckoutSessionId},
 };
 use time::OffsetDateTime;
 
-use crate::{Ingress, error::ApiError, hold_seats::NewHold};
+use crate::{Ingress, hold_seats::NewHold, http::error::ApiError};
 
 /// Ends the session at Stripe before its seats are given away. Whoever has just paid it is
 /// told so and is not sold another. Nothing is ended if there are too few seats for the new order.

@@ -1,7 +1,7 @@
 //! What ingress reads of an event. Everything else is the worker's to read.
 
 use serde::Deserialize;
-use shared::{lenient, stripe_event_type};
+use shared::stripe::{event_type, lenient};
 
 /// `object` of an event that brings along what it is about.
 const SNAPSHOT: &str = "event";
@@ -74,7 +74,7 @@ impl Event {
 
     /// Whether the event is not for us, and why.
     pub fn ignored(&self, our_livemode: bool) -> Option<Ignored> {
-        if !stripe_event_type::is_handled(&self.kind) {
+        if !event_type::is_handled(&self.kind) {
             return Some(Ignored::UnhandledType);
         }
         if !matches!(self.object.as_str(), SNAPSHOT | THIN) {

@@ -11,19 +11,17 @@ use axum::{
 use serde::{Serialize, de::Error};
 use shared::{
     db::ignored_event,
-    failpoint,
     message::Envelope,
-    metrics,
     queue::Lane,
-    stripe_signature::{self, SignatureError},
+    service::{failpoint, metrics},
+    stripe::signature::{self, SignatureError},
     traceparent::Traceparent,
 };
 use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    error::ApiError,
-    problem::Problem,
+    http::{error::ApiError, problem::Problem},
     stripe_event::{Event, Ignored},
 };
 
@@ -82,7 +80,7 @@ async fn take(
     let signature = signature_header(headers)?;
     let now = (app.clock)();
     let secrets = app.config.endpoint_secrets.expose();
-    stripe_signature::verify(&body, &signature, secrets, now.unix_timestamp())?;
+    signature::verify(&body, &signature, secrets, now.unix_timestamp())?;
 
     let event: Event = serde_json::from_slice(&body).map_err(ApiError::MalformedEvent)?;
     if !event.has_plausible_id() {

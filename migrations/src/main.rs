@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
 use shared::{
-    config::{Env, exit_code},
-    settings::DatabaseSettings,
+    config::{DatabaseSettings, Env},
+    service::exit::exit_code,
 };
 
 /// Creates and changes the tables of `DATABASE_URL` (postgres://… or sqlite://…).

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use crate::{clock, stripe_id::CheckoutSessionId, traceparent::Traceparent};
+use crate::{clock, stripe::id::CheckoutSessionId, traceparent::Traceparent};
 
 /// The version of the contract written here. Readers take this one and the one before.
 pub const SCHEMA: i64 = 1;

@@ -2,9 +2,8 @@
 
 use std::{net::SocketAddr, str::FromStr};
 
-use shared::{
-    config::{ConfigError, Env},
-    settings::{DatabaseSettings, EndpointSecrets, QueueSettings, StripeSettings},
+use shared::config::{
+    ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
 };
 
 use crate::Hands;

@@ -1,5 +1,9 @@
 //! Taking deliveries off the queue: how many at once, and when not.
 
+mod crash_guard;
+pub(crate) mod dead_letters;
+mod executor;
+
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use shared::{
@@ -14,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context,
-    attend::{attend, attend_all},
+    consumer::executor::{attend, attend_all},
 };
 
 /// For what is in hand at shutdown, after which the queue hands it to another worker.

@@ -1,6 +1,16 @@
 //! The transaction: what Stripe said becomes rows, and what follows from all that is known
 //! follows at once. One for one fact or for a hundred.
 
+mod apply;
+pub(crate) mod booking_reference;
+pub(crate) mod decide;
+pub(crate) mod lock;
+pub(crate) mod payment_balance;
+pub(crate) mod record;
+mod save;
+pub(crate) mod session_update;
+pub(crate) mod update;
+
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
@@ -9,21 +19,23 @@ use std::{
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
     db::{self, Writes, checkout, stripe_event},
-    failpoint,
     retry::{self, Patience},
+    service::failpoint,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     Context,
-    dossier::{self, Dossier},
-    fact::{EventRef, Fact, Fulfillment, NotOurs},
+    fulfill_checkout::{
+        apply::record,
+        decide::{Rules, is_booked, settle},
+        lock::Subject,
+        record::Dossier,
+        save::store,
+        update::{EventRef, Fact, Fulfillment, NotOurs},
+    },
     job_error::JobError,
-    lock_checkout::{self, Subject},
-    record_fact::record,
-    settle_checkout::{Rules, is_booked, settle},
-    store_dossier::store,
 };
 
 /// Tries of the whole transaction within one attempt, for deadlocks and the like.
@@ -84,13 +96,13 @@ pub async fn fulfill_checkouts(
         let now = (context.clock)();
         let tx = db::begin(&context.db).await?;
         failpoint::crash_at("job_after_begin");
-        let locked = lock_checkout::lock(&tx, news.iter().map(|it| it.subject)).await?;
+        let locked = lock::lock(&tx, news.iter().map(|it| it.subject)).await?;
         if locked.is_empty() {
             return Ok(vec![Fulfillment::NotOurs(NotOurs::Foreign); news.len()]);
         }
         failpoint::crash_at("job_after_lock");
-        let past = dossier::with_a_past(&tx, &locked).await?;
-        let mut dossiers = dossier::open(&tx, locked, &past).await?;
+        let past = record::with_a_past(&tx, &locked).await?;
+        let mut dossiers = record::open(&tx, locked, &past).await?;
         let mut inbox = if past.is_empty() {
             Inbox::default()
         } else {

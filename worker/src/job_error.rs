@@ -5,10 +5,10 @@ use std::error::Error;
 use sea_orm::{DbErr, SqlErr};
 use shared::{
     db::{self, Trouble},
-    stripe_error::StripeError,
+    stripe::error::StripeError,
 };
 
-use crate::breaker::{Dependency, Down};
+use crate::outage::breaker::{Dependency, Down};
 
 /// What the consumer does with a delivery whose job failed. `code` is stable: it stands in
 /// headers, in the table of dead letters and in logs.

@@ -4,65 +4,40 @@
 //! A message is a hint; the row is the truth. Everything may arrive twice, late or in
 //! another order, and two workers may hold the same session at once.
 
-mod attend;
-pub mod audit;
-mod booking_reference;
-pub mod booking_show;
-pub mod breaker;
-mod checkout_session_fact;
 pub mod config;
-mod confirm_checkout;
 mod consumer;
-mod dead_letter_sink;
-pub mod dead_letters;
-pub mod doctor;
-mod dossier;
-mod fact;
 mod fulfill_checkout;
-mod job;
 mod job_error;
-mod keep_reconciling;
-mod lock_checkout;
-mod our_books;
-mod payment_balance;
-mod payment_event;
+pub mod jobs;
+mod maintenance;
+pub mod operator;
+pub mod outage;
 pub mod reconcile;
-mod record_fact;
-mod refund_payment;
 mod retry_policy;
-mod settle_checkout;
-mod store_dossier;
-pub mod stripe_event;
-mod suspect;
-mod sweep_holds;
-mod upkeep;
-pub mod words;
 
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::DatabaseConnection;
 use shared::{
-    admin::Readiness,
     clock::Clock,
+    config::EndpointSecrets,
     db,
     queue::{ConsumerSource, Lane, Publisher},
     retry,
-    settings::EndpointSecrets,
-    stripe_client::StripeClient,
-    stripe_id::Mode,
+    service::admin::Readiness,
+    stripe::{client::StripeClient, id::Mode},
 };
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use crate::breaker::{Breakers, Dependency, Down};
+use crate::outage::breaker::{Breakers, Dependency, Down};
 pub use crate::{
     config::OnUnfulfillable,
     consumer::Hands,
-    fact::{Fulfillment, NotOurs},
-    job::run as run_job,
+    fulfill_checkout::update::{Fulfillment, NotOurs},
     job_error::JobError,
-    refund_payment::refund_payments,
-    sweep_holds::sweep_holds,
+    jobs::run as run_job,
+    maintenance::{refund_payments::refund_payments, sweep_holds::sweep_holds},
 };
 
 /// Between two looks for a database that is not there yet.
@@ -150,9 +125,9 @@ impl Worker {
         });
         tokio::join!(
             futures_util::future::join_all(lanes),
-            dead_letter_sink::keep_sinking(&self.context, &self.source, &shutdown),
-            upkeep::keep_up(&self.context, &self.publisher, &shutdown),
-            breaker::keep_probing(&self.context, &shutdown),
+            consumer::dead_letters::keep_sinking(&self.context, &self.source, &shutdown),
+            maintenance::keep_up(&self.context, &self.publisher, &shutdown),
+            outage::breaker::keep_probing(&self.context, &shutdown),
         );
     }
 

@@ -1,24 +1,28 @@
 //! `worker run`, and what operators ask for.
 
-mod commands;
-
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use commands::{audit, booking, dead, doctor, reconcile};
 use shared::{
-    admin, clock,
+    clock,
     config::Env,
-    db, http_server,
+    db,
     queue::{ConsumerSource, Patience, Publisher},
-    shutdown,
-    stripe_client::StripeClient,
-    telemetry,
+    service::{admin, http_server, shutdown, telemetry},
+    stripe::client::StripeClient,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use worker::{Context, Worker, breaker::Breakers, config::Config};
+use worker::{
+    Context, Worker,
+    config::Config,
+    operator::{
+        audit::command as audit, booking_show::command as booking, dead_letters::command as dead,
+        doctor::command as doctor, reconcile_command as reconcile,
+    },
+    outage::breaker::Breakers,
+};
 
 /// Turns messages into bookings and payments. Configured by environment variables; see
 /// deploy/env.example.
@@ -57,7 +61,7 @@ async fn main() -> ExitCode {
         Command::Audit(arguments) => audit::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
     };
-    shared::config::exit_code("worker", outcome)
+    shared::service::exit::exit_code("worker", outcome)
 }
 
 async fn run() -> anyhow::Result<()> {

@@ -6,19 +6,18 @@
 //!
 //! Source: <https://docs.stripe.com/webhooks/handle-irrecoverable-events>
 
+pub(crate) mod checkout_lookup;
 mod cursor;
 mod differences;
 
 use std::collections::HashSet;
 
 use shared::{
-    checkout_session::CheckoutSession,
     message::{Envelope, Source},
-    metrics,
     queue::{Lane, Publisher},
     retry,
-    stripe_error::StripeError,
-    stripe_id::CheckoutSessionId,
+    service::metrics,
+    stripe::{checkout_session::CheckoutSession, error::StripeError, id::CheckoutSessionId},
     traceparent::Traceparent,
 };
 use time::OffsetDateTime;
@@ -26,7 +25,7 @@ use time::OffsetDateTime;
 pub use self::cursor::{Cursor, Part, Report};
 pub(crate) use self::differences::differs;
 use self::differences::{Told, ids, is_behind, is_behind_event, is_older, lacks_refund, paid_by};
-use crate::{Context, checkout_session_fact::refuse, job_error::JobError, our_books};
+use crate::{Context, fulfill_checkout::session_update::refuse, job_error::JobError};
 
 /// Patience with a Stripe that limits our rate, for each page.
 const PAUSES: usize = 8;
@@ -106,7 +105,7 @@ impl<'a> Reconcile<'a> {
     async fn sessions(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
         let since = moment(self.cursor.sessions_since);
         let page = patiently(|| self.context.stripe.list_checkout_sessions(since, after)).await?;
-        let ours = our_books::look_up(&self.context.db, &page.items).await?;
+        let ours = checkout_lookup::look_up(&self.context.db, &page.items).await?;
         for session in &page.items {
             add(&mut self.report.sessions);
             let entry = ours.get(&session.id);
@@ -127,7 +126,7 @@ impl<'a> Reconcile<'a> {
         let since = moment(self.cursor.sessions_since);
         let page = patiently(|| self.context.stripe.list_refunds(since, after)).await?;
         let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
-        let ours = our_books::look_up_paid(&self.context.db, ids(intents)).await?;
+        let ours = checkout_lookup::look_up_paid(&self.context.db, ids(intents)).await?;
         for refund in &page.items {
             add(&mut self.report.refunds);
             if let Some(entry) = paid_by(&ours, refund.payment_intent.as_ref())
@@ -144,7 +143,7 @@ impl<'a> Reconcile<'a> {
         let since = moment(self.cursor.sessions_since);
         let page = patiently(|| self.context.stripe.list_disputes(since, after)).await?;
         let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
-        let ours = our_books::look_up_paid(&self.context.db, ids(intents)).await?;
+        let ours = checkout_lookup::look_up_paid(&self.context.db, ids(intents)).await?;
         for dispute in &page.items {
             add(&mut self.report.disputes);
             if let Some(entry) = paid_by(&ours, dispute.payment_intent.as_ref())
@@ -172,9 +171,9 @@ impl<'a> Reconcile<'a> {
                 _ => None,
             })
             .collect();
-        let known = our_books::look_up(&self.context.db, &sessions).await?;
+        let known = checkout_lookup::look_up(&self.context.db, &sessions).await?;
         let intents = told.iter().map(|(told, _)| told.payment_intent());
-        let paid = our_books::look_up_paid(&self.context.db, ids(intents)).await?;
+        let paid = checkout_lookup::look_up_paid(&self.context.db, ids(intents)).await?;
         page.items.iter().for_each(|_| add(&mut self.report.events));
         for (told, kind) in &told {
             let session_id = match told {

@@ -11,10 +11,13 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event::{Names, SECRET, Template, signature};
 use shared::{
-    clock, config::Env, message::Envelope, settings::EndpointSecrets, stripe_id::Mode,
-    stripe_signature, traceparent::Traceparent,
+    clock,
+    config::{EndpointSecrets, Env},
+    message::Envelope,
+    stripe::{id::Mode, signature},
+    traceparent::Traceparent,
 };
-use worker::stripe_event;
+use worker::jobs::stripe_event;
 
 fn parts(criterion: &mut Criterion) {
     let body = Template::new().unwrap().body(&Names::of(1, 1));
@@ -27,7 +30,7 @@ fn parts(criterion: &mut Criterion) {
     group.bench_function("verify the signature", |bencher| {
         bencher.iter(|| {
             let payload = black_box(body.as_bytes());
-            stripe_signature::verify(payload, &header, [SECRET], now.unix_timestamp()).unwrap();
+            signature::verify(payload, &header, [SECRET], now.unix_timestamp()).unwrap();
         });
     });
     let trace = Traceparent::new();

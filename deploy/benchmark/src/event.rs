@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shared::{checkout_session::METADATA_CHECKOUT_ID, clock};
+use shared::{clock, stripe::checkout_session::METADATA_CHECKOUT_ID};
 use uuid::Uuid;
 
 /// Stripe's own example objects.

@@ -77,7 +77,7 @@ async fn main() -> ExitCode {
         .with_env_filter("error,benchmark=info")
         .init();
     let measured = async {
-        let interrupted = shared::shutdown::on_signal()?;
+        let interrupted = shared::service::shutdown::on_signal()?;
         let measured = interrupted.run_until_cancelled(Box::pin(run(Cli::parse())));
         measured.await.context("interrupted")?
     };

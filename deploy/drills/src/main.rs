@@ -63,7 +63,7 @@ async fn main() -> ExitCode {
 async fn until_interrupted(
     play: impl Future<Output = anyhow::Result<bool>>,
 ) -> anyhow::Result<bool> {
-    let interrupted = shared::shutdown::on_signal()?;
+    let interrupted = shared::service::shutdown::on_signal()?;
     let played = interrupted.run_until_cancelled(play).await;
     played.unwrap_or_else(|| Err(anyhow::anyhow!("interrupted")))
 }

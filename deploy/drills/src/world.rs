@@ -10,9 +10,9 @@ use sea_orm::{
 use serde_json::Value;
 use shared::{
     clock,
+    config::{DatabaseSettings, QueueSettings},
     db::{offering, slot},
     queue::{Patience, Publisher},
-    settings::{DatabaseSettings, QueueSettings},
 };
 use stripe_sim::{Faults, StripeSim};
 use tokio_util::sync::CancellationToken;

@@ -12,12 +12,12 @@ use ingress::Ingress;
 use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
 use shared::{
-    admin, clock,
-    config::Env,
-    db, http_server,
+    clock,
+    config::{DatabaseSettings, Env},
+    db,
     queue::{ConsumerSource, Patience, Publisher},
-    settings::DatabaseSettings,
-    stripe_client::StripeClient,
+    service::{admin, http_server},
+    stripe::client::StripeClient,
 };
 use stripe_sim::{Faults, StripeSim};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -126,7 +126,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         endpoint_secrets: worker_config.endpoint_secrets,
         on_unfulfillable: worker_config.on_unfulfillable,
         clock: clock::system,
-        breakers: worker::breaker::Breakers::default(),
+        breakers: worker::outage::breaker::Breakers::default(),
         suspects: Arc::default(),
     };
     let worker = Worker::new(context, publisher.clone(), source, worker_config.hands);

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use shared::{config::Env, shutdown, telemetry};
+use shared::{
+    config::Env,
+    service::{shutdown, telemetry},
+};
 
 /// A working shop in one process: ingress, worker, embedded queue and database, and a
 /// stand-in for Stripe.
@@ -42,7 +45,7 @@ struct Cli {}
 #[tokio::main]
 async fn main() -> ExitCode {
     Cli::parse();
-    shared::config::exit_code("local", run().await)
+    shared::service::exit::exit_code("local", run().await)
 }
 
 #[expect(clippy::print_stdout, reason = "the one line a person waits for")]

@@ -4,7 +4,7 @@ use sea_orm::{ExprTrait, entity::prelude::*, sea_query::Expr};
 
 use time::OffsetDateTime;
 
-use super::slot;
+use crate::db::slot;
 
 /// One row of `checkout`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -108,14 +108,14 @@ impl State {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
     #[sea_orm(
-        belongs_to = "super::slot::Entity",
+        belongs_to = "crate::db::slot::Entity",
         from = "Column::SlotId",
-        to = "super::slot::Column::Id"
+        to = "crate::db::slot::Column::Id"
     )]
     Slot,
-    #[sea_orm(has_one = "super::booking::Entity")]
+    #[sea_orm(has_one = "crate::db::booking::Entity")]
     Booking,
-    #[sea_orm(has_one = "super::payment::Entity")]
+    #[sea_orm(has_one = "crate::db::payment::Entity")]
     Payment,
 }
 

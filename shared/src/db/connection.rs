@@ -6,8 +6,11 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, EntityTrait, 
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
-use super::{Trouble, trouble};
-use crate::{network, settings::DatabaseSettings};
+use crate::{
+    config::DatabaseSettings,
+    db::{Trouble, trouble},
+    service::network,
+};
 
 /// The newest migration these tables need.
 pub const SCHEMA: &str = "m20261127_000006_catalogue_checks";

@@ -53,11 +53,11 @@ impl Model {
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
-    #[sea_orm(has_many = "super::slot::Entity")]
+    #[sea_orm(has_many = "crate::db::slot::Entity")]
     Slot,
 }
 
-impl Related<super::slot::Entity> for Entity {
+impl Related<crate::db::slot::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Slot.def()
     }

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::dispute;
+use crate::db::dispute;
 
 /// One row of `payment`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -56,14 +56,14 @@ impl Status {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
     #[sea_orm(
-        belongs_to = "super::checkout::Entity",
+        belongs_to = "crate::db::checkout::Entity",
         from = "Column::CheckoutId",
-        to = "super::checkout::Column::Id"
+        to = "crate::db::checkout::Column::Id"
     )]
     Checkout,
 }
 
-impl Related<super::checkout::Entity> for Entity {
+impl Related<crate::db::checkout::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Checkout.def()
     }

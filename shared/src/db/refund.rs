@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-pub use crate::refund::Status;
+pub use crate::stripe::refund::Status;
 
 /// One row of `refund`. It may be there before its payment.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

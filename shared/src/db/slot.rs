@@ -19,14 +19,14 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
     #[sea_orm(
-        belongs_to = "super::offering::Entity",
+        belongs_to = "crate::db::offering::Entity",
         from = "Column::OfferingId",
-        to = "super::offering::Column::Id"
+        to = "crate::db::offering::Column::Id"
     )]
     Offering,
 }
 
-impl Related<super::offering::Entity> for Entity {
+impl Related<crate::db::offering::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Offering.def()
     }

@@ -1,4 +1,4 @@
-use super::*;
+use crate::message::*;
 
 const NOW: OffsetDateTime = time::macros::datetime!(2025-01-01 00:00:00.5 UTC);
 

@@ -2,15 +2,17 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Delivery, Lane, OpenError, Publisher, embedded, embedded_consumer, rabbitmq_consumer};
-use crate::settings::QueueSettings;
+use crate::{
+    config::QueueSettings,
+    queue::{Delivery, Lane, OpenError, Publisher, embedded, rabbitmq},
+};
 
 /// Takes messages off one lane.
 pub enum Consumer {
     /// From a broker.
-    RabbitMq(Box<rabbitmq_consumer::Consumer>),
+    RabbitMq(Box<rabbitmq::consumer::Consumer>),
     /// From the database.
-    Embedded(embedded_consumer::Consumer),
+    Embedded(embedded::consumer::Consumer),
 }
 
 impl Consumer {
@@ -87,7 +89,7 @@ impl Consumer {
 #[derive(Clone)]
 pub enum ConsumerSource {
     /// From a broker.
-    RabbitMq(rabbitmq_consumer::ConsumerSource),
+    RabbitMq(rabbitmq::consumer::ConsumerSource),
     /// From the database.
     Embedded(embedded::Queue),
 }
@@ -100,7 +102,9 @@ impl ConsumerSource {
     pub fn new(settings: &QueueSettings, publisher: &Publisher, name: &str) -> Self {
         match (settings, publisher) {
             (QueueSettings::RabbitMq { uri, .. }, Publisher::RabbitMq(publisher)) => {
-                Self::RabbitMq(rabbitmq_consumer::ConsumerSource::new(uri, publisher, name))
+                Self::RabbitMq(rabbitmq::consumer::ConsumerSource::new(
+                    uri, publisher, name,
+                ))
             }
             (_, Publisher::Embedded(queue)) => Self::Embedded(queue.clone()),
             (QueueSettings::Embedded, Publisher::RabbitMq(_)) => {

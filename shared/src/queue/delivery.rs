@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{PublishError, RetryTier, embedded_answer, rabbitmq_answer};
-use crate::{message::Envelope, retry};
+use crate::{
+    message::Envelope,
+    queue::{PublishError, RetryTier, embedded, rabbitmq},
+    retry,
+};
 
 /// Failed messages enter their tier up to a fifth of this later, or of the tier if it is shorter.
 const SPREAD_BASE: Duration = Duration::from_secs(5);
@@ -21,8 +24,8 @@ pub struct Delivery {
 }
 
 pub(super) enum Answer {
-    RabbitMq(rabbitmq_answer::Answer),
-    Embedded(embedded_answer::Answer),
+    RabbitMq(rabbitmq::acker::Answer),
+    Embedded(embedded::acker::Answer),
 }
 
 impl Delivery {
@@ -64,8 +67,8 @@ impl Delivery {
                 Answer::Embedded(answer) => embedded.push(answer),
             }
         }
-        rabbitmq_answer::Answer::ack_all(broker).await?;
-        embedded_answer::Answer::ack_all(embedded).await
+        rabbitmq::acker::Answer::ack_all(broker).await?;
+        embedded::acker::Answer::ack_all(embedded).await
     }
 
     /// The message shall come back after `tier`.

@@ -4,6 +4,9 @@
 //! that dies simply lets its lease run out. The lease is also a fence: whoever comes back
 //! late finds the row claimed by another and changes nothing.
 
+pub(super) mod acker;
+pub(super) mod consumer;
+
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
@@ -14,12 +17,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Lane, PublishError, embedded_consumer::Consumer};
 use crate::{
+    batcher::{Bounds, Together},
     clock,
     db::{self, Writes, job},
     message::Envelope,
-    together::{Bounds, Together},
+    queue::{Lane, PublishError, embedded::consumer::Consumer},
 };
 
 /// How long a handed-out message is hidden. A worker must be done or give up sooner.

@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use lapin::{Channel, types::FieldTable};
 
-use super::{
-    Lane, OpenError, rabbitmq_link,
-    topology::{Topology, declare_queue},
+use crate::{
+    config::QueueSettings,
+    queue::{
+        Lane, OpenError,
+        rabbitmq::connection,
+        topology::{Topology, declare_queue},
+    },
 };
-use crate::settings::QueueSettings;
 
 /// For the look at one queue.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,7 +93,7 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
     let QueueSettings::RabbitMq { uri, prefix } = settings else {
         return Ok(Inspection::Embedded);
     };
-    let connection = rabbitmq_link::connect(uri, "doctor").await?;
+    let connection = connection::connect(uri, "doctor").await?;
     let topology = Topology::new(prefix);
     let declare = async {
         let channel = connection.create_channel().await?;

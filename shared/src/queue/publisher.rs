@@ -4,8 +4,12 @@ use std::time::Instant;
 
 use sea_orm::DatabaseConnection;
 
-use super::{Lane, OpenError, PublishError, embedded, rabbitmq};
-use crate::{message::Envelope, metrics, settings::QueueSettings};
+use crate::{
+    config::QueueSettings,
+    message::Envelope,
+    queue::{Lane, OpenError, PublishError, embedded, rabbitmq},
+    service::metrics,
+};
 
 /// Puts messages on the queue. Cheap to clone; clones share one channel.
 #[derive(Clone)]

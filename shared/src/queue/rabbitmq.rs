@@ -3,18 +3,32 @@
 //! Sharing is what pipelines the confirms. When the connection is lost, a task builds a new
 //! one, topology included; until then a publish fails at once.
 
+mod ack_window;
+pub(super) mod acker;
+pub(super) mod amqp_message;
+mod confirm_breaker;
+pub(super) mod connection;
+pub(super) mod consumer;
+mod frame_care;
+
 use std::{sync::Arc, time::Duration};
 
 use lapin::Confirmation;
 use tokio::sync::watch;
 
-use super::{
-    Lane, OpenError, Patience, PublishError, amqp_message,
-    rabbitmq_link::{Link, first_link, keep},
-    stall::Stall,
-    topology::Topology,
+use crate::{
+    config::AmqpUri,
+    message::Envelope,
+    queue::{
+        Lane, OpenError, Patience, PublishError,
+        rabbitmq::{
+            confirm_breaker::Stall,
+            connection::{Link, first_link, keep},
+        },
+        topology::Topology,
+    },
+    service::failpoint,
 };
-use crate::{failpoint, message::Envelope, settings::AmqpUri};
 
 /// For one confirm: well under the 10 s after which Stripe gives a delivery up.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);

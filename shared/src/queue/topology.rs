@@ -20,7 +20,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::{Lane, RetryTier};
+use crate::queue::{Lane, RetryTier};
 
 /// Hand-outs of one message before the broker itself dead-letters it. Only a message that
 /// kills its worker gets there: every failure we see is republished. Always explicit,

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use shared::{
-    checkout_session::{CheckoutSession, Expandable, Status},
     db::{checkout::State, dispute, refund},
-    dispute::Dispute,
-    refund::Refund,
-    stripe_client::Event,
+    stripe::{
+        checkout_session::{CheckoutSession, Expandable, Status},
+        client::Event,
+        dispute::Dispute,
+        refund::Refund,
+    },
 };
 
-use crate::our_books::{Entry, PaidEntry};
+use crate::reconcile::checkout_lookup::{Entry, PaidEntry};
 
 /// The object that an event is about. `charge.refunded` tells nothing that its refund does not.
 pub enum Told {

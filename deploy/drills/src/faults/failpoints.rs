@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::ensure;
 use bytes::Bytes;
 use rig::Supervised;
-use shared::{clock, failpoint, message::Envelope, queue::Lane, traceparent::Traceparent};
+use shared::{clock, message::Envelope, queue::Lane, service::failpoint, traceparent::Traceparent};
 use stripe_sim::Faults;
 use tokio_util::sync::CancellationToken;
 

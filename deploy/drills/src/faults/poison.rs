@@ -9,9 +9,9 @@ use sea_orm::EntityTrait;
 use shared::{
     clock,
     db::{dead_letter, payment},
-    failpoint,
     message::Envelope,
     queue::Lane,
+    service::failpoint,
     traceparent::Traceparent,
 };
 use tokio_util::sync::CancellationToken;

@@ -4,10 +4,10 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, sea_query
 use serde_json::{Value, json};
 use shared::{
     clock,
+    config::EndpointSecrets,
     db::{dead_letter, outbox, payment},
     message::Envelope,
     queue::Lane,
-    settings::EndpointSecrets,
     traceparent::Traceparent,
 };
 use stripe_sim::{Faults, Outcome};
@@ -127,12 +127,12 @@ async fn a_forged_message_books_frees_and_refunds_nothing(stack: Stack) {
     assert_eq!(shop.seats_taken(slot).await, 2);
     assert_eq!(shop.confirm(&session.id, 0).await.1["status"], "processing");
     // Not by a replay either.
-    let operator = worker::dead_letters::Signature {
+    let operator = worker::operator::dead_letters::Signature {
         by: "ada".to_owned(),
         why: "a test".to_owned(),
     };
     for letter in letters().await {
-        let replayed = worker::dead_letters::replay(
+        let replayed = worker::operator::dead_letters::replay(
             &shop.stack.db,
             &shop.publisher,
             &letter,

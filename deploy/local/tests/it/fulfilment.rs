@@ -11,12 +11,12 @@ use shared::{
     db::{checkout, stripe_event},
     message::Envelope,
     queue::{ConsumerSource, Lane},
-    stripe_id::CheckoutSessionId,
+    stripe::id::CheckoutSessionId,
     traceparent::Traceparent,
 };
 use stripe_sim::{Faults, Outcome};
 use tokio_util::sync::CancellationToken;
-use worker::{Fulfillment, JobError, breaker::Dependency, run_job};
+use worker::{Fulfillment, JobError, outage::breaker::Dependency, run_job};
 
 use crate::{
     queue,

@@ -19,7 +19,7 @@ use shared::{
     clock,
     db::{booking, checkout, payment},
     message::Envelope,
-    stripe_id::CheckoutSessionId,
+    stripe::id::CheckoutSessionId,
     traceparent::Traceparent,
 };
 use stripe_sim::{Faults, Outcome};

@@ -10,14 +10,14 @@ use lapin::{
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use shared::{
     clock,
+    config::QueueSettings,
     db::{dead_letter, job},
     message::Envelope,
     queue::{
         Consumer, ConsumerSource, Delivery, Lane, Patience, Publisher, RetryTier,
         topology::Topology,
     },
-    settings::QueueSettings,
-    stripe_id::CheckoutSessionId,
+    stripe::id::CheckoutSessionId,
     traceparent::Traceparent,
 };
 use tokio_util::sync::CancellationToken;

@@ -8,13 +8,12 @@ use reqwest::{Response, StatusCode};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use shared::{
-    admin,
     clock::{self, Clock},
     config::Env,
     db::{booking, offering, payment, slot},
-    http_server,
     queue::{ConsumerSource, Patience, Publisher},
-    stripe_client::StripeClient,
+    service::{admin, http_server},
+    stripe::client::StripeClient,
 };
 use stripe_sim::{Outcome, StripeSim};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -58,7 +57,7 @@ pub struct Shop {
     pub publisher: Publisher,
     stripe_client: StripeClient,
     pub worker_config: worker::config::Config,
-    breakers: worker::breaker::Breakers,
+    breakers: worker::outage::breaker::Breakers,
     workers: Vec<RunningWorker>,
     shutdown: CancellationToken,
 }
@@ -126,7 +125,7 @@ impl Shop {
             publisher,
             stripe_client,
             worker_config,
-            breakers: worker::breaker::Breakers::default(),
+            breakers: worker::outage::breaker::Breakers::default(),
             workers: Vec::new(),
             shutdown,
         }

@@ -12,10 +12,9 @@ use lapin::{
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use secrecy::ExposeSecret;
 use shared::{
-    config::Env,
+    config::{AmqpUri, DatabaseSettings, Env, QueueSettings},
     db,
     queue::{RetryTier, topology::Topology},
-    settings::{AmqpUri, DatabaseSettings, QueueSettings},
 };
 use tempfile::TempDir;
 

@@ -8,9 +8,9 @@ use lapin::{
 use sea_orm::EntityTrait;
 use serde_json::json;
 use shared::{
+    config::QueueSettings,
     db::dead_letter,
     queue::{Lane, RetryTier, topology::Topology},
-    settings::QueueSettings,
 };
 use stripe_sim::Outcome;
 use tokio::{

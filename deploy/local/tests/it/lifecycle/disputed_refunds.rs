@@ -5,7 +5,7 @@ use sea_orm::{EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
 use shared::db::{booking, dispute, outbox, refund};
 use stripe_sim::{Faults, Verdict};
-use worker::{audit, refund_payments, run_job};
+use worker::{operator::audit, refund_payments, run_job};
 
 use super::{booked, booking_of, message, new_events, payment_of, play, quiet_shop, status};
 use crate::{

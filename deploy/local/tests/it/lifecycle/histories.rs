@@ -7,8 +7,9 @@ use std::panic::AssertUnwindSafe;
 use futures_util::{FutureExt, future::join_all};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use shared::{
-    config::Env, message::Envelope, settings::StripeSettings, stripe_client::StripeClient,
-    stripe_id::Mode,
+    config::{Env, StripeSettings},
+    message::Envelope,
+    stripe::{client::StripeClient, id::Mode},
 };
 use stripe_sim::{StripeSim, Verdict};
 use tokio_util::sync::{CancellationToken, DropGuard};

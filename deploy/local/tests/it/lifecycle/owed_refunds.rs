@@ -8,7 +8,7 @@ use shared::{
 };
 use stripe_sim::{Faults, Outcome};
 use tokio_util::sync::CancellationToken;
-use worker::{Fulfillment, breaker, refund_payments, run_job};
+use worker::{Fulfillment, outage::breaker, refund_payments, run_job};
 
 use super::{booking_of, checkout_of, message, play, quiet_shop, status, unfulfillable::release};
 use crate::{

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use stripe_sim::Verdict;
-use worker::booking_show::story;
+use worker::operator::booking_show::story;
 
 use super::{booked, booking_of, payment_of, play, quiet_shop};
 use crate::{

@@ -10,10 +10,10 @@ use sea_orm::{EntityTrait, ExprTrait, sea_query::Expr};
 use serde_json::{Value, json as value};
 use shared::{
     clock,
+    config::QueueSettings,
     db::{checkout, job},
     message::Envelope,
     queue::{Lane, topology::Topology},
-    settings::QueueSettings,
     traceparent::Traceparent,
 };
 use stripe_sim::{Faults, Outcome};

@@ -1,7 +1,7 @@
 //! `/metrics`: what was done, and what was left alone, by reason.
 
 use serde_json::json;
-use shared::metrics;
+use shared::service::metrics;
 use stripe_sim::Outcome;
 
 use crate::{

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
-use shared::{db::job, settings::QueueSettings};
+use shared::{config::QueueSettings, db::job};
 use stripe_sim::{Faults, Outcome};
-use worker::breaker::Dependency;
+use worker::outage::breaker::Dependency;
 
 use super::start_worker;
 use crate::{

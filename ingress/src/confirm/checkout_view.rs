@@ -1,0 +1,231 @@
+//! What a buyer is told about a Checkout Session, read from the database.
+
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter,
+    QuerySelect, RelationTrait,
+};
+use serde::Serialize;
+use shared::{
+    db::{
+        self, booking,
+        checkout::{self, State},
+        offering, payment, slot,
+    },
+    stripe::id::CheckoutSessionId,
+};
+use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
+
+/// How long Stripe's word that a session is not final yet is passed on.
+const FRESH: Duration = Duration::seconds(10);
+/// For one query.
+const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The word a page switches on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStatus {
+    /// Paid and booked.
+    Confirmed,
+    /// Not known yet; ask again.
+    Processing,
+    /// The buyer has not paid and still can.
+    AwaitingPayment,
+    /// A delayed payment method is on its way.
+    PaymentPending,
+    /// A delayed payment failed. Nothing is booked.
+    PaymentFailed,
+    /// The session ended unpaid. Nothing is booked.
+    Expired,
+    /// Paid, but there are no seats: the money is going back.
+    RefundPending,
+    /// The whole payment went back. Nothing is booked any more.
+    Refunded,
+    /// Paid, and the shop has to look into it.
+    NeedsAttention,
+}
+
+impl PaymentStatus {
+    /// The word, for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Processing => "processing",
+            Self::AwaitingPayment => "awaiting_payment",
+            Self::PaymentPending => "payment_pending",
+            Self::PaymentFailed => "payment_failed",
+            Self::Expired => "expired",
+            Self::RefundPending => "refund_pending",
+            Self::Refunded => "refunded",
+            Self::NeedsAttention => "needs_attention",
+        }
+    }
+}
+
+/// The seats the buyer has.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Booking {
+    /// What buyer and shop call it.
+    #[schema(example = "7K3FQ-2XM9D")]
+    reference: String,
+    offering: String,
+    #[serde(with = "time::serde::rfc3339")]
+    starts_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    ends_at: OffsetDateTime,
+    quantity: i32,
+    #[schema(example = "confirmed")]
+    status: &'static str,
+}
+
+/// The money the buyer paid.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Payment {
+    /// In the currency's minor unit.
+    #[schema(example = 9800)]
+    amount_total: i64,
+    /// What of it went back.
+    #[schema(example = 0)]
+    amount_refunded: i64,
+    /// ISO 4217, lower case.
+    #[schema(example = "eur")]
+    currency: String,
+    #[schema(example = "paid")]
+    status: &'static str,
+}
+
+/// What the buyer ordered.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Ordered {
+    offering: String,
+    #[serde(with = "time::serde::rfc3339")]
+    starts_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    ends_at: OffsetDateTime,
+    quantity: i32,
+    /// What is or was to pay, in the currency's minor unit.
+    #[schema(example = 9800)]
+    amount_total: i64,
+    /// ISO 4217, lower case.
+    #[schema(example = "eur")]
+    currency: String,
+}
+
+/// A checkout with what came of it: one row of one query.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct CheckoutView {
+    pub session_id: String,
+    state: State,
+    stripe_checked_at: Option<OffsetDateTime>,
+    quantity: i32,
+    amount_minor_units: i64,
+    currency: String,
+    offering: String,
+    starts_at: OffsetDateTime,
+    ends_at: OffsetDateTime,
+    reference: Option<String>,
+    booked_quantity: Option<i32>,
+    booking_status: Option<booking::Status>,
+    paid_minor_units: Option<i64>,
+    refunded_minor_units: Option<i64>,
+    paid_currency: Option<String>,
+    payment_status: Option<payment::Status>,
+}
+
+/// Reads the checkouts of `session_ids`, in no particular order.
+///
+/// Fails after `READ_TIMEOUT`: many wait for it, and a connection that went dead never answers.
+pub async fn read(
+    conn: &impl ConnectionTrait,
+    session_ids: impl IntoIterator<Item = &CheckoutSessionId>,
+) -> Result<Vec<CheckoutView>, DbErr> {
+    let session_ids = session_ids.into_iter().map(ToString::to_string);
+    let query = checkout::Entity::find()
+        .select_only()
+        .columns([
+            checkout::Column::SessionId,
+            checkout::Column::State,
+            checkout::Column::StripeCheckedAt,
+            checkout::Column::Quantity,
+            checkout::Column::AmountMinorUnits,
+            checkout::Column::Currency,
+        ])
+        .column_as(offering::Column::Name, "offering")
+        .columns([slot::Column::StartsAt, slot::Column::EndsAt])
+        .column(booking::Column::Reference)
+        .column_as(booking::Column::Quantity, "booked_quantity")
+        .column_as(booking::Column::Status, "booking_status")
+        .column_as(payment::Column::AmountMinorUnits, "paid_minor_units")
+        .column_as(
+            payment::Column::AmountRefundedMinorUnits,
+            "refunded_minor_units",
+        )
+        .column_as(payment::Column::Currency, "paid_currency")
+        .column_as(payment::Column::Status, "payment_status")
+        .join(JoinType::InnerJoin, checkout::Relation::Slot.def())
+        .join(JoinType::InnerJoin, slot::Relation::Offering.def())
+        .join(JoinType::LeftJoin, checkout::Relation::Booking.def())
+        .join(JoinType::LeftJoin, checkout::Relation::Payment.def())
+        .filter(db::one_of(
+            conn.get_database_backend(),
+            checkout::Column::SessionId,
+            session_ids,
+        ))
+        .into_model::<CheckoutView>();
+    tokio::time::timeout(READ_TIMEOUT, query.all(conn))
+        .await
+        .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+}
+
+impl CheckoutView {
+    /// What is known, or [`PaymentStatus::Processing`] if Stripe has to be asked.
+    pub fn status(&self, now: OffsetDateTime) -> PaymentStatus {
+        let fresh = self
+            .stripe_checked_at
+            .is_some_and(|at| at > now.saturating_sub(FRESH));
+        match self.state {
+            State::Paid => match self.booking_status {
+                Some(booking::Status::Confirmed) | None => PaymentStatus::Confirmed,
+                Some(booking::Status::RefundPending) => PaymentStatus::RefundPending,
+                Some(booking::Status::NeedsAttention) => PaymentStatus::NeedsAttention,
+                Some(booking::Status::Cancelled) => PaymentStatus::Refunded,
+            },
+            State::Expired | State::Abandoned => PaymentStatus::Expired,
+            State::PaymentFailed => PaymentStatus::PaymentFailed,
+            State::Open if fresh => PaymentStatus::AwaitingPayment,
+            State::PaymentPending if fresh => PaymentStatus::PaymentPending,
+            State::Open | State::PaymentPending => PaymentStatus::Processing,
+        }
+    }
+
+    pub fn order(&self) -> Ordered {
+        Ordered {
+            offering: self.offering.clone(),
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            quantity: self.quantity,
+            amount_total: self.amount_minor_units,
+            currency: self.currency.clone(),
+        }
+    }
+
+    pub fn booking(&self) -> Option<Booking> {
+        Some(Booking {
+            reference: self.reference.clone()?,
+            offering: self.offering.clone(),
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            quantity: self.booked_quantity?,
+            status: self.booking_status?.as_str(),
+        })
+    }
+
+    pub fn payment(&self) -> Option<Payment> {
+        Some(Payment {
+            amount_total: self.paid_minor_units?,
+            amount_refunded: self.refunded_minor_units?,
+            currency: self.paid_currency.clone()?,
+            status: self.payment_status?.as_str(),
+        })
+    }
+}

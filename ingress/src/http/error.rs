@@ -1,0 +1,270 @@
+//! What a request can fail with, and how each failure is told to the client.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::http::StatusCode;
+use sea_orm::DbErr;
+use shared::{
+    db::offering::NotForSale,
+    queue::PublishError,
+    stripe::{error::StripeError, signature::SignatureError},
+};
+
+use crate::http::problem::FieldError;
+
+/// Everything a handler can fail with. The variant names the cause for us; the client gets
+/// a stable code and words of our own, never internal text.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("request body is not the expected JSON")]
+    MalformedRequest,
+    #[error("content type is not JSON")]
+    UnsupportedMediaType,
+    #[error("request body is too large")]
+    PayloadTooLarge,
+    #[error("Idempotency-Key is malformed")]
+    MalformedIdempotencyKey,
+    #[error("session id is malformed")]
+    MalformedSessionId,
+    #[error("session was not created by this shop")]
+    SessionNotFound,
+    #[error("slot does not exist")]
+    SlotNotFound,
+    #[error("slot has too few seats left")]
+    SlotFull,
+    #[error("slot has begun")]
+    SlotClosed,
+    #[error("request is not valid")]
+    Validation(Vec<FieldError>),
+    #[error("Idempotency-Key was used for another request")]
+    IdempotencyKeyReused,
+    #[error("another request with the same Idempotency-Key is running or just failed")]
+    CheckoutConflict,
+    #[error("checkout of this Idempotency-Key is paid")]
+    CheckoutCompleted,
+    #[error("too many orders of one client")]
+    TooManyOrders(Duration),
+    #[error("webhook signature rejected")]
+    Signature(#[from] SignatureError),
+    #[error("webhook payload is not an event")]
+    MalformedEvent(#[source] serde_json::Error),
+    #[error("offering cannot be sold as it is")]
+    OfferingUnavailable,
+    #[error("could not create a Checkout Session")]
+    Stripe(#[from] StripeError),
+    #[error("Stripe refuses the Checkout Session for good: {0}")]
+    StripeRefused(&'static str, #[source] StripeError),
+    #[error("could not publish")]
+    Queue(#[from] PublishError),
+    #[error("could not use the database")]
+    Database(#[from] Arc<DbErr>),
+    #[error("request took too long")]
+    TimedOut,
+    #[error("handler panicked")]
+    Panicked,
+    #[error("no such page")]
+    NotFound,
+    #[error("method not allowed")]
+    MethodNotAllowed,
+}
+
+impl From<NotForSale> for ApiError {
+    fn from(error: NotForSale) -> Self {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "An offering cannot be sold; see worker doctor");
+        Self::OfferingUnavailable
+    }
+}
+
+impl From<DbErr> for ApiError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl ApiError {
+    /// Status, code, title and detail.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each error, all in one place"
+    )]
+    pub fn describe(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::MalformedRequest => (
+                S::BAD_REQUEST,
+                "malformed_request",
+                "Malformed request",
+                "The body is not the JSON this endpoint expects.",
+            ),
+            Self::UnsupportedMediaType => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Unsupported media type",
+                "Send JSON with Content-Type: application/json.",
+            ),
+            Self::PayloadTooLarge => (
+                S::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                "Payload too large",
+                "The body is larger than this endpoint takes.",
+            ),
+            Self::MalformedIdempotencyKey => (
+                S::BAD_REQUEST,
+                "malformed_idempotency_key",
+                "Malformed Idempotency-Key",
+                "Idempotency-Key must be 1 to 255 printable ASCII characters.",
+            ),
+            Self::MalformedSessionId => (
+                S::BAD_REQUEST,
+                "malformed_session_id",
+                "Malformed session id",
+                "session_id must be the id of a Checkout Session (cs_…).",
+            ),
+            Self::SessionNotFound => (
+                S::NOT_FOUND,
+                "session_not_found",
+                "Unknown session",
+                "This shop did not create that Checkout Session.",
+            ),
+            Self::SlotNotFound => (
+                S::NOT_FOUND,
+                "slot_not_found",
+                "Unknown slot",
+                "There is no such slot.",
+            ),
+            Self::SlotFull => (
+                S::CONFLICT,
+                "slot_full",
+                "Slot is full",
+                "The slot has fewer seats left than asked for.",
+            ),
+            Self::SlotClosed => (
+                S::CONFLICT,
+                "slot_closed",
+                "Slot is closed",
+                "The slot has already begun.",
+            ),
+            Self::Validation(_) => (
+                S::UNPROCESSABLE_ENTITY,
+                "validation_failed",
+                "Validation failed",
+                "Some fields are missing or wrong; errors lists them.",
+            ),
+            Self::IdempotencyKeyReused => (
+                S::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "Idempotency-Key reused",
+                "This Idempotency-Key was used with another body. Use a new one.",
+            ),
+            Self::CheckoutConflict => (
+                S::CONFLICT,
+                "checkout_conflict",
+                "Checkout conflict",
+                "Another request with this Idempotency-Key has not ended well yet. Try again.",
+            ),
+            Self::CheckoutCompleted => (
+                S::CONFLICT,
+                "checkout_completed",
+                "Checkout is completed",
+                "This Idempotency-Key stands for a checkout that is paid. Use a new one to book more.",
+            ),
+            Self::TooManyOrders(_) => (
+                S::TOO_MANY_REQUESTS,
+                "too_many_orders",
+                "Too many orders",
+                "There were too many orders from your address. Try again in a moment.",
+            ),
+            Self::Signature(_) => (
+                S::BAD_REQUEST,
+                "signature_verification_failed",
+                "Signature verification failed",
+                "Stripe-Signature does not match the body and one of our endpoint secrets.",
+            ),
+            Self::MalformedEvent(_) => (
+                S::BAD_REQUEST,
+                "malformed_event",
+                "Malformed event",
+                "The body is signed but is not a Stripe event.",
+            ),
+            Self::Stripe(_) => (
+                S::BAD_GATEWAY,
+                "stripe_unavailable",
+                "Stripe is unavailable",
+                "Stripe did not open a checkout. No more seats are held than before; try again.",
+            ),
+            Self::StripeRefused(..) => (
+                S::BAD_GATEWAY,
+                "stripe_refused",
+                "Stripe refused the order",
+                "Stripe does not open a checkout for this order. Trying again does not help; the \
+                 shop has been told why.",
+            ),
+            Self::OfferingUnavailable => (
+                S::CONFLICT,
+                "offering_unavailable",
+                "Offering is unavailable",
+                "This offering cannot be sold at the moment.",
+            ),
+            Self::Queue(_) => (
+                S::SERVICE_UNAVAILABLE,
+                "queue_unavailable",
+                "Queue is unavailable",
+                "The message could not be stored safely. Try again.",
+            ),
+            Self::Database(_) => (
+                S::SERVICE_UNAVAILABLE,
+                "database_unavailable",
+                "Database is unavailable",
+                "The database did not answer. Try again.",
+            ),
+            Self::TimedOut => (
+                S::SERVICE_UNAVAILABLE,
+                "timed_out",
+                "Timed out",
+                "The request took too long. Try again.",
+            ),
+            Self::Panicked => (
+                S::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "Internal error",
+                "Something is wrong on our side.",
+            ),
+            Self::NotFound => (
+                S::NOT_FOUND,
+                "not_found",
+                "Not found",
+                "There is nothing at this address.",
+            ),
+            Self::MethodNotAllowed => (
+                S::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "Method not allowed",
+                "This address does not take that method.",
+            ),
+        }
+    }
+
+    /// For programs; never changes.
+    pub fn code(&self) -> &'static str {
+        self.describe().1
+    }
+
+    /// In whole seconds.
+    pub fn retry_after(&self, status: StatusCode) -> Option<u64> {
+        match self {
+            Self::TooManyOrders(wait) => Some(wait.as_secs().saturating_add(1)),
+            _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2),
+        }
+    }
+
+    /// Logs what an operator can act on; what a client did wrong is the client's to see.
+    pub fn log(&self, status: StatusCode) {
+        let error: &dyn std::error::Error = self;
+        if status.is_server_error() {
+            tracing::error!(error, "Request failed");
+        } else if matches!(self, Self::Signature(_) | Self::MalformedEvent(_)) {
+            tracing::warn!(error, "Webhook refused");
+        }
+    }
+}

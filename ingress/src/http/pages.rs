@@ -1,0 +1,66 @@
+//! The shop's pages: files inside the binary, no build step.
+
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::Ingress;
+
+/// Nothing from elsewhere, nothing inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! page {
+    ($kind:expr, $file:literal) => {
+        get(|| async { file($kind, include_str!(concat!("../../pages/", $file))) })
+    };
+}
+
+/// The pages and what they load.
+pub fn router() -> Router<Ingress> {
+    Router::new()
+        .route("/", page!(HTML, "shop.html"))
+        .route("/payment-success", page!(HTML, "payment-success.html"))
+        .route("/payment-cancelled", page!(HTML, "payment-cancelled.html"))
+        .route("/docs", page!(HTML, "docs.html"))
+        .route("/assets/bookonce.css", page!(CSS, "bookonce.css"))
+        .route("/assets/icon.svg", page!(SVG, "icon.svg"))
+        .route("/assets/confirm.js", page!(JAVASCRIPT, "confirm.js"))
+        .route("/assets/offerings.js", page!(JAVASCRIPT, "offerings.js"))
+        .route("/assets/docs.js", page!(JAVASCRIPT, "docs.js"))
+        .route("/assets/format.js", page!(JAVASCRIPT, "format.js"))
+        .route(
+            "/assets/open-checkout.js",
+            page!(JAVASCRIPT, "open-checkout.js"),
+        )
+        .route("/assets/order.js", page!(JAVASCRIPT, "order.js"))
+        .route(
+            "/assets/payment-cancelled.js",
+            page!(JAVASCRIPT, "payment-cancelled.js"),
+        )
+        .route(
+            "/assets/payment-success.js",
+            page!(JAVASCRIPT, "payment-success.js"),
+        )
+        .route("/assets/shop.js", page!(JAVASCRIPT, "shop.js"))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+        ))
+}
+
+fn file(kind: &'static str, content: &'static str) -> Response {
+    // Fetched anew every time: after a new release nobody runs the old script.
+    const NO_CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-cache");
+    ([(header::CONTENT_TYPE, kind), NO_CACHE], content).into_response()
+}

@@ -1,0 +1,125 @@
+//! Which address leads where, and what holds for every request.
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use shared::traceparent::Traceparent;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+    trace::TraceLayer,
+};
+
+use crate::{
+    Ingress,
+    confirm_payment::confirm_payment,
+    create_checkout_session::create_checkout_session,
+    http::{error::ApiError, openapi, pages},
+    offerings::{more_slots, offerings},
+    stripe_webhook::stripe_webhook,
+};
+
+/// Stripe's events are a few kilobytes; the largest stay far below.
+const WEBHOOK_LIMIT_BYTES: usize = 256 * 1024;
+const REQUEST_LIMIT_BYTES: usize = 4 * 1024;
+/// How long a browser may remember that it may call us.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
+/// For one request: longer than the longest wait a confirm may ask for.
+const TIMEOUT: Duration = Duration::from_secs(28);
+
+/// Everything ingress serves to the public.
+pub fn router(app: Ingress) -> Router {
+    let webhook = Router::new()
+        .route("/api/payment/webhook", post(stripe_webhook))
+        .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT_BYTES));
+    let api = Router::new()
+        .route("/api/offerings", get(offerings))
+        .route("/api/offerings/{offering_id}/slots", get(more_slots))
+        .route(
+            "/api/create-checkout-session",
+            post(create_checkout_session),
+        )
+        .route("/api/payment/confirm", post(confirm_payment))
+        .route("/api/openapi.json", get(openapi::openapi))
+        // Inside the CORS layer, which answers the OPTIONS that no route takes.
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES))
+        .layer(cors(&app.config.cors_origins));
+    let header =
+        |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    Router::new()
+        .merge(webhook)
+        .merge(api)
+        .merge(pages::router())
+        .fallback(|| async { ApiError::NotFound })
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(time_limit))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_failure(()),
+        )
+        .layer(middleware::from_fn(trace))
+        .with_state(app)
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::MethodNotAllowed
+}
+
+/// Lets pages of other sites call the API. No cookie takes part in it, so none is allowed.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| origin.parse().ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(
+            ["content-type", "idempotency-key", "prefer", "traceparent"]
+                .map(HeaderName::from_static),
+        )
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT_MAX_AGE)
+}
+
+/// Gives the request its trace, the caller's or a new one: an `Extension` for the handlers.
+async fn trace(mut request: Request, next: Next) -> Response {
+    let caller = request.headers().get("traceparent");
+    let traceparent: Traceparent = caller
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_default();
+    request.extensions_mut().insert(traceparent);
+    next.run(request).await
+}
+
+/// The path without its query, which may hold a session id.
+fn span(request: &Request) -> tracing::Span {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str);
+    let traceparent = request.extensions().get::<Traceparent>();
+    let traceparent = traceparent.map(Traceparent::as_str);
+    tracing::info_span!("request", method = %request.method(), route, traceparent)
+}
+
+async fn time_limit(request: Request, next: Next) -> Result<Response, ApiError> {
+    tokio::time::timeout(TIMEOUT, next.run(request))
+        .await
+        .map_err(|_| ApiError::TimedOut)
+}
+
+fn panicked(_panic: Box<dyn Any + Send>) -> Response {
+    ApiError::Panicked.into_response()
+}

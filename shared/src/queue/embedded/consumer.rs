@@ -1,0 +1,100 @@
+//! Consuming from the table: whoever is woken, or has waited long enough, looks into it.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    db::job,
+    message::Envelope,
+    queue::{
+        Delivery, Lane,
+        embedded::{Queue, acker::Answer},
+    },
+    retry,
+};
+
+/// Hand-outs of one message before it is dead-lettered: it kills its worker.
+const DELIVERY_LIMIT: i32 = 20;
+/// How soon a message published by another process is noticed; within one, at once.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Takes messages off one lane.
+pub struct Consumer {
+    queue: Queue,
+    lane: Lane,
+    stop: CancellationToken,
+}
+
+impl Consumer {
+    pub(in crate::queue) fn new(queue: Queue, lane: Lane, stop: CancellationToken) -> Self {
+        Self { queue, lane, stop }
+    }
+
+    pub(in crate::queue) async fn next_batch(&mut self, most: usize) -> Vec<Delivery> {
+        let mut failures = retry::endless(POLL, Duration::from_secs(5));
+        while !self.stop.is_cancelled() {
+            let published = self.queue.published.notified();
+            let wait = match self.queue.claim(self.lane, most).await {
+                Ok(jobs) if jobs.is_empty() => POLL,
+                Ok(jobs) => {
+                    let batch = self.sort_out(jobs).await;
+                    if batch.is_empty() {
+                        continue;
+                    }
+                    return batch;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "Cannot read the embedded queue");
+                    failures.next().unwrap_or(POLL)
+                }
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = published => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        Vec::new()
+    }
+
+    /// Sets aside what was handed out too often.
+    async fn sort_out(&self, jobs: Vec<job::Model>) -> Vec<Delivery> {
+        let mut batch = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let too_often = job.deliveries > DELIVERY_LIMIT;
+            let delivery = delivery(&self.queue, job);
+            if !too_often {
+                batch.push(delivery);
+            } else if let Err(error) = delivery.dead_letter("delivery_limit").await {
+                tracing::warn!(%error, "Could not set a poisonous message aside");
+            }
+        }
+        batch
+    }
+}
+
+fn delivery(queue: &Queue, job: job::Model) -> Delivery {
+    Delivery {
+        redelivered: job.deliveries > 1,
+        lane: job.lane.clone(),
+        answer: crate::queue::delivery::Answer::Embedded(Answer {
+            db: queue.db.clone(),
+            id: job.id,
+            lease: job.lease,
+            lane: job.lane,
+        }),
+        message: Envelope {
+            message_id: job.message_id,
+            kind: job.kind,
+            schema: job.schema,
+            attempt: job.attempt,
+            received_at_ms: job.received_at_ms,
+            source: job.source,
+            last_error: job.last_error,
+            traceparent: job.traceparent,
+            signature: job.signature,
+            body: job.body.into(),
+        },
+    }
+}

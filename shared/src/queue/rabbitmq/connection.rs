@@ -1,0 +1,206 @@
+//! A connection to RabbitMQ with its confirm channel; whoever holds one that is lost gets another.
+
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    types::FieldTable,
+    uri::AMQPUri,
+};
+use tokio::sync::watch;
+
+use crate::{
+    config::AmqpUri,
+    queue::{OpenError, PublishError, topology::Topology},
+    retry,
+};
+
+/// For one try to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Tries to connect at start; a process that finds no broker by then says so and ends.
+const FIRST_CONNECT_TRIES: usize = 10;
+/// Between two tries to connect.
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
+/// How soon a lost connection is noticed, once lapin knows.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Opens a connection. It does not repair itself: whoever holds it builds another, which
+/// leaves no channel in a state of which nobody knows whether it will come back.
+///
+/// - `name`: how it is called in the broker's lists.
+pub(in crate::queue) async fn connect(uri: &AmqpUri, name: &str) -> Result<Connection, OpenError> {
+    connect_to(uri.expose(), name).await
+}
+
+/// The same with the largest frames that the broker allows.
+pub(in crate::queue) async fn connect_wide(
+    uri: &AmqpUri,
+    name: &str,
+) -> Result<Connection, OpenError> {
+    let mut uri = uri.expose();
+    uri.query.frame_max = None;
+    connect_to(uri, name).await
+}
+
+async fn connect_to(uri: AMQPUri, name: &str) -> Result<Connection, OpenError> {
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect_uri(uri, properties))
+        .await
+        .map_err(|_| OpenError::TimedOut(CONNECT_TIMEOUT))?
+        .map_err(OpenError::from)
+}
+
+/// A connection and its confirm channel, for as long as both last.
+#[derive(Clone)]
+pub(in crate::queue) struct Link {
+    connection: Arc<Connection>,
+    channel: Channel,
+    /// Of those who publish.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Link {
+    pub(in crate::queue) async fn open(
+        uri: &AmqpUri,
+        topology: &Topology,
+        name: &str,
+    ) -> Result<Self, OpenError> {
+        let connection = connect(uri, name).await?;
+        let prepare = async {
+            let channel = connection.create_channel().await?;
+            topology.declare(&channel).await?;
+            channel
+                .confirm_select(ConfirmSelectOptions::default())
+                .await?;
+            Ok(channel)
+        };
+        let channel = tokio::time::timeout(CONNECT_TIMEOUT, prepare)
+            .await
+            .map_err(|_| OpenError::TimedOut(CONNECT_TIMEOUT))?
+            .map_err(OpenError::from_declare)?;
+        Ok(Self {
+            connection: Arc::new(connection),
+            channel,
+            turn: Arc::default(),
+        })
+    }
+
+    /// Returns once the message is on its way, with the confirm to come.
+    ///
+    /// Confirms name messages by their number on the channel. lapin (4.12) counts a message, and
+    /// a moment later puts it in line: of two threads between both, each would be told what
+    /// became of the other's message.
+    pub(in crate::queue) async fn publish_in_turn(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> Result<PublisherConfirm, PublishError> {
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..Default::default()
+        };
+        let mut publishing = pin!(self.channel.basic_publish(
+            exchange.into(),
+            routing_key.into(),
+            options,
+            body,
+            properties,
+        ));
+        // Polling it once does both.
+        let begun = match self.turn.lock() {
+            Ok(_turn) => publishing.as_mut().now_or_never(),
+            // Whoever panicked may have been between both.
+            Err(_poisoned) => return Err(PublishError::Disconnected),
+        };
+        let published = match begun {
+            Some(published) => published,
+            None => publishing.await,
+        };
+        Ok(published?)
+    }
+
+    /// Messages in `queue` that no consumer has.
+    pub(in crate::queue) async fn count(&self, queue: &str) -> Result<u32, lapin::Error> {
+        // On a channel of its own: a refusal closes it.
+        let channel = self.connection.create_channel().await?;
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::durable()
+        };
+        let declared = channel
+            .queue_declare(queue.into(), options, FieldTable::default())
+            .await?;
+        channel.close(200, "done".into()).await?;
+        Ok(declared.message_count())
+    }
+
+    /// Whether the broker has asked publishers to stop.
+    pub(in crate::queue) fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
+    pub(in crate::queue) fn is_up(&self) -> bool {
+        self.connection.status().connected()
+            && self.channel.status().connected()
+            && !self.turn.is_poisoned()
+    }
+}
+
+/// Replaces a lost link, for as long as there is a publisher.
+pub(in crate::queue) async fn keep(
+    link: watch::Sender<Option<Link>>,
+    uri: AmqpUri,
+    topology: Arc<Topology>,
+    name: String,
+) {
+    let mut delays = retry::endless(FIRST_DELAY, LONGEST_DELAY);
+    while !link.is_closed() {
+        if link.borrow().as_ref().is_some_and(Link::is_up) {
+            delays = retry::endless(FIRST_DELAY, LONGEST_DELAY);
+            tokio::time::sleep(WATCH_INTERVAL).await;
+            continue;
+        }
+        if link.send_replace(None).is_some() {
+            tracing::warn!("Lost the broker; connecting again");
+        }
+        match Link::open(&uri, &topology, &name).await {
+            Ok(new) => {
+                tracing::info!("Connected to the broker");
+                link.send_replace(Some(new));
+            }
+            Err(error) => {
+                if matches!(error, OpenError::OtherArguments(_)) {
+                    tracing::error!(%error, "Cannot use the broker");
+                } else {
+                    tracing::debug!(%error, "Cannot connect to the broker yet");
+                }
+                tokio::time::sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
+            }
+        }
+    }
+}
+
+/// The link to start with. A broker that is just starting is waited for; one that refuses
+/// us is not.
+pub(in crate::queue) async fn first_link(
+    uri: &AmqpUri,
+    topology: &Topology,
+    name: &str,
+) -> Result<Link, OpenError> {
+    for delay in retry::endless(FIRST_DELAY, LONGEST_DELAY).take(FIRST_CONNECT_TRIES) {
+        match Link::open(uri, topology, name).await {
+            Err(error) if error.may_pass() => tokio::time::sleep(delay).await,
+            outcome => return outcome,
+        }
+    }
+    Link::open(uri, topology, name).await
+}

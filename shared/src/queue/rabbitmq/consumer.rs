@@ -1,0 +1,244 @@
+//! Consuming from RabbitMQ, apart from publishing: a broker that blocks publishers would
+//! otherwise hold back acks as well.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt, StreamExt, stream::Fuse};
+use lapin::{
+    Channel, Connection,
+    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::AmqpUri,
+    queue::{
+        Delivery, Lane, OpenError,
+        rabbitmq::{
+            Publisher,
+            ack_window::Acks,
+            acker::Answer,
+            amqp_message, connection,
+            frame_care::{Care, LaneCare, discard_first},
+        },
+    },
+};
+
+/// For the broker's answer when consuming starts or stops.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// AMQP's code for a close without a fault.
+const REPLY_SUCCESS: u16 = 200;
+
+/// Opens consumers, each on a connection of its own. Retries and dead letters go through
+/// the publisher.
+#[derive(Clone)]
+pub struct ConsumerSource {
+    uri: AmqpUri,
+    publisher: Publisher,
+    name: Arc<str>,
+    /// Consumers that can receive.
+    live: Arc<AtomicUsize>,
+    care: LaneCare,
+}
+
+impl ConsumerSource {
+    pub(in crate::queue) fn new(uri: &AmqpUri, publisher: &Publisher, name: &str) -> Self {
+        Self {
+            uri: uri.clone(),
+            publisher: publisher.clone(),
+            name: name.into(),
+            live: Arc::default(),
+            care: LaneCare::default(),
+        }
+    }
+
+    pub(in crate::queue) async fn consume(
+        &self,
+        lane: Lane,
+        prefetch: u16,
+        stop: CancellationToken,
+    ) -> Result<Consumer, OpenError> {
+        let name = format!("{} consume {}", self.name, lane.routing_key());
+        if self.care.get(lane) == Care::Stuck {
+            let discard = discard_first(&self.uri, &self.publisher, &self.care, &name);
+            tokio::time::timeout(SUBSCRIBE_TIMEOUT, discard)
+                .await
+                .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))??;
+        }
+        let care = self.care.get(lane);
+        let connection = match care {
+            Care::Usual => connection::connect(&self.uri, &name).await?,
+            _ => connection::connect_wide(&self.uri, &name).await?,
+        };
+        let prefetch = if care == Care::Alone { 1 } else { prefetch };
+        let subscribe = async {
+            let channel = connection.create_channel().await?;
+            channel
+                .basic_qos(prefetch, BasicQosOptions::default())
+                .await?;
+            let queue = self.publisher.topology().queue(lane);
+            let options = BasicConsumeOptions::default();
+            let deliveries = channel
+                .basic_consume(
+                    queue.as_str().into(),
+                    "".into(),
+                    options,
+                    FieldTable::default(),
+                )
+                .await?;
+            Ok((channel, deliveries))
+        };
+        let (channel, deliveries) = tokio::time::timeout(SUBSCRIBE_TIMEOUT, subscribe)
+            .await
+            .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))?
+            .map_err(OpenError::Broker)?;
+        Ok(Consumer {
+            deliveries: deliveries.fuse(),
+            channel,
+            connection,
+            publisher: self.publisher.clone(),
+            acks: Arc::default(),
+            stop,
+            stopped: false,
+            lane,
+            care: self.care.clone(),
+            relaxed: false,
+            _live: Live::new(&self.live),
+        })
+    }
+
+    /// Whether so many consumers can receive.
+    pub(in crate::queue) fn is_ready(&self, lanes: usize) -> bool {
+        self.live.load(Ordering::Relaxed) >= lanes
+    }
+}
+
+/// Counts a consumer for as long as it exists.
+struct Live(Arc<AtomicUsize>);
+
+impl Live {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The deliveries of one queue. Answers go over its connection: it must outlive them.
+pub struct Consumer {
+    /// Fused: whoever looks ahead may be the one who sees the end.
+    deliveries: Fuse<lapin::Consumer>,
+    channel: Channel,
+    connection: Connection,
+    publisher: Publisher,
+    acks: Arc<Mutex<Acks>>,
+    stop: CancellationToken,
+    stopped: bool,
+    lane: Lane,
+    care: LaneCare,
+    /// Begun with more care than the lane needs any more: to be begun again.
+    relaxed: bool,
+    _live: Live,
+}
+
+impl Consumer {
+    pub(in crate::queue) async fn next(&mut self) -> Option<Delivery> {
+        while !self.relaxed {
+            let next = tokio::select! {
+                () = self.stop.cancelled(), if !self.stopped => {
+                    if self.stop().await {
+                        continue;
+                    }
+                    return None;
+                }
+                next = self.deliveries.next() => next,
+            };
+            match next? {
+                Ok(delivery) => return Some(self.delivery(delivery)),
+                Err(error) => self.note_interruption(&error),
+            }
+        }
+        None
+    }
+
+    fn note_interruption(&self, error: &lapin::Error) {
+        tracing::warn!(%error, "Consuming was interrupted");
+        self.care.note(self.lane, error);
+    }
+
+    /// The next message, whether more are wanted or not.
+    pub(in crate::queue) async fn arrival(&mut self) -> Option<Delivery> {
+        match self.deliveries.next().await? {
+            Ok(delivery) => Some(self.delivery(delivery)),
+            Err(error) => {
+                self.note_interruption(&error);
+                None
+            }
+        }
+    }
+
+    /// The next message, if it has arrived already.
+    pub(in crate::queue) fn ready(&mut self) -> Option<Delivery> {
+        self.arrival().now_or_never()?
+    }
+
+    /// Waits until somebody wants no more, and has not been heard yet.
+    pub(in crate::queue) async fn asked_to_stop(&self) {
+        if self.stopped {
+            std::future::pending::<()>().await;
+        }
+        self.stop.cancelled().await;
+    }
+
+    /// Closes the connection in good order: the broker has every answer then.
+    pub(in crate::queue) async fn close(self) {
+        let close = self.connection.close(REPLY_SUCCESS, "done".into());
+        tokio::time::timeout(SUBSCRIBE_TIMEOUT, close).await.ok();
+    }
+
+    /// Asks for no more. The stream then ends after what the broker had already sent, if
+    /// the broker agreed; returns whether it did.
+    pub(in crate::queue) async fn stop(&mut self) -> bool {
+        self.stopped = true;
+        let options = BasicCancelOptions::default();
+        let cancel = self
+            .channel
+            .basic_cancel(self.deliveries.get_ref().tag(), options);
+        matches!(
+            tokio::time::timeout(SUBSCRIBE_TIMEOUT, cancel).await,
+            Ok(Ok(()))
+        )
+    }
+
+    fn delivery(&mut self, delivery: lapin::message::Delivery) -> Delivery {
+        if !delivery.redelivered {
+            self.relaxed |= self.care.relax(self.lane);
+        }
+        Delivery {
+            message: amqp_message::envelope(&delivery),
+            redelivered: delivery.redelivered,
+            lane: amqp_message::storable(&delivery.routing_key),
+            answer: crate::queue::delivery::Answer::RabbitMq(Answer {
+                tag: delivery.delivery_tag,
+                acker: delivery.acker,
+                acks: self.acks.clone(),
+                routing_key: delivery.routing_key.to_string(),
+                publisher: self.publisher.clone(),
+                stop: self.stop.clone(),
+            }),
+        }
+    }
+}

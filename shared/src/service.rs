@@ -1,0 +1,10 @@
+//! What every process of ours does besides its work: start, answer probes, log, count, and stop.
+
+pub mod admin;
+pub mod exit;
+pub mod failpoint;
+pub mod http_server;
+pub mod metrics;
+pub(crate) mod network;
+pub mod shutdown;
+pub mod telemetry;

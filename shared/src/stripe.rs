@@ -1,0 +1,12 @@
+//! Stripe: the objects we read, the events, their signature, and the way to the API.
+
+pub mod charge;
+pub mod checkout_session;
+pub mod client;
+pub mod dispute;
+pub mod error;
+pub mod event_type;
+pub mod id;
+pub mod lenient;
+pub mod refund;
+pub mod signature;

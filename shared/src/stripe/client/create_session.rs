@@ -1,0 +1,144 @@
+//! Making a Checkout Session for a hold.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde::de::Error;
+use stripe::{RequestStrategy, StripeRequest};
+use stripe_checkout::checkout_session::{
+    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
+    CreateCheckoutSessionPaymentIntentData, ProductData,
+};
+use stripe_shared::CheckoutSessionMode;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    money::Amount,
+    retry,
+    stripe::{
+        checkout_session::{CheckoutSession, METADATA_CHECKOUT_ID},
+        client::{StripeClient, idempotency_key},
+        error::StripeError,
+        id::CheckoutSessionId,
+    },
+};
+
+/// For all tries of one session: a slow Stripe gets this long to answer the first of them.
+const LIMIT: Duration = Duration::from_secs(22);
+/// Between two tries.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Tries that Stripe fails, other than by not being done with an earlier one.
+const FAILURES: u32 = 3;
+
+/// A Checkout Session to create.
+#[derive(Debug)]
+pub struct NewCheckoutSession {
+    /// The hold; also the idempotency key.
+    pub checkout_id: Uuid,
+    /// What is booked.
+    pub slot_id: Uuid,
+    /// How the line item is called.
+    pub product_name: String,
+    /// Price of one seat.
+    pub unit_amount: Amount,
+    /// Seats.
+    pub quantity: u32,
+    /// Prefilled on Stripe's page.
+    pub customer_email: String,
+    /// End of the session.
+    pub expires_at: OffsetDateTime,
+    /// Where Stripe sends a buyer who paid.
+    pub success_url: String,
+    /// Where Stripe sends a buyer who turned back.
+    pub cancel_url: String,
+}
+
+/// What Stripe answers to a new session.
+#[derive(Debug)]
+pub struct CreatedCheckoutSession {
+    /// `cs_…`
+    pub id: CheckoutSessionId,
+    /// Where the buyer pays.
+    pub url: String,
+}
+
+impl StripeClient {
+    /// Creates a session. Calling it again for the same checkout returns the same session.
+    ///
+    /// A try that takes too long goes on at Stripe, and until it is done Stripe refuses the next
+    /// one with the same key: that is our own first try, and worth waiting for.
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`] after the last try.
+    ///
+    /// Source: <https://docs.stripe.com/api/checkout/sessions/create>
+    pub async fn create_checkout_session(
+        &self,
+        new: &NewCheckoutSession,
+    ) -> Result<CreatedCheckoutSession, StripeError> {
+        let request = create_request(new);
+        let key = idempotency_key(&new.checkout_id.to_string())?;
+        let started = Instant::now();
+        let mut pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut failures: u32 = 0;
+        let session: CheckoutSession = loop {
+            let strategy = RequestStrategy::Idempotent(key.clone());
+            let error = match self.send(request.build(), strategy).await {
+                Ok(session) => break session,
+                Err(error) => error,
+            };
+            if !matches!(error, StripeError::InProgress) {
+                failures = failures.saturating_add(1);
+            }
+            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+            let over = started.elapsed().saturating_add(pause) > LIMIT;
+            if over || failures == FAILURES || !error.is_transient() {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+        };
+        match (session.checked_id(), session.url) {
+            (Some(id), Some(url)) => Ok(CreatedCheckoutSession { id, url }),
+            _ => Err(StripeError::MalformedAnswer(serde_json::Error::custom(
+                "a new session without a usable id and url",
+            ))),
+        }
+    }
+}
+
+fn create_request(new: &NewCheckoutSession) -> CreateCheckoutSession {
+    let Ok(currency) = new
+        .unit_amount
+        .currency
+        .as_str()
+        .parse::<stripe_types::Currency>();
+    let mut price = CreateCheckoutSessionLineItemsPriceData::new(currency);
+    price.unit_amount = Some(new.unit_amount.minor_units);
+    price.product_data = Some(ProductData::new(new.product_name.as_str()));
+    let mut item = CreateCheckoutSessionLineItems::new();
+    item.price_data = Some(price);
+    item.quantity = Some(new.quantity.into());
+
+    let metadata = HashMap::from([
+        (METADATA_CHECKOUT_ID.to_owned(), new.checkout_id.to_string()),
+        ("slot_id".to_owned(), new.slot_id.to_string()),
+        ("quantity".to_owned(), new.quantity.to_string()),
+    ]);
+    // Stripe does not copy the session's metadata to the PaymentIntent.
+    let mut payment_intent = CreateCheckoutSessionPaymentIntentData::new();
+    payment_intent.metadata = Some(metadata.clone());
+
+    CreateCheckoutSession::new()
+        .mode(CheckoutSessionMode::Payment)
+        .line_items(vec![item])
+        .client_reference_id(new.checkout_id.to_string())
+        .metadata(metadata)
+        .payment_intent_data(payment_intent)
+        .customer_email(new.customer_email.as_str())
+        .expires_at(new.expires_at.unix_timestamp())
+        .success_url(new.success_url.as_str())
+        .cancel_url(new.cancel_url.as_str())
+}

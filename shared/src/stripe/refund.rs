@@ -1,0 +1,79 @@
+//! What we need to know of a refund, whether an event says it or Stripe's API.
+
+use sea_orm::{ActiveEnum, DeriveActiveEnum, EnumIter};
+use serde::Deserialize;
+
+use crate::stripe::checkout_session::Expandable;
+
+/// The few fields of Stripe's object that decide about a booking.
+///
+/// Source: <https://docs.stripe.com/api/refunds/object>
+#[derive(Debug, Clone, Deserialize)]
+pub struct Refund {
+    /// `re_…` (`pyr_…` for some payment methods).
+    pub id: String,
+    /// In minor units of `currency`.
+    pub amount: i64,
+    /// Lower-case ISO 4217.
+    pub currency: String,
+    /// How far it has come.
+    #[serde(default)]
+    pub status: Option<Status>,
+    /// `pi_…`
+    #[serde(default)]
+    pub payment_intent: Option<Expandable>,
+}
+
+impl Refund {
+    /// How far it has come; a refund without a status is one of old, on its way.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.unwrap_or(Status::Pending)
+    }
+
+    /// Whether the charge counts it in its `amount_refunded`: it went back or is on its way.
+    #[must_use]
+    pub fn counts_as_refunded(&self) -> bool {
+        self.status().counts_as_refunded()
+    }
+}
+
+impl Status {
+    /// Whether the money is neither here nor there. It may go back and forth between these two.
+    #[must_use]
+    pub fn is_on_its_way(self) -> bool {
+        matches!(self, Self::Pending | Self::RequiresAction)
+    }
+
+    /// Whether the money is gone or on its way.
+    #[must_use]
+    pub fn counts_as_refunded(self) -> bool {
+        self.is_on_its_way() || self == Self::Succeeded
+    }
+}
+
+/// Stripe's `status` of a refund, in the order in which it can change: one that succeeded may
+/// still fail when the bank sends the money back, and nothing follows that.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, EnumIter, DeriveActiveEnum,
+)]
+#[serde(from = "String")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Status {
+    /// On its way, or a value that Stripe added later.
+    Pending,
+    /// The buyer has to tell where the money shall go.
+    RequiresAction,
+    /// The money went back.
+    Succeeded,
+    /// Called off before it went.
+    Canceled,
+    /// The money came back to us.
+    Failed,
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Self {
+        Self::try_from_value(&word).unwrap_or(Self::Pending)
+    }
+}

@@ -1,0 +1,50 @@
+//! What a Checkout Session says, whether an event brought it or Stripe's API.
+
+use shared::stripe::{
+    checkout_session::{self, CheckoutSession},
+    id::Mode,
+};
+use time::OffsetDateTime;
+
+use crate::{
+    fulfill_checkout::update::{Fact, NotOurs, Paid},
+    job_error::JobError,
+};
+
+/// A paid session without what every paid session has.
+#[derive(Debug, thiserror::Error)]
+#[error("a paid session without amount_total or currency")]
+struct Incomplete;
+
+/// Why a session cannot be ours, if the session itself tells.
+///
+/// - `mode`: the one we serve.
+pub fn refuse(mode: Mode, session: &CheckoutSession) -> Option<NotOurs> {
+    if session.livemode != mode.livemode() {
+        return Some(NotOurs::OtherMode);
+    }
+    (session.mode == Some(checkout_session::Mode::Other)).then_some(NotOurs::NotAPayment)
+}
+
+/// The payment, if the session is paid; else `unpaid`.
+///
+/// - `paid_at`: when the buyer paid, if the session itself does not tell.
+pub fn fact(
+    session: &CheckoutSession,
+    unpaid: Fact,
+    paid_at: Option<OffsetDateTime>,
+) -> Result<Fact, JobError> {
+    if !session.is_paid() {
+        return Ok(unpaid);
+    }
+    let (Some(minor_units), Some(currency)) = (session.amount_total, &session.currency) else {
+        return Err(JobError::reject("malformed_event", Incomplete));
+    };
+    Ok(Fact::Paid(Paid {
+        session_id: session.id.clone(),
+        payment_intent_id: session.payment_intent_id().map(str::to_owned),
+        minor_units,
+        currency: currency.clone(),
+        completed_at: session.paid_at().or(paid_at),
+    }))
+}

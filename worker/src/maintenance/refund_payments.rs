@@ -1,0 +1,261 @@
+//! Giving payments back that have no booking: what the transaction promised in `outbox` is
+//! done here, outside of it.
+//!
+//! The promise is taken by moving its `due_at` on, so that another worker does not take it as
+//! well; whoever dies in between leaves it to the next, who learns from Stripe that it is done.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{Expr, LockBehavior, LockType},
+};
+use shared::{
+    db::{self, booking, dispute, outbox, payment},
+    service::failpoint,
+    stripe::{error::StripeError, refund::Refund},
+};
+use uuid::Uuid;
+
+use crate::{
+    Context,
+    fulfill_checkout::{decide::reason, fulfill_checkout, lock::Subject, update::Fact},
+    job_error::JobError,
+    outage::breaker::{self, Dependency},
+};
+
+/// For one try, with all tries of its calls: nobody else takes the promise meanwhile.
+const LEASE: Duration = Duration::from_mins(2);
+/// After a failure; it doubles from there.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+const LONGEST_RETRY: Duration = Duration::from_hours(1);
+/// About a day. Then an operator has to look.
+const ATTEMPTS: i32 = 30;
+
+/// A payment of money that Stripe has no PaymentIntent for.
+#[derive(Debug, thiserror::Error)]
+#[error("the payment has no PaymentIntent")]
+struct NoPaymentIntent;
+
+/// By Stripe's books the payment is another's.
+#[derive(Debug, thiserror::Error)]
+#[error("Stripe does not know the payment as this checkout's")]
+struct NotOurPayment;
+
+/// Keeps what is due of the promises.
+///
+/// Returns how many were kept.
+///
+/// # Errors
+///
+/// [`JobError`] if the database is in trouble. What Stripe refuses is noted in the row.
+pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
+    let mut kept: usize = 0;
+    // One at a time: a lease has to last for one try only.
+    while !context.breakers.is_open(Dependency::Stripe)
+        && let Some(promise) = take(context).await?
+    {
+        match refund_payment(context, promise.checkout_id).await {
+            Ok(Attempt::Made) => kept = kept.saturating_add(1),
+            Ok(Attempt::Disputed) => wait_for_verdict(context, &promise).await?,
+            Err(error) => {
+                let charged = !breaker::is_outage(context, &error).await;
+                postpone(context, &promise, &error, charged).await?;
+            }
+        }
+    }
+    Ok(kept)
+}
+
+async fn take(context: &Context) -> Result<Option<outbox::Model>, DbErr> {
+    let now = (context.clock)();
+    let tx = db::begin(&context.db).await?;
+    let due = outbox::Entity::find()
+        .filter(outbox::Column::DoneAt.is_null())
+        .filter(outbox::Column::DueAt.lte(now))
+        .order_by_asc(outbox::Column::DueAt)
+        .limit(1)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .one(&tx)
+        .await?;
+    if let Some(promise) = &due {
+        outbox::Entity::update_many()
+            .col_expr(
+                outbox::Column::DueAt,
+                Expr::value(now.saturating_add(span(LEASE))),
+            )
+            .col_expr(
+                outbox::Column::Attempts,
+                Expr::col(outbox::Column::Attempts).add(1),
+            )
+            .filter(outbox::Column::Id.eq(promise.id))
+            .exec(&tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(due)
+}
+
+/// What came of a try.
+enum Attempt {
+    Made,
+    /// The buyer's bank has the money until there is a verdict; Stripe gives nothing back.
+    Disputed,
+}
+
+/// Gives back what is left of the payment, and writes down what Stripe says.
+async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt, JobError> {
+    let payment = payment::Entity::find()
+        .filter(payment::Column::CheckoutId.eq(checkout_id))
+        .one(&context.db)
+        .await?;
+    let payment = payment.ok_or_else(|| JobError::reject("no_payment_intent", NoPaymentIntent))?;
+    let Some(intent) = payment.payment_intent_id.as_deref() else {
+        return Err(JobError::reject("no_payment_intent", NoPaymentIntent));
+    };
+    if is_contested(context, checkout_id).await? {
+        return Ok(Attempt::Disputed);
+    }
+    check_ownership(context, &payment, intent).await?;
+    // For this attempt only: Stripe keeps a 500 as the answer to its key for a day. A second call
+    // gives nothing back twice; there is only what is left.
+    let key = format!("refund:{}:{}", payment.session_id, Uuid::now_v7());
+    failpoint::crash_at("refund_before_call");
+    let refunds: Vec<Refund> = match context.stripe()?.refund(intent, &key).await {
+        Ok(refund) => vec![refund],
+        Err(StripeError::Refused {
+            code: Some(code), ..
+        }) if code == "charge_already_refunded" => context.stripe()?.refunds_of(intent).await?,
+        // For lack of funds, say. What is owed stays owed, so it is tried again for a day.
+        Err(refused @ StripeError::Refused { .. }) => {
+            return Err(JobError::retry(refused.code(), refused));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    failpoint::crash_at("refund_after_call");
+    let subject = Subject::Checkout(checkout_id);
+    let outcome = fulfill_checkout(context, subject, &Fact::PromiseKept(refunds), None).await?;
+    tracing::info!(checkout.id = %checkout_id, outcome = outcome.as_str(), "Payment refunded");
+    Ok(Attempt::Made)
+}
+
+async fn is_contested(context: &Context, checkout_id: Uuid) -> Result<bool, DbErr> {
+    let disputes = dispute::Entity::find()
+        .filter(dispute::Column::CheckoutId.eq(checkout_id))
+        .all(&context.db)
+        .await?;
+    Ok(disputes.iter().any(|row| row.status.is_contested()))
+}
+
+/// Asks Stripe whether the money is this checkout's, whatever a message has said: the session has
+/// to name the checkout, to be paid, and to be paid by this PaymentIntent and with this amount.
+async fn check_ownership(
+    context: &Context,
+    payment: &payment::Model,
+    intent: &str,
+) -> Result<(), JobError> {
+    let not_ours = || JobError::reject("payment_not_ours", NotOurPayment);
+    let session_id = payment.session_id.parse().map_err(|_| not_ours())?;
+    let session = context
+        .stripe()?
+        .retrieve_checkout_session(&session_id)
+        .await;
+    let session = match session {
+        Err(StripeError::NotFound) => return Err(not_ours()),
+        answer => answer?,
+    };
+    let ours = session.is_paid()
+        && session.checkout_id() == Some(payment.checkout_id)
+        && session.payment_intent_id() == Some(intent)
+        && session.amount_total == Some(payment.amount_minor_units)
+        && session.currency.as_deref() == Some(payment.currency.as_str());
+    if ours { Ok(()) } else { Err(not_ours()) }
+}
+
+/// Looks again in an hour. Nothing is charged: a verdict may take months.
+async fn wait_for_verdict(context: &Context, promise: &outbox::Model) -> Result<(), DbErr> {
+    let due_at = (context.clock)().saturating_add(span(LONGEST_RETRY));
+    outbox::Entity::update_many()
+        .col_expr(outbox::Column::LastError, Expr::value(reason::DISPUTED))
+        .col_expr(outbox::Column::DueAt, Expr::value(due_at))
+        .col_expr(outbox::Column::Attempts, Expr::value(promise.attempts))
+        .filter(outbox::Column::Id.eq(promise.id))
+        .filter(outbox::Column::DoneAt.is_null())
+        .exec(&context.db)
+        .await?;
+    Ok(())
+}
+
+/// Tries again later; or gives up and says so where an operator looks.
+///
+/// - `charged`: whether the attempt counts, because nothing was down.
+async fn postpone(
+    context: &Context,
+    promise: &outbox::Model,
+    error: &JobError,
+    charged: bool,
+) -> Result<(), DbErr> {
+    let attempts = promise.attempts.saturating_add(charged.into());
+    let over = matches!(error, JobError::Reject { .. }) || attempts > ATTEMPTS;
+    tracing::warn!(error = error.chain(), code = error.code(), over, checkout.id = %promise.checkout_id, "Refund failed");
+    let now = (context.clock)();
+    let tx = db::begin(&context.db).await?;
+    outbox::Entity::update_many()
+        .col_expr(outbox::Column::LastError, Expr::value(error.code()))
+        .col_expr(
+            outbox::Column::DueAt,
+            Expr::value(now.saturating_add(pause(promise.attempts))),
+        )
+        .col_expr(outbox::Column::Attempts, Expr::value(attempts))
+        .col_expr(outbox::Column::DoneAt, Expr::value(over.then_some(now)))
+        .filter(outbox::Column::Id.eq(promise.id))
+        // Somebody else may have kept it after our lease.
+        .filter(outbox::Column::DoneAt.is_null())
+        .exec(&tx)
+        .await?;
+    if over {
+        needs_attention(&tx, promise.checkout_id).await?;
+    }
+    tx.commit().await
+}
+
+async fn needs_attention(tx: &impl ConnectionTrait, checkout_id: Uuid) -> Result<(), DbErr> {
+    booking::Entity::update_many()
+        .col_expr(
+            booking::Column::Status,
+            Expr::value(booking::Status::NeedsAttention),
+        )
+        .col_expr(booking::Column::Reason, Expr::value(reason::REFUND_FAILED))
+        .filter(booking::Column::CheckoutId.eq(checkout_id))
+        .filter(booking::Column::Status.eq(booking::Status::RefundPending))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+fn pause(attempts: i32) -> time::Duration {
+    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or_default();
+    let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(doublings));
+    span(shared::retry::spread(pause.min(LONGEST_RETRY)))
+}
+
+fn span(duration: Duration) -> time::Duration {
+    duration.try_into().unwrap_or(time::Duration::HOUR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_an_hour() {
+        let minutes: Vec<_> = (0..10)
+            .map(|attempt| pause(attempt).whole_minutes())
+            .collect();
+
+        assert!(minutes[0] < 1 && minutes[3] >= 4, "{minutes:?}");
+        assert!(minutes.iter().all(|pause| *pause <= 72), "{minutes:?}");
+        assert!(pause(i32::MAX) <= time::Duration::minutes(72));
+    }
+}

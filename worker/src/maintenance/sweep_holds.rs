@@ -1,0 +1,102 @@
+//! Holds whose end nobody told us: their seats must not stay taken for ever.
+//!
+//! The sweep itself decides nothing. It puts a confirm job on the queue, and the job asks
+//! Stripe: a session that was paid in the last second is booked, one that is still open is
+//! expired first.
+
+use sea_orm::{
+    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, LockBehavior, LockType},
+};
+use shared::{
+    db::{
+        self,
+        checkout::{self, Column, State},
+    },
+    message::{Envelope, Source},
+    queue::{Lane, Publisher},
+    traceparent::Traceparent,
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::{Context, job_error::JobError, outage::breaker::Dependency};
+
+/// Holds looked at in one sweep.
+const AT_ONCE: u64 = 20;
+/// After the end of a hold its event usually comes by itself.
+const GRACE: Duration = Duration::minutes(2);
+/// Before the same hold is looked at again.
+const OPEN_AGAIN: Duration = Duration::minutes(5);
+/// A bank may take days, so Stripe is asked a few times a day.
+const PENDING_AGAIN: Duration = Duration::hours(6);
+
+/// Looks for overdue holds and has them looked into. Several workers at once share the work.
+///
+/// Returns how many there were.
+///
+/// # Errors
+///
+/// [`JobError`] if the database is in trouble, or the queue does not take the jobs; they are
+/// tried again in a later sweep.
+pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usize, JobError> {
+    // Asking waits until there is somebody to ask.
+    if context.breakers.is_open(Dependency::Stripe) {
+        return Ok(0);
+    }
+    let now = (context.clock)();
+    let overdue = claim(context, now).await?;
+    for checkout in &overdue {
+        let Some(Ok(session_id)) = checkout.session_id.as_deref().map(str::parse) else {
+            continue;
+        };
+        let job = Envelope::checkout_confirm(&session_id, now, &Traceparent::new())
+            .from_source(Source::Sweep);
+        // Not into the lane of buyers who wait: of these, nobody does.
+        publisher
+            .publish(Lane::Events, &job)
+            .await
+            .map_err(|error| JobError::retry("queue_unavailable", error))?;
+    }
+    Ok(overdue.len())
+}
+
+/// Marks overdue holds, so that nobody else takes them up, and ends those that never got a
+/// session: there is nothing to ask Stripe about. Should one have been made and paid all the
+/// same, its event names the checkout.
+async fn claim(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::Model>, DbErr> {
+    let not_since = |age: Duration| {
+        Condition::any()
+            .add(Column::ConfirmEnqueuedAt.is_null())
+            .add(Column::ConfirmEnqueuedAt.lt(now.saturating_sub(age)))
+    };
+    let open = Condition::all()
+        .add(Column::State.eq(State::Open))
+        .add(not_since(OPEN_AGAIN));
+    let pending = Condition::all()
+        .add(Column::State.eq(State::PaymentPending))
+        .add(not_since(PENDING_AGAIN));
+    let tx = db::begin(&context.db).await?;
+    let mut overdue = checkout::Entity::find()
+        .filter(Column::ExpiresAt.lt(now.saturating_sub(GRACE)))
+        .filter(Condition::any().add(open).add(pending))
+        .order_by_asc(Column::ExpiresAt)
+        .limit(AT_ONCE)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(&tx)
+        .await?;
+    checkout::Entity::update_many()
+        .col_expr(Column::ConfirmEnqueuedAt, Expr::value(now))
+        .filter(Column::Id.is_in(overdue.iter().map(|checkout| checkout.id)))
+        .exec(&tx)
+        .await?;
+    // Everybody locks slots in the same order.
+    overdue.sort_by_key(|checkout| checkout.slot_id);
+    for checkout in &mut overdue {
+        if checkout.session_id.is_none() {
+            checkout::advance(&tx, checkout, State::Abandoned).await?;
+            checkout::free_seats(&tx, checkout).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(overdue)
+}

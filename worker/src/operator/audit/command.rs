@@ -1,0 +1,58 @@
+//! `worker audit`
+
+#![expect(
+    missing_docs,
+    reason = "a doc comment here is a help text of the command line"
+)]
+
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Args;
+use time::OffsetDateTime;
+
+use crate::{
+    config::Config,
+    operator::{
+        audit::{self, Audit},
+        command_line::{ago, context, environment, json, line, progress},
+        words::counted,
+    },
+};
+
+/// What is on its way when an audit begins has arrived after that.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
+#[derive(Args)]
+pub struct Arguments {
+    /// How far back, such as 72h.
+    #[arg(long, value_parser = ago, default_value = "30d")]
+    since: OffsetDateTime,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let config = Config::from_env(&environment()?)?;
+    let context = context(&config).await?;
+    let watch = |audit: &Audit| progress(&format!("{} sessions", audit.sessions));
+    let mut audit = audit::audit(&context, arguments.since, watch).await?;
+    if !audit.differences.is_empty() {
+        progress("differences; looking again in a moment");
+        tokio::time::sleep(SECOND_LOOK).await;
+        let second = audit::audit(&context, arguments.since, watch).await?;
+        audit = audit::lasting(&audit, second);
+    }
+    progress("");
+    if arguments.json {
+        json(&audit)?;
+    } else {
+        line(audit.to_string().trim_end());
+    }
+    if !audit.differences.is_empty() {
+        let number = u64::try_from(audit.differences.len()).unwrap_or(u64::MAX);
+        bail!("the books differ in {}", counted(number, "place"));
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Our side of an audit: payments that Stripe has to know, seats that have to add up.
+
+use std::collections::HashSet;
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Statement,
+};
+use shared::{
+    db::{
+        self, booking, checkout,
+        dispute::{
+            self,
+            Status::{NeedsResponse, WarningNeedsResponse},
+        },
+        outbox, payment, slot,
+    },
+    stripe::checkout_session::CheckoutSession,
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    Context,
+    job_error::JobError,
+    operator::{
+        audit::{Audit, Difference, Waiting, What, is_paid_after_all, slot_of},
+        dead_letters,
+    },
+};
+
+/// Payments read at once.
+const PAGE: u64 = 1000;
+
+/// Payments here that Stripe must have as well.
+pub async fn payments(
+    context: &Context,
+    since: OffsetDateTime,
+    paid_at_stripe: &HashSet<String>,
+    audit: &mut Audit,
+) -> Result<(), JobError> {
+    let mut last = Uuid::nil();
+    loop {
+        let tx = db::begin_long_read(&context.db).await?;
+        let rows = payment::Entity::find()
+            .inner_join(checkout::Entity)
+            .filter(checkout::Column::CreatedAt.gte(since))
+            .filter(payment::Column::Id.gt(last))
+            .order_by_asc(payment::Column::Id)
+            .limit(PAGE)
+            .all(&tx)
+            .await?;
+        tx.commit().await?;
+        let Some(end) = rows.last() else {
+            return Ok(());
+        };
+        last = end.id;
+        for row in &rows {
+            audit.payments = audit.payments.saturating_add(1);
+            if paid_at_stripe.contains(&row.session_id)
+                || is_paid_after_all(context, &row.session_id).await?
+            {
+                continue;
+            }
+            audit.differences.push(Difference {
+                what: What::NotPaidAtStripe,
+                subject: row.session_id.clone(),
+                expected: "nothing".to_owned(),
+                found: format!("{} {}", row.amount_minor_units, row.currency),
+            });
+        }
+    }
+}
+
+#[derive(FromQueryResult)]
+struct UnpaidBooking {
+    reference: String,
+}
+
+/// Bookings that nobody has paid for.
+pub async fn bookings(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
+    const UNPAID: &str = "SELECT booking.reference FROM booking \
+         LEFT JOIN payment ON payment.checkout_id = booking.checkout_id WHERE payment.id IS NULL";
+    let tx = db::begin_long_read(&context.db).await?;
+    let unpaid = Statement::from_string(tx.get_database_backend(), UNPAID);
+    let rows = UnpaidBooking::find_by_statement(unpaid).all(&tx).await?;
+    tx.commit().await?;
+    for row in rows {
+        audit.differences.push(Difference {
+            what: What::BookingUnpaid,
+            subject: format!("booking {}", row.reference),
+            expected: "a payment".to_owned(),
+            found: "nothing".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// A paid session that names a slot of ours and has no hold: the database lost it, as after a
+/// restore.
+pub async fn lost_hold(
+    context: &Context,
+    session: &CheckoutSession,
+) -> Result<Option<Difference>, DbErr> {
+    let Some(slot_id) = slot_of(session).filter(|_| session.is_paid()) else {
+        return Ok(None);
+    };
+    let slot = slot::Entity::find_by_id(slot_id).one(&context.db).await?;
+    Ok(slot.map(|slot| Difference {
+        what: What::HoldMissing,
+        subject: session.id.clone(),
+        expected: format!("a hold on slot {}", slot.id),
+        found: "nothing".to_owned(),
+    }))
+}
+
+#[derive(FromQueryResult)]
+struct SlotSeats {
+    id: Uuid,
+    seats_taken: i32,
+    held: i64,
+}
+
+#[derive(FromQueryResult)]
+struct CheckoutSeats {
+    id: Uuid,
+    seats_held: bool,
+}
+
+/// A slot's seats against its checkouts, and each checkout's against what became of it.
+pub async fn seats(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
+    const BY_SLOT: &str = "SELECT slot.id, slot.seats_taken, \
+         CAST(COALESCE(SUM(CASE WHEN checkout.seats_held THEN checkout.quantity END), 0) AS BIGINT) AS held \
+         FROM slot LEFT JOIN checkout ON checkout.slot_id = slot.id GROUP BY slot.id, slot.seats_taken";
+    // An operator decides about the seats of what needs attention.
+    const BY_CHECKOUT: &str = "SELECT checkout.id, checkout.seats_held \
+         FROM checkout LEFT JOIN booking ON booking.checkout_id = checkout.id \
+         WHERE (checkout.seats_held AND (booking.status IN ('cancelled', 'refund_pending') \
+                OR booking.id IS NULL AND checkout.state IN ('expired', 'payment_failed', 'abandoned'))) \
+            OR (NOT checkout.seats_held AND (booking.status = 'confirmed' \
+                OR booking.id IS NULL AND checkout.state IN ('open', 'payment_pending')))";
+    let tx = db::begin_long_read(&context.db).await?;
+    let backend = tx.get_database_backend();
+    let rows = tx
+        .query_all_raw(Statement::from_string(backend, BY_SLOT))
+        .await?;
+    // One that cannot be read is doctor's to name.
+    let readable = rows
+        .iter()
+        .filter_map(|row| SlotSeats::from_query_result(row, "").ok());
+    for row in readable {
+        audit.slots = audit.slots.saturating_add(1);
+        if i64::from(row.seats_taken) != row.held {
+            audit.differences.push(Difference {
+                what: What::SeatsDiffer,
+                subject: format!("slot {}", row.id),
+                expected: row.held.to_string(),
+                found: row.seats_taken.to_string(),
+            });
+        }
+    }
+    let rows = CheckoutSeats::find_by_statement(Statement::from_string(backend, BY_CHECKOUT))
+        .all(&tx)
+        .await?;
+    tx.commit().await?;
+    for row in rows {
+        let word = |held| if held { "held" } else { "free" }.to_owned();
+        audit.differences.push(Difference {
+            what: What::SeatsHeldDiffer,
+            subject: format!("checkout {}", row.id),
+            expected: word(!row.seats_held),
+            found: word(row.seats_held),
+        });
+    }
+    Ok(())
+}
+
+/// Disputes in these states are lost if the merchant says nothing.
+const TO_ANSWER: [dispute::Status; 2] = [WarningNeedsResponse, NeedsResponse];
+
+/// Confirmed bookings whose whole payment is lost to disputes.
+async fn charged_back(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    const LOST: &str = "SELECT booking.reference FROM booking \
+         JOIN payment ON payment.checkout_id = booking.checkout_id \
+         WHERE booking.status = 'confirmed' AND payment.amount_minor_units <= \
+             payment.amount_refunded_minor_units + (SELECT SUM(dispute.amount_minor_units) FROM dispute \
+              WHERE dispute.checkout_id = booking.checkout_id AND dispute.currency = payment.currency \
+                AND (dispute.status = 'lost' OR (dispute.status = 'prevented' \
+                     AND dispute.funds_withdrawn AND NOT dispute.funds_reinstated)))";
+    let lost = Statement::from_string(db.get_database_backend(), LOST);
+    let rows = db.query_all_raw(lost).await?;
+    Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+}
+
+/// What waits for an operator.
+pub async fn waiting(db: &impl ConnectionTrait) -> Result<Waiting, DbErr> {
+    Ok(Waiting {
+        needs_attention: booking::Entity::find()
+            .filter(booking::Column::Status.eq(booking::Status::NeedsAttention))
+            .count(db)
+            .await?,
+        refunds_owed: outbox::Entity::find()
+            .filter(outbox::Column::DoneAt.is_null())
+            .count(db)
+            .await?,
+        dead_letters: dead_letters::count_open(db).await?,
+        disputes_to_answer: dispute::Entity::find()
+            .filter(dispute::Column::Status.is_in(TO_ANSWER))
+            .count(db)
+            .await?,
+        charged_back: charged_back(db).await?,
+    })
+}

@@ -1,0 +1,76 @@
+//! What operators ask for: each command in its file, and what they have in common.
+
+use std::{
+    io::{IsTerminal, Write},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use sea_orm::DatabaseConnection;
+use shared::{
+    clock,
+    config::{DatabaseSettings, Env},
+    db,
+    service::telemetry,
+    stripe::client::StripeClient,
+};
+use time::OffsetDateTime;
+
+use crate::{Context, config::Config, outage::breaker::Breakers};
+
+/// The environment of a command that prints its answer: only warnings are logged.
+pub(crate) fn environment() -> anyhow::Result<Env> {
+    let env = Env::from_process();
+    telemetry::init(&env, "warn")?;
+    Ok(env)
+}
+
+pub(crate) async fn database(env: &Env) -> anyhow::Result<DatabaseConnection> {
+    db::connect(&DatabaseSettings::from_env(env)?)
+        .await
+        .context("DATABASE_URL")
+}
+
+/// What a command needs that compares Stripe's books with ours.
+pub(crate) async fn context(config: &Config) -> anyhow::Result<Context> {
+    Ok(Context {
+        db: db::connect(&config.database)
+            .await
+            .context("DATABASE_URL")?,
+        stripe: StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?,
+        mode: config.stripe.mode,
+        endpoint_secrets: config.endpoint_secrets.clone(),
+        on_unfulfillable: config.on_unfulfillable,
+        clock: clock::system,
+        breakers: Breakers::default(),
+        suspects: Arc::default(),
+    })
+}
+
+/// How long ago, such as `72h` or `30d`.
+pub(crate) fn ago(text: &str) -> Result<OffsetDateTime, String> {
+    let age = humantime::parse_duration(text).map_err(|_| "expected a time such as 72h or 30d")?;
+    let age = time::Duration::try_from(age).map_err(|_| "so long ago there was no Stripe")?;
+    clock::system()
+        .checked_sub(age)
+        .ok_or_else(|| "so long ago there was no Stripe".to_owned())
+}
+
+/// A line of a command's answer. Whoever closed the pipe has read enough.
+pub(crate) fn line(text: impl std::fmt::Display) {
+    writeln!(std::io::stdout(), "{text}").ok();
+}
+
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    line(serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Shows how far long work has come, if a person watches: one line that is written over.
+pub(crate) fn progress(text: &str) {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        write!(out, "\r\x1b[K{text}").ok();
+        out.flush().ok();
+    }
+}

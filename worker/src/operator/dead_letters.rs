@@ -1,0 +1,292 @@
+//! What operators do with dead letters: look, try again, leave alone.
+
+pub mod command;
+
+use std::fmt;
+
+use sea_orm::{
+    ActiveEnum, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+use serde::Serialize;
+use shared::{
+    db::dead_letter::{self, Column, Resolution},
+    message::{Envelope, Source},
+    queue::{Lane, PublishError, Publisher},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::operator::words::{counted, moment, wrapped};
+
+/// Letters listed or acted on at once.
+const MOST: u64 = 10_000;
+
+/// Which letters.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// These only; any if it is empty.
+    pub ids: Vec<Uuid>,
+    /// Dead for this code.
+    pub reason: Option<String>,
+    /// Of this type, such as `stripe.event`.
+    pub kind: Option<String>,
+    /// Set aside since then.
+    pub since: Option<OffsetDateTime>,
+    /// Also those that somebody has dealt with.
+    pub resolved: bool,
+}
+
+/// Who does it, and why; both are kept.
+#[derive(Debug, Clone)]
+pub struct Signature {
+    /// A name.
+    pub by: String,
+    /// In words.
+    pub why: String,
+}
+
+/// An operator's action could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum DeadLetterError {
+    /// The database is in trouble.
+    #[error("the database is in trouble")]
+    Database(#[from] DbErr),
+    /// The queue does not take the message.
+    #[error("the queue does not take the message")]
+    Queue(#[from] PublishError),
+}
+
+/// A dead letter as it is shown. Without its body, which holds what buyers told Stripe.
+#[derive(Debug, Serialize)]
+pub struct Letter {
+    /// Its name here.
+    pub id: Uuid,
+    /// When it was last set aside.
+    #[serde(with = "time::serde::rfc3339")]
+    pub dead_at: OffsetDateTime,
+    /// Why, as a code.
+    pub reason: String,
+    /// What to do about it.
+    pub advice: &'static str,
+    /// Property `message_id`.
+    pub message_id: Option<String>,
+    /// Property `type`.
+    pub kind: Option<String>,
+    /// The lane it came from.
+    pub lane: String,
+    /// Who had asked for the work.
+    pub source: Option<String>,
+    /// Failed attempts before.
+    pub attempt: i64,
+    /// How often it was set aside.
+    pub times: i32,
+    /// Its trace, to find it in the logs.
+    pub traceparent: Option<String>,
+    /// What somebody did about it.
+    pub resolution: Option<String>,
+    /// Who did.
+    pub resolved_by: Option<String>,
+    /// And why.
+    pub resolved_why: Option<String>,
+}
+
+impl From<&dead_letter::Model> for Letter {
+    fn from(row: &dead_letter::Model) -> Self {
+        Self {
+            id: row.id,
+            dead_at: row.dead_at,
+            advice: advice(&row.reason),
+            reason: row.reason.clone(),
+            message_id: row.message_id.clone(),
+            kind: row.kind.clone(),
+            lane: row.lane.clone(),
+            source: row.source.clone(),
+            attempt: row.attempt,
+            times: row.times,
+            traceparent: row.traceparent.clone(),
+            resolution: row.resolution.as_ref().map(ActiveEnum::to_value),
+            resolved_by: row.resolved_by.clone(),
+            resolved_why: row.resolved_why.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Letter {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let resolution = self.resolution.as_deref().unwrap_or("open");
+        let id = self.message_id.as_deref().unwrap_or("no message_id");
+        let kind = self.kind.as_deref().unwrap_or("no type");
+        let failures = counted(u64::try_from(self.attempt).unwrap_or_default(), "failure");
+        let times = counted(u64::try_from(self.times).unwrap_or_default(), "time");
+        writeln!(out, "{}  {}  {resolution}", self.id, moment(self.dead_at))?;
+        // A message that is none of ours may say anything here.
+        let what = printable(&format!("    {}, {kind} {id}", self.reason));
+        writeln!(out, "{}", wrapped(&what, 4))?;
+        write!(out, "    {failures} before, set aside {times}")
+    }
+}
+
+/// Without what a terminal would act on.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|it| !it.is_control()).collect()
+}
+
+/// What to do about letters that are dead for `reason`.
+#[must_use]
+pub fn advice(reason: &str) -> &'static str {
+    match reason {
+        "stripe_not_found" => {
+            "Stripe does not know the object: check that STRIPE_SECRET_KEY is of the account that \
+             sells, then replay; discard if the session is another account's"
+        }
+        "stripe_refused" => {
+            "Stripe refuses our request for good: see the log, then replay or discard"
+        }
+        "malformed_event" | "malformed_body" | "unknown_type" | "unsupported_schema" => {
+            "not a message of ours, or of a release too old: discard; worker reconcile brings back \
+             what was lost"
+        }
+        "forged" => {
+            "not signed by Stripe with a secret in STRIPE_WEBHOOK_SECRET: if the secret was rolled, \
+             add the old one and replay; otherwise find out who may publish to the broker, and \
+             discard. worker reconcile brings back what Stripe knows"
+        }
+        "stripe_forbidden" => {
+            "the key lacks a permission: worker doctor names it; grant it, then replay"
+        }
+        "malformed_answer" => {
+            "Stripe's answer lacks what is needed: update, then replay; see the log for what it was"
+        }
+        "newer_schema" => "a newer release published it: update the workers, then replay",
+        "unhandled_event_type" => "a newer ingress let it through: update the workers, then replay",
+        "delivery_limit" => {
+            "its workers died one after the other: look for a crash in the log, update, then replay"
+        }
+        "panicked" | "constraint_violated" => "a fault of ours: report it, update, then replay",
+        "database_unavailable" | "database_busy" | "database_error" | "timed_out" => {
+            "the database failed for a day: see worker doctor, then replay"
+        }
+        "stripe_unavailable"
+        | "stripe_rate_limited"
+        | "stripe_unauthorized"
+        | "stripe_in_progress" => "Stripe failed for a day: see worker doctor, then replay",
+        _ => "see the log for this traceparent, then replay or discard",
+    }
+}
+
+/// The letters that `filter` lets through, newest first.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database is in trouble.
+pub async fn list(
+    db: &DatabaseConnection,
+    filter: &Filter,
+) -> Result<Vec<dead_letter::Model>, DbErr> {
+    let mut query = dead_letter::Entity::find();
+    if !filter.ids.is_empty() {
+        query = query.filter(Column::Id.is_in(filter.ids.iter().copied()));
+    }
+    if let Some(reason) = &filter.reason {
+        query = query.filter(Column::Reason.eq(reason));
+    }
+    if let Some(kind) = &filter.kind {
+        query = query.filter(Column::Kind.eq(kind));
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(Column::DeadAt.gte(since));
+    }
+    if !filter.resolved {
+        query = query.filter(Column::ResolvedAt.is_null());
+    }
+    query
+        .order_by_desc(Column::DeadAt)
+        .limit(MOST)
+        .all(db)
+        .await
+}
+
+/// How many wait for somebody.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database is in trouble.
+pub async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    dead_letter::Entity::find()
+        .filter(Column::ResolvedAt.is_null())
+        .count(db)
+        .await
+}
+
+/// Puts a letter on the queue again, as new. Published first and noted then: a crash in between
+/// leaves it open, and replaying it again changes nothing that was done.
+///
+/// # Errors
+///
+/// [`DeadLetterError`]; the letter is still there.
+pub async fn replay(
+    db: &DatabaseConnection,
+    publisher: &Publisher,
+    letter: &dead_letter::Model,
+    signature: &Signature,
+    now: OffsetDateTime,
+) -> Result<(), DeadLetterError> {
+    let message = Envelope {
+        message_id: letter.message_id.clone(),
+        kind: letter.kind.clone(),
+        schema: letter.schema,
+        attempt: 0,
+        received_at_ms: letter.received_at_ms,
+        source: None,
+        last_error: None,
+        traceparent: letter.traceparent.clone(),
+        signature: letter.signature.clone(),
+        body: letter.body.clone().into(),
+    };
+    let lane = match Lane::of_routing_key(&letter.lane) {
+        Some(lane @ (Lane::Events | Lane::Confirm)) => lane,
+        _ => Lane::Events,
+    };
+    publisher
+        .publish(lane, &message.from_source(Source::Replay))
+        .await?;
+    resolve(db, letter, Resolution::Replayed, signature, now).await?;
+    Ok(())
+}
+
+/// Leaves a letter alone for good. It stays in the table.
+///
+/// # Errors
+///
+/// [`DeadLetterError`] if the database is in trouble.
+pub async fn discard(
+    db: &DatabaseConnection,
+    letter: &dead_letter::Model,
+    signature: &Signature,
+    now: OffsetDateTime,
+) -> Result<(), DeadLetterError> {
+    resolve(db, letter, Resolution::Discarded, signature, now).await?;
+    Ok(())
+}
+
+async fn resolve(
+    db: &DatabaseConnection,
+    letter: &dead_letter::Model,
+    resolution: Resolution,
+    signature: &Signature,
+    now: OffsetDateTime,
+) -> Result<(), DbErr> {
+    dead_letter::Entity::update_many()
+        .col_expr(Column::Resolution, Expr::value(resolution))
+        .col_expr(Column::ResolvedAt, Expr::value(now))
+        .col_expr(Column::ResolvedBy, Expr::value(signature.by.as_str()))
+        .col_expr(Column::ResolvedWhy, Expr::value(signature.why.as_str()))
+        .filter(Column::Id.eq(letter.id))
+        // It may have died again meanwhile, and is open then.
+        .filter(Column::Times.eq(letter.times))
+        .exec(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Is everything in place? Each thing looked at, and what to do if it is not.
+
+mod catalogue;
+pub mod command;
+mod database;
+mod stripe;
+
+use std::fmt;
+
+use serde::Serialize;
+use shared::{
+    db,
+    queue::{InspectedQueue, Inspection, OpenError, QueueUse, inspect},
+};
+
+use crate::{config::Config, operator::words::wrapped};
+
+const START_A_WORKER: &str =
+    "start a worker; one that runs takes nothing while the database or Stripe is down";
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// In order.
+    Ok,
+    /// It works, and somebody should look.
+    Warning,
+    /// It does not work, or money is at stake.
+    Failed,
+}
+
+/// What one look found.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How bad it is.
+    pub status: Status,
+    /// What was found.
+    pub detail: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<&'static str>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            check,
+            status: Status::Ok,
+            detail: detail.into(),
+            remedy: None,
+        }
+    }
+
+    fn warning(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self {
+            check,
+            status: Status::Warning,
+            detail: detail.into(),
+            remedy: Some(remedy),
+        }
+    }
+
+    fn failed(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
+        Self {
+            status: Status::Failed,
+            ..Self::warning(check, detail, remedy)
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = match self.status {
+            Status::Ok => "ok",
+            Status::Warning => "warning",
+            Status::Failed => "FAILED",
+        };
+        let found = format!("{status:<8} {:<16} {}", self.check, self.detail);
+        write!(out, "{}", wrapped(&found, 26))?;
+        match self.remedy {
+            Some(remedy) => {
+                let remedy = format!("{:<26}→ {remedy}", "");
+                write!(out, "\n{}", wrapped(&remedy, 28))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Looks at everything the services need. Repairs nothing, but makes queues that are missing,
+/// as any start of a service does.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Finding::ok("configuration", "every variable can be used")];
+    match db::connect(&config.database).await {
+        Ok(db) => {
+            let schema = format!("answers; the newest migration is {}", db::SCHEMA);
+            findings.push(Finding::ok("database", schema));
+            findings.extend(database::examine(&db).await);
+            findings.extend(catalogue::examine(&db).await);
+        }
+        Err(error) => findings.push(Finding::failed(
+            "database",
+            chain(&error),
+            "see DATABASE_URL; migrations up brings the tables up to date",
+        )),
+    }
+    findings.extend(queues(config).await);
+    findings.extend(stripe::examine(config).await);
+    findings
+}
+
+async fn queues(config: &Config) -> Vec<Finding> {
+    let found = match inspect(&config.queue).await {
+        Ok(Inspection::Embedded) => {
+            return vec![Finding::ok("queue", "embedded, in the database")];
+        }
+        Ok(Inspection::RabbitMq { topology, queues }) => {
+            let mut findings = vec![match topology {
+                Ok(()) => Finding::ok("broker", "answers, and has our exchanges and bindings"),
+                Err(problem) => queue_problem("exchanges", &problem),
+            }];
+            findings.extend(queues.into_iter().map(examine_queue));
+            return findings;
+        }
+        Err(error) => error,
+    };
+    vec![Finding::failed("broker", chain(&found), "see AMQP_URL")]
+}
+
+fn examine_queue(queue: InspectedQueue) -> Finding {
+    let name = queue.name;
+    let QueueUse {
+        messages,
+        consumers,
+    } = match queue.use_of_it {
+        Ok(use_of_it) => use_of_it,
+        Err(problem) => return queue_problem(&name, &problem),
+    };
+    let detail = format!("{name} as it should be, {messages} ready");
+    if consumers > 0 || !queue.is_lane {
+        return Finding::ok("queue", detail);
+    }
+    let detail = format!("{detail}, no consumer");
+    if messages > 0 {
+        Finding::failed("queue", detail, START_A_WORKER)
+    } else {
+        Finding::warning("queue", detail, START_A_WORKER)
+    }
+}
+
+fn queue_problem(name: &str, problem: &OpenError) -> Finding {
+    let remedy = match problem {
+        OpenError::OtherArguments(_) => {
+            "drain and delete it, so that it is made anew, or choose another QUEUE_PREFIX"
+        }
+        OpenError::TimedOut(_) | OpenError::Broker(_) => "is the broker healthy? Try again",
+    };
+    Finding::failed("queue", format!("{name}: {}", chain(problem)), remedy)
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

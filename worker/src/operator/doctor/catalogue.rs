@@ -1,0 +1,70 @@
+//! What is sold: rows that people wrote and that cannot be sold.
+
+use std::collections::HashMap;
+
+use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
+use shared::db::{catalogue, offering, slot};
+
+use crate::operator::{
+    doctor::{Finding, chain},
+    words::counted,
+};
+
+/// Rows that are named; of more, how many there are.
+const NAMED: usize = 5;
+
+/// Looks at every offering and slot.
+pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
+    let problems = match problems(db).await {
+        Ok(problems) => problems,
+        Err(error) => return vec![Finding::failed("catalogue", chain(&error), "see the log")],
+    };
+    if problems.is_empty() {
+        return vec![Finding::ok(
+            "catalogue",
+            "every offering and slot can be sold",
+        )];
+    }
+    let more = problems.len().saturating_sub(NAMED);
+    let remedy = "correct or delete the row; until then it is not offered";
+    let mut findings: Vec<Finding> = problems
+        .into_iter()
+        .take(NAMED)
+        .map(|problem| Finding::failed("catalogue", problem, remedy))
+        .collect();
+    if more > 0 {
+        let more = counted(u64::try_from(more).unwrap_or(u64::MAX), "more row");
+        findings.push(Finding::failed("catalogue", more, remedy));
+    }
+    findings
+}
+
+async fn problems(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let (offerings, unreadable) = catalogue::readable(db, offering::Entity::find()).await?;
+    let (slots, unreadable_slots) = catalogue::readable(db, slot::Entity::find()).await?;
+    let mut problems = Vec::new();
+    for (table, rows) in [("offering", unreadable), ("slot", unreadable_slots)] {
+        for row in rows {
+            problems.push(format!("{table} {}: {}", row.id, chain(&row.error)));
+        }
+    }
+    let mut names = HashMap::new();
+    for row in offerings {
+        if let Err(error) = row.price() {
+            problems.push(format!(
+                "offering {} ({}): {}",
+                row.id,
+                row.name,
+                chain(&error)
+            ));
+        }
+        names.insert(row.id, row.name);
+    }
+    for row in slots {
+        if row.ends_at <= row.starts_at {
+            let name = names.get(&row.offering_id).map_or("?", String::as_str);
+            problems.push(format!("slot {} ({name}): ends before it starts", row.id));
+        }
+    }
+    Ok(problems)
+}

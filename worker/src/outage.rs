@@ -1,0 +1,3 @@
+//! What to do while something that every job needs is down.
+
+pub mod breaker;
