@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use bytes::Bytes;
-use rig::Supervised;
+use testkit::Supervised;
 use shared::{clock, message::Envelope, queue::Lane, service::failpoint, traceparent::Traceparent};
 use stripe_sim::Faults;
 use tokio_util::sync::CancellationToken;

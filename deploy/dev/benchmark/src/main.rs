@@ -35,7 +35,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Parser;
-use rig::Servers;
+use testkit::Servers;
 
 use crate::{
     product::Product,
@@ -96,7 +96,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         rounds,
         time: Duration::from_secs(seconds),
     };
-    let folder = rig::folder("bookonce-bench")?;
+    let folder = testkit::folder("bookonce-bench")?;
     let servers = Servers::start(folder.path()).context("private servers")?;
     if let Some(bookings) = cli.grown {
         return measure_grown(&servers, folder.path(), bookings, effort).await;

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use rig::Servers;
+use testkit::Servers;
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use rig::Supervised;
+use testkit::Supervised;
 
 use crate::{drill::Scale, world::World};
 

@@ -150,7 +150,7 @@ async fn revive(command: &str, folder: &Path) -> anyhow::Result<()> {
 }
 
 fn services(command: &[&str], folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../services");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../services");
     let output = Command::new(script)
         .args(command)
         .arg(folder)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rig::Servers;
+use testkit::Servers;
 use serde::Serialize;
 
 use super::{Steady, Throughput, steady, throughput};

@@ -15,7 +15,7 @@ use lapin::{
     },
     types::{AMQPValue, FieldTable},
 };
-use rig::Servers;
+use testkit::Servers;
 use serde::Serialize;
 
 use crate::{

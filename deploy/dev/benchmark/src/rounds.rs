@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rig::Servers;
+use testkit::Servers;
 
 use crate::{
     limits::limits,

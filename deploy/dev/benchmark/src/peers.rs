@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use rig::{Servers, Supervised, create_database, free_port};
+use testkit::{Servers, Supervised, create_database, free_port};
 use sea_orm::{ConnectOptions, Database};
 use shared::config::Env;
 

@@ -42,7 +42,7 @@ impl Drop for PrivateBroker {
 }
 
 fn services(command: &str, folder: &TempDir) -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../services");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../services");
     let output = Command::new(script)
         .arg(command)
         .arg(folder.path())

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rig::{Servers, Supervised, binary, create_database, free_port};
+use testkit::{Servers, Supervised, binary, create_database, free_port};
 use stripe_sim::{Faults, StripeSim};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ impl Product {
     /// - `servers`: none for the embedded default.
     pub async fn start(servers: Option<&Servers>, folder: &Path) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
-        let stripe = rig::stand_in(SECRET, shutdown.clone()).await?;
+        let stripe = testkit::stand_in(SECRET, shutdown.clone()).await?;
         stripe.set_faults(Faults {
             deliver_webhooks: false,
             ..Faults::default()
@@ -54,12 +54,12 @@ impl Product {
             let file = folder.join(format!("shop-{}.sqlite", address.port()));
             format!("sqlite://{}", file.display())
         };
-        let mut variables = rig::variables(&stripe, SECRET, address, &database_url);
+        let mut variables = testkit::variables(&stripe, SECRET, address, &database_url);
         if let Some(servers) = servers {
             variables.insert("AMQP_URL".to_owned(), servers.amqp_url.clone());
             variables.insert("QUEUE_PREFIX".to_owned(), "benchmark".to_owned());
         }
-        let db = rig::open_database(&database_url).await?;
+        let db = testkit::open_database(&database_url).await?;
         let log = folder.join(format!("{service}.log"));
         let ingress = Supervised::start(binary(service)?, &[], &variables, log)?;
         wait_for(address).await?;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use rig::{Servers, Supervised, binary, create_database, free_port};
+use testkit::{Servers, Supervised, binary, create_database, free_port};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait,
 };
@@ -65,7 +65,7 @@ impl World {
         let folder = folder.join(name);
         std::fs::create_dir_all(&folder)?;
         let shutdown = CancellationToken::new();
-        let stripe = rig::stand_in(SECRET, shutdown.clone()).await?;
+        let stripe = testkit::stand_in(SECRET, shutdown.clone()).await?;
         stripe.set_faults(everyday_faults());
 
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
@@ -74,9 +74,9 @@ impl World {
         } else {
             create_database(&servers, name).await?
         };
-        let mut variables = rig::variables(&stripe, SECRET, address, &database_url);
+        let mut variables = testkit::variables(&stripe, SECRET, address, &database_url);
         variables.insert("RUST_LOG".to_owned(), "info".to_owned());
-        let db = rig::open_database(&database_url).await?;
+        let db = testkit::open_database(&database_url).await?;
         let url = format!("http://{address}");
         let mut webhook_url = format!("{url}/api/payment/webhook");
         if plan.workers > 0 {

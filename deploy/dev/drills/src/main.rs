@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
-use rig::Servers;
+use testkit::Servers;
 
 use crate::{
     drill::{Drill, Scale},
@@ -80,7 +80,7 @@ async fn play(cli: Cli) -> anyhow::Result<bool> {
             .map(|name| Drill::named(name))
             .collect::<anyhow::Result<_>>()?,
     };
-    let folder = rig::folder("bookonce-chaos")?;
+    let folder = testkit::folder("bookonce-chaos")?;
     let servers = Arc::new(Servers::start(folder.path()).context("private servers")?);
     let scale = Scale {
         long: cli.long,
