@@ -1,6 +1,6 @@
 //! Taking deliveries off the queue: how many at once, and when not.
 
-mod crash_guard;
+pub(crate) mod crash_guard;
 pub(crate) mod dead_letters;
 mod executor;
 

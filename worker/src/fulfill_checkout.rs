@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     Context,
+    failure_code::FailureCode,
     fulfill_checkout::{
         apply::record,
         decide::{Rules, is_booked, settle},
@@ -59,7 +60,7 @@ pub struct News<'a> {
 ///
 /// # Errors
 ///
-/// [`JobError::Retry`] if the database is in trouble.
+/// [`JobError`] if the database is in trouble.
 pub async fn fulfill_checkout(
     context: &Context,
     subject: Subject<'_>,
@@ -92,38 +93,47 @@ pub async fn fulfill_checkouts(
     context: &Context,
     news: &[News<'_>],
 ) -> Result<Vec<Fulfillment>, JobError> {
-    retry::retry(PATIENCE, JobError::is_database_trouble, || async {
-        let now = (context.clock)();
-        let tx = db::begin(&context.db).await?;
-        failpoint::crash_at("job_after_begin");
-        let locked = lock::lock(&tx, news.iter().map(|it| it.subject)).await?;
-        if locked.is_empty() {
-            return Ok(vec![Fulfillment::NotOurs(NotOurs::Foreign); news.len()]);
-        }
-        failpoint::crash_at("job_after_lock");
-        let past = record::with_a_past(&tx, &locked).await?;
-        let mut dossiers = record::open(&tx, locked, &past).await?;
-        let mut inbox = if past.is_empty() {
-            Inbox::default()
-        } else {
-            Inbox::open(&tx, news).await?
-        };
-        let mut outcomes = Vec::with_capacity(news.len());
-        for (place, it) in by_slot(news, &dossiers) {
-            let outcome = act(&tx, context, &mut dossiers, &mut inbox, it, now).await?;
-            outcomes.push((place, outcome));
-        }
-        outcomes.sort_unstable_by_key(|(place, _)| *place);
-        failpoint::crash_at("job_after_settle");
-        let mut writes = Writes::new(tx.get_database_backend());
-        store(&tx, &mut writes, dossiers.values()).await?;
-        writes.insert(inbox.new)?;
-        writes.run(&tx).await?;
-        failpoint::crash_at("job_before_commit");
-        tx.commit().await?;
-        failpoint::crash_at("job_after_commit");
-        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
-    })
+    retry::retry(
+        PATIENCE,
+        |error: &JobError| {
+            matches!(
+                error.code(),
+                FailureCode::DatabaseUnavailable | FailureCode::DatabaseBusy
+            )
+        },
+        || async {
+            let now = (context.clock)();
+            let tx = db::begin(&context.db).await?;
+            failpoint::crash_at("job_after_begin");
+            let locked = lock::lock(&tx, news.iter().map(|it| it.subject)).await?;
+            if locked.is_empty() {
+                return Ok(vec![Fulfillment::NotOurs(NotOurs::Foreign); news.len()]);
+            }
+            failpoint::crash_at("job_after_lock");
+            let past = record::with_a_past(&tx, &locked).await?;
+            let mut dossiers = record::open(&tx, locked, &past).await?;
+            let mut inbox = if past.is_empty() {
+                Inbox::default()
+            } else {
+                Inbox::open(&tx, news).await?
+            };
+            let mut outcomes = Vec::with_capacity(news.len());
+            for (place, it) in by_slot(news, &dossiers) {
+                let outcome = act(&tx, context, &mut dossiers, &mut inbox, it, now).await?;
+                outcomes.push((place, outcome));
+            }
+            outcomes.sort_unstable_by_key(|(place, _)| *place);
+            failpoint::crash_at("job_after_settle");
+            let mut writes = Writes::new(tx.get_database_backend());
+            store(&tx, &mut writes, dossiers.values()).await?;
+            writes.insert(inbox.new)?;
+            writes.run(&tx).await?;
+            failpoint::crash_at("job_before_commit");
+            tx.commit().await?;
+            failpoint::crash_at("job_after_commit");
+            Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+        },
+    )
     .await
 }
 

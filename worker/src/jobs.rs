@@ -13,8 +13,7 @@ use shared::{
 use tracing::Instrument;
 
 use crate::{
-    Context, Fulfillment,
-    job_error::{JobError, TIMED_OUT},
+    Context, Fulfillment, failure_code::FailureCode, job_error::JobError,
     jobs::confirm_checkout::confirm_checkout,
 };
 
@@ -32,18 +31,22 @@ pub async fn run(context: &Context, message: &Envelope) -> Result<Fulfillment, J
     match message.work() {
         Ok(Work::StripeEvent(body)) => {
             stripe_event::authenticate(&context.endpoint_secrets, message)
-                .map_err(|error| JobError::reject("forged", error))?;
+                .map_err(|error| JobError::new(FailureCode::Forged, error))?;
             stripe_event::handle(context, &body).await
         }
         Ok(Work::CheckoutConfirm(session_id)) => confirm_checkout(context, &session_id, None).await,
         // Published by a later release; a worker of that release will take it.
-        Err(error @ DecodeError::NewerSchema) => Err(JobError::retry("newer_schema", error)),
-        Err(error @ DecodeError::UnsupportedSchema) => {
-            Err(JobError::reject("unsupported_schema", error))
+        Err(error @ DecodeError::NewerSchema) => {
+            Err(JobError::new(FailureCode::NewerSchema, error))
         }
-        Err(error @ DecodeError::UnknownType) => Err(JobError::reject("unknown_type", error)),
+        Err(error @ DecodeError::UnsupportedSchema) => {
+            Err(JobError::new(FailureCode::UnsupportedSchema, error))
+        }
+        Err(error @ DecodeError::UnknownType) => {
+            Err(JobError::new(FailureCode::UnknownType, error))
+        }
         Err(error @ DecodeError::MalformedBody(_)) => {
-            Err(JobError::reject("malformed_body", error))
+            Err(JobError::new(FailureCode::MalformedBody, error))
         }
     }
 }
@@ -59,10 +62,10 @@ pub async fn attempt(context: &Arc<Context>, message: &Envelope) -> Result<Fulfi
     let mut task = tokio::spawn(job.in_current_span());
     match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(JobError::reject("panicked", panic)),
+        Ok(Err(panic)) => Err(JobError::new(FailureCode::Panicked, panic)),
         Err(elapsed) => {
             task.abort();
-            Err(JobError::retry(TIMED_OUT, elapsed))
+            Err(JobError::new(FailureCode::TimedOut, elapsed))
         }
     }
 }

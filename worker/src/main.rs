@@ -1,6 +1,6 @@
 //! `worker run`, and what operators ask for.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -21,7 +21,6 @@ use worker::{
         audit::command as audit, booking_show::command as booking, dead_letters::command as dead,
         doctor::command as doctor, reconcile_command as reconcile,
     },
-    outage::breaker::Breakers,
 };
 
 /// Turns messages into bookings and payments. Configured by environment variables; see
@@ -86,16 +85,7 @@ async fn connect(config: Config) -> anyhow::Result<(Worker, TcpListener)> {
     let admin_listener = TcpListener::bind(config.admin_addr)
         .await
         .context("ADMIN_ADDR")?;
-    let context = Context {
-        db,
-        stripe,
-        mode: config.stripe.mode,
-        endpoint_secrets: config.endpoint_secrets,
-        on_unfulfillable: config.on_unfulfillable,
-        clock: clock::system,
-        breakers: Breakers::default(),
-        suspects: Arc::default(),
-    };
+    let context = Context::new(&config, db, stripe, clock::system);
     let worker = Worker::new(context, publisher, source, config.hands);
     Ok((worker, admin_listener))
 }

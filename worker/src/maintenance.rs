@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context,
-    job_error::{JobError, TIMED_OUT},
+    failure_code::FailureCode,
+    job_error::JobError,
     maintenance::{
         reconcile_schedule::keep_reconciling, refund_payments::refund_payments,
         sweep_holds::sweep_holds,
@@ -32,7 +33,8 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
         loop {
             pause().await;
             let swept = tokio::time::timeout(LIMIT, sweep_holds(context, publisher)).await;
-            match swept.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))) {
+            match swept.unwrap_or_else(|elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed)))
+            {
                 Ok(0) => {}
                 Ok(holds) => tracing::info!(holds, "Looking into overdue holds"),
                 Err(error) => tracing::warn!(error = error.chain(), "Cannot sweep holds"),
@@ -43,7 +45,9 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
         loop {
             pause().await;
             let refunded = tokio::time::timeout(LIMIT, refund_payments(context)).await;
-            match refunded.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))) {
+            match refunded
+                .unwrap_or_else(|elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed)))
+            {
                 Ok(0) => {}
                 Ok(refunds) => tracing::info!(refunds, "Gave payments back"),
                 Err(error) => tracing::warn!(error = error.chain(), "Cannot give payments back"),
@@ -68,7 +72,7 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
 /// What only the database knows.
 async fn read_gauges(context: &Context) -> Result<(), DbErr> {
     metrics::dead_letters(dead_letters::count_open(&context.db).await?);
-    let job = recurring_job::Entity::find_by_id(reconcile_schedule::NAME);
+    let job = recurring_job::Entity::find_by_id(recurring_job::RECONCILE);
     let job = job.one(&context.db).await?;
     if let Some(at) = job.and_then(|job| job.last_success_at) {
         metrics::reconcile_succeeded(at);

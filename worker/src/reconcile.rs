@@ -25,7 +25,10 @@ use time::OffsetDateTime;
 pub use self::cursor::{Cursor, Part, Report};
 pub(crate) use self::differences::differs;
 use self::differences::{Told, ids, is_behind, is_behind_event, is_older, lacks_refund, paid_by};
-use crate::{Context, fulfill_checkout::session_update::refuse, job_error::JobError};
+use crate::{
+    Context, failure_code::FailureCode, fulfill_checkout::session_update::refuse,
+    job_error::JobError,
+};
 
 /// Patience with a Stripe that limits our rate, for each page.
 const PAUSES: usize = 8;
@@ -92,7 +95,7 @@ impl<'a> Reconcile<'a> {
             Part::Done => Ok(None),
         };
         let last = match last {
-            Err(error) if error.code() == "stripe_forbidden" => {
+            Err(error) if error.code() == FailureCode::StripeForbidden => {
                 self.forbidden = Some(error);
                 None
             }
@@ -213,7 +216,7 @@ impl<'a> Reconcile<'a> {
             publisher
                 .publish(Lane::Events, &message.from_source(Source::Reconcile))
                 .await
-                .map_err(|error| JobError::retry("queue_unavailable", error))?;
+                .map_err(|error| JobError::new(FailureCode::QueueUnavailable, error))?;
             tracing::info!(checkout_session.id = %id, what, "Not as Stripe has it: asking");
             metrics::reconcile_enqueued(what);
         }

@@ -4,7 +4,6 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -67,7 +66,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     }
     // Every variable is checked before anything is touched.
     ingress::config::Config::from_env(&env)?;
-    let worker_config = worker::config::Config::from_env(&env)?;
+    let mut worker_config = worker::config::Config::from_env(&env)?;
     let stand_in_addr = free_or_any(&env, "STRIPE_SIM_ADDR", STAND_IN_ADDR).await?;
     let admin_addr = free_or_any(&env, "ADMIN_ADDR", ([127, 0, 0, 1], 8081).into()).await?;
 
@@ -84,7 +83,6 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
 
     let mut ingress_config =
         ingress::config::Config::from_env(&env.or("PUBLIC_URL", url.as_str()))?;
-    let mut stripe_settings = worker_config.stripe;
     let secret_of_stand_in = ingress_config.endpoint_secrets.expose().next();
     let secret_of_stand_in = secret_of_stand_in.unwrap_or(STAND_IN_SECRET).to_owned();
     let stripe_sim = if with_stand_in {
@@ -103,8 +101,8 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
             settle_after_ms: Some(STAND_IN_BANK_MS),
             ..Faults::default()
         });
-        stripe_settings.api_base = Some(sim.base_url().to_owned());
-        ingress_config.stripe = stripe_settings.clone();
+        worker_config.stripe.api_base = Some(sim.base_url().to_owned());
+        ingress_config.stripe = worker_config.stripe.clone();
         tracing::info!(address = sim.base_url(), "The Stripe stand-in listens");
         Some(sim)
     } else {
@@ -118,17 +116,8 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         .await
         .context("AMQP_URL")?;
     let source = ConsumerSource::new(&worker_config.queue, &publisher, "bookonce");
-    let stripe = StripeClient::new(&stripe_settings).context("STRIPE_API_BASE")?;
-    let context = worker::Context {
-        db: db.clone(),
-        stripe: stripe.clone(),
-        mode: stripe_settings.mode,
-        endpoint_secrets: worker_config.endpoint_secrets,
-        on_unfulfillable: worker_config.on_unfulfillable,
-        clock: clock::system,
-        breakers: worker::outage::breaker::Breakers::default(),
-        suspects: Arc::default(),
-    };
+    let stripe = StripeClient::new(&worker_config.stripe).context("STRIPE_API_BASE")?;
+    let context = worker::Context::new(&worker_config, db.clone(), stripe.clone(), clock::system);
     let worker = Worker::new(context, publisher.clone(), source, worker_config.hands);
     let ingress = Ingress::new(ingress_config, db, publisher, stripe, clock::system);
     let probes = admin::router(ingress.readiness().and(worker.readiness()));

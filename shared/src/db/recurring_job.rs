@@ -8,6 +8,8 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
+/// The run of reconcile.
+pub const RECONCILE: &str = "reconcile";
 /// A new deployment has other things to do first.
 const FIRST_DUE: time::Duration = time::Duration::MINUTE;
 

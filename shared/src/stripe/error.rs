@@ -53,21 +53,6 @@ impl StripeError {
         )
     }
 
-    /// A stable code for headers and logs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unavailable(_) => "stripe_unavailable",
-            Self::RateLimited => "stripe_rate_limited",
-            Self::NotFound => "stripe_not_found",
-            Self::Unauthorized => "stripe_unauthorized",
-            Self::Forbidden { .. } => "stripe_forbidden",
-            Self::MalformedAnswer(_) => "malformed_answer",
-            Self::InProgress => "stripe_in_progress",
-            Self::Refused { .. } => "stripe_refused",
-        }
-    }
-
     /// Whether every call would fail like this one.
     #[must_use]
     pub fn is_outage(&self) -> bool {

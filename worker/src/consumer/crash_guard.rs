@@ -3,12 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{db, queue::Delivery};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::{
-    Context, Fulfillment,
-    job_error::{JobError, TIMED_OUT},
-    jobs,
-};
+use crate::{Context, Fulfillment, failure_code::FailureCode, job_error::JobError, jobs};
 
 /// For the question whether it is known. A connection that went dead would never answer.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,6 +13,21 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(29);
 /// Deaths of a worker during one message, after the first, before it is set aside.
 const STARTS: i32 = 3;
+
+/// Keeps messages apart that may have killed a worker. Clones share it.
+#[derive(Clone, Default)]
+pub struct CrashGuard(Arc<RwLock<()>>);
+
+impl CrashGuard {
+    /// For as long as a message runs that is no suspect.
+    pub async fn beside_others(&self) -> OwnedRwLockReadGuard<()> {
+        self.0.clone().read_owned().await
+    }
+
+    async fn alone(&self) -> OwnedRwLockWriteGuard<()> {
+        self.0.clone().write_owned().await
+    }
+}
 
 /// Runs a message that was handed out before without an answer. That it is begun is written
 /// down first: one that was begun too often kills its workers.
@@ -36,10 +48,10 @@ pub async fn run(
     let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
     let known = db::suspect::is_known(&context.db, &name);
     let (_with_others, _alone) = match tokio::time::timeout(LOOKUP_TIMEOUT, known).await {
-        Ok(Ok(false)) => (Some(context.suspects.read().await), None),
-        Ok(Ok(true)) => (None, Some(context.suspects.write().await)),
+        Ok(Ok(false)) => (Some(context.crash_guard.beside_others().await), None),
+        Ok(Ok(true)) => (None, Some(context.crash_guard.alone().await)),
         Ok(Err(error)) => return Some(Err(error.into())),
-        Err(elapsed) => return Some(Err(JobError::retry(TIMED_OUT, elapsed))),
+        Err(elapsed) => return Some(Err(JobError::new(FailureCode::TimedOut, elapsed))),
     };
     // It may have waited for its turn.
     if !matches!(delivery.renew().await, Ok(true)) {
@@ -47,7 +59,7 @@ pub async fn run(
     }
     let run = run_and_note(context, delivery, &name);
     let run = tokio::time::timeout(TIMEOUT, run).await;
-    Some(run.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))))
+    Some(run.unwrap_or_else(|elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed))))
 }
 
 async fn run_and_note(
@@ -57,7 +69,10 @@ async fn run_and_note(
 ) -> Result<Fulfillment, JobError> {
     let starts = db::suspect::note_start(&context.db, name, (context.clock)()).await?;
     let outcome = if starts > STARTS {
-        Err(JobError::reject("delivery_limit", KillsItsWorker(starts)))
+        Err(JobError::new(
+            FailureCode::DeliveryLimit,
+            KillsItsWorker(starts),
+        ))
     } else {
         jobs::attempt(context, &delivery.message).await
     };

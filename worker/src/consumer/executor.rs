@@ -19,7 +19,7 @@ use crate::{
     fulfill_checkout::{News, fulfill_checkouts, lock::Subject},
     job_error::JobError,
     jobs::{self, stripe_event},
-    outage::breaker,
+    outage::probe,
     retry_policy,
 };
 
@@ -83,7 +83,7 @@ async fn run_together(
     if said.is_empty() {
         return Some(Vec::new());
     }
-    let _with_others = context.suspects.read().await;
+    let _with_others = context.crash_guard.beside_others().await;
     let shared = context.clone();
     let mut task = tokio::spawn(async move {
         let news: Vec<News<'_>> = said
@@ -101,7 +101,7 @@ async fn run_together(
         Ok(Ok(Err(error))) => {
             tracing::warn!(error = error.chain(), "A batch failed; each is tried alone");
             // In an outage none of them is tried in vain.
-            breaker::is_outage(context, &error).await;
+            probe::is_outage(context, &error).await;
             None
         }
         Ok(Err(_panicked)) => None,
@@ -124,7 +124,7 @@ pub async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
                 None => return,
             },
             Ok(()) => {
-                let _with_others = context.suspects.read().await;
+                let _with_others = context.crash_guard.beside_others().await;
                 jobs::attempt(&context, &delivery.message).await
             }
             Err(down) => Err(down.into()),
@@ -176,14 +176,16 @@ async fn answer(
         }
         Err(error) => error,
     };
-    if breaker::is_outage(context, &error).await {
-        let code = error.code();
+    if probe::is_outage(context, &error).await {
+        let code = error.code().as_str();
         tracing::warn!(error = error.chain(), code, "Not done for an outage");
         metrics::job_failed(code, "outage");
         return delivery.postpone(RetryTier::TenSeconds, code).await;
     }
-    match (&error, retry_policy::tier(delivery.message.attempt)) {
-        (JobError::Retry { code, .. }, Some(tier)) => {
+    let code = error.code().as_str();
+    let tier = retry_policy::tier(delivery.message.attempt);
+    match tier.filter(|_| error.is_retryable()) {
+        Some(tier) => {
             tracing::warn!(
                 error = error.chain(),
                 code,
@@ -193,7 +195,7 @@ async fn answer(
             metrics::job_failed(code, "retry");
             delivery.retry(tier, code).await
         }
-        (JobError::Retry { code, .. } | JobError::Reject { code, .. }, _) => {
+        None => {
             tracing::error!(error = error.chain(), code, "Job failed for good");
             metrics::job_failed(code, "dead_letter");
             delivery.dead_letter(code).await

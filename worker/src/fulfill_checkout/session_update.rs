@@ -7,6 +7,7 @@ use shared::stripe::{
 use time::OffsetDateTime;
 
 use crate::{
+    failure_code::FailureCode,
     fulfill_checkout::update::{Fact, NotOurs, Paid},
     job_error::JobError,
 };
@@ -38,7 +39,7 @@ pub fn fact(
         return Ok(unpaid);
     }
     let (Some(minor_units), Some(currency)) = (session.amount_total, &session.currency) else {
-        return Err(JobError::reject("malformed_event", Incomplete));
+        return Err(JobError::new(FailureCode::MalformedEvent, Incomplete));
     };
     Ok(Fact::Paid(Paid {
         session_id: session.id.clone(),

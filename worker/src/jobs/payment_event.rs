@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     Context,
+    failure_code::FailureCode,
     fulfill_checkout::{
         fulfill_checkout,
         lock::Subject,
@@ -101,7 +102,7 @@ fn check_id(prefixes: &[&str], id: &str) -> Result<(), JobError> {
     if is_plausible_id(prefixes, id) {
         return Ok(());
     }
-    Err(JobError::reject("malformed_event", OddId))
+    Err(JobError::new(FailureCode::MalformedEvent, OddId))
 }
 
 /// - `fact`: made once it is known that the payment is ours, because it may cost a call.

@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Context,
+    failure_code::FailureCode,
     fulfill_checkout::{
         fulfill_checkout,
         lock::{self, Subject},
@@ -82,7 +83,7 @@ impl Event<'_> {
         match (&self.data, &self.related_object) {
             (Some(data), _) => Ok(About::Snapshot(data.object.get().as_bytes())),
             (None, Some(related)) => Ok(About::Id(&related.id)),
-            (None, None) => Err(JobError::reject("malformed_event", AboutNothing)),
+            (None, None) => Err(JobError::new(FailureCode::MalformedEvent, AboutNothing)),
         }
     }
 
@@ -184,7 +185,10 @@ pub(crate) async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillmen
             payment_event::dispute(context, about, &reference).await
         }
         // Ingress of a later release lets more types through.
-        _ => Err(JobError::reject("unhandled_event_type", reference.kind)),
+        _ => Err(JobError::new(
+            FailureCode::UnhandledEventType,
+            reference.kind,
+        )),
     }
 }
 
@@ -226,7 +230,7 @@ fn fact_of(
         // Ingress of a later release lets more types through.
         _ => {
             let kind = event.kind.clone();
-            return Err(JobError::reject("unhandled_event_type", kind));
+            return Err(JobError::new(FailureCode::UnhandledEventType, kind));
         }
     };
     session_update::fact(session, unpaid, paid_at)
@@ -234,7 +238,7 @@ fn fact_of(
 
 /// Reads the object of an event.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
-    serde_json::from_slice(json).map_err(|error| JobError::reject("malformed_event", error))
+    serde_json::from_slice(json).map_err(|error| JobError::new(FailureCode::MalformedEvent, error))
 }
 
 /// The object an event is about, from the event or from Stripe.

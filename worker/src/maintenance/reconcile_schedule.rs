@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::{
-    db::recurring_job,
+    db::recurring_job::{self, RECONCILE},
     queue::{Lane, Publisher},
     retry,
 };
@@ -12,13 +12,12 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{
     Context,
-    job_error::{JobError, TIMED_OUT},
-    outage::breaker::{self, Dependency},
+    failure_code::FailureCode,
+    job_error::JobError,
+    outage::{dependency::Dependency, probe},
     reconcile::{Cursor, Part, Reconcile},
 };
 
-/// Its row in `recurring_job`.
-pub const NAME: &str = "reconcile";
 /// Between two runs.
 const INTERVAL: time::Duration = time::Duration::minutes(15);
 /// After which another worker goes on with the run of one that died.
@@ -50,7 +49,7 @@ const BACKLOG: u64 = 100;
 pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
     let start = (context.clock)();
     // A deployment that has never run has missed nothing.
-    let exists = recurring_job::exists(&context.db, NAME).await;
+    let exists = recurring_job::exists(&context.db, RECONCILE).await;
     let mut hastened = if exists.unwrap_or(true) { HASTENED } else { 0 };
     let mut looks = tokio::time::interval(retry::spread(LOOK));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -67,13 +66,15 @@ pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
             run_if_due(context, publisher).await
         };
         let run = tokio::time::timeout(LIMIT, work).await;
-        if let Err(error) = run.unwrap_or_else(|elapsed| Err(JobError::retry(TIMED_OUT, elapsed))) {
+        if let Err(error) =
+            run.unwrap_or_else(|elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed)))
+        {
             tracing::warn!(
                 error = error.chain(),
-                code = error.code(),
+                code = error.code().as_str(),
                 "Cannot reconcile"
             );
-            breaker::is_outage(context, &error).await;
+            probe::is_outage(context, &error).await;
         }
     }
 }
@@ -87,14 +88,15 @@ fn is_small(backlog: u64) -> bool {
 async fn hasten(context: &Context, start: OffsetDateTime) -> Result<(), JobError> {
     let now = (context.clock)();
     let died = now.saturating_add(LEASE).saturating_sub(SIGN_OF_LIFE);
-    recurring_job::hasten(&context.db, NAME, now, start, died).await?;
+    recurring_job::hasten(&context.db, RECONCILE, now, start, died).await?;
     Ok(())
 }
 
 async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobError> {
     let started_at = (context.clock)();
     let lease_end = started_at.saturating_add(LEASE);
-    let Some(job) = recurring_job::take(&context.db, NAME, started_at, lease_end).await? else {
+    let Some(job) = recurring_job::take(&context.db, RECONCILE, started_at, lease_end).await?
+    else {
         return Ok(());
     };
     let begun = job.cursor.as_deref();
@@ -104,7 +106,7 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
         .filter(fresh)
         .unwrap_or_else(|| first_cursor(job.last_success_at, started_at));
     let started_at = cursor.started_at;
-    recurring_job::keep(&context.db, NAME, lease_end, &json(&cursor)).await?;
+    recurring_job::keep(&context.db, RECONCILE, lease_end, &json(&cursor)).await?;
     let mut run = Reconcile::new(context, Some(publisher), cursor);
     loop {
         let more = match run.next_page().await {
@@ -112,12 +114,12 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
             Err(error) => {
                 let now = (context.clock)();
                 let due_at = now.saturating_add(AGAIN);
-                if matches!(error, JobError::Reject { .. }) {
+                if !error.is_retryable() {
                     // Stripe does not know the object of the cursor, as with another key.
                     let anew = json(&first_cursor(job.last_success_at, now));
-                    recurring_job::keep(&context.db, NAME, due_at, &anew).await?;
+                    recurring_job::keep(&context.db, RECONCILE, due_at, &anew).await?;
                 } else {
-                    recurring_job::postpone(&context.db, NAME, due_at).await?;
+                    recurring_job::postpone(&context.db, RECONCILE, due_at).await?;
                 }
                 return Err(error);
             }
@@ -126,16 +128,16 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
             break;
         }
         let lease_end = (context.clock)().saturating_add(LEASE);
-        recurring_job::keep(&context.db, NAME, lease_end, &json(run.cursor())).await?;
+        recurring_job::keep(&context.db, RECONCILE, lease_end, &json(run.cursor())).await?;
     }
     let due_at = started_at.saturating_add(INTERVAL);
     if let Some(error) = run.forbidden() {
         // No success, so that the next run looks as far back, at all of it.
         let anew = json(&first_cursor(job.last_success_at, due_at));
-        recurring_job::keep(&context.db, NAME, due_at, &anew).await?;
+        recurring_job::keep(&context.db, RECONCILE, due_at, &anew).await?;
         return Err(error);
     }
-    recurring_job::finish(&context.db, NAME, started_at, due_at).await?;
+    recurring_job::finish(&context.db, RECONCILE, started_at, due_at).await?;
     let report = run.report();
     tracing::info!(
         sessions = report.sessions,

@@ -20,9 +20,10 @@ use uuid::Uuid;
 
 use crate::{
     Context,
+    failure_code::FailureCode,
     fulfill_checkout::{decide::reason, fulfill_checkout, lock::Subject, update::Fact},
     job_error::JobError,
-    outage::breaker::{self, Dependency},
+    outage::{dependency::Dependency, probe},
 };
 
 /// For one try, with all tries of its calls: nobody else takes the promise meanwhile.
@@ -60,7 +61,7 @@ pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
             Ok(Attempt::Made) => kept = kept.saturating_add(1),
             Ok(Attempt::Disputed) => wait_for_verdict(context, &promise).await?,
             Err(error) => {
-                let charged = !breaker::is_outage(context, &error).await;
+                let charged = !probe::is_outage(context, &error).await;
                 postpone(context, &promise, &error, charged).await?;
             }
         }
@@ -110,9 +111,10 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt,
         .filter(payment::Column::CheckoutId.eq(checkout_id))
         .one(&context.db)
         .await?;
-    let payment = payment.ok_or_else(|| JobError::reject("no_payment_intent", NoPaymentIntent))?;
+    let payment =
+        payment.ok_or_else(|| JobError::new(FailureCode::NoPaymentIntent, NoPaymentIntent))?;
     let Some(intent) = payment.payment_intent_id.as_deref() else {
-        return Err(JobError::reject("no_payment_intent", NoPaymentIntent));
+        return Err(JobError::new(FailureCode::NoPaymentIntent, NoPaymentIntent));
     };
     if is_contested(context, checkout_id).await? {
         return Ok(Attempt::Disputed);
@@ -127,10 +129,6 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt,
         Err(StripeError::Refused {
             code: Some(code), ..
         }) if code == "charge_already_refunded" => context.stripe()?.refunds_of(intent).await?,
-        // For lack of funds, say. What is owed stays owed, so it is tried again for a day.
-        Err(refused @ StripeError::Refused { .. }) => {
-            return Err(JobError::retry(refused.code(), refused));
-        }
         Err(error) => return Err(error.into()),
     };
     failpoint::crash_at("refund_after_call");
@@ -155,7 +153,7 @@ async fn check_ownership(
     payment: &payment::Model,
     intent: &str,
 ) -> Result<(), JobError> {
-    let not_ours = || JobError::reject("payment_not_ours", NotOurPayment);
+    let not_ours = || JobError::new(FailureCode::PaymentNotOurs, NotOurPayment);
     let session_id = payment.session_id.parse().map_err(|_| not_ours())?;
     let session = context
         .stripe()?
@@ -197,12 +195,17 @@ async fn postpone(
     charged: bool,
 ) -> Result<(), DbErr> {
     let attempts = promise.attempts.saturating_add(charged.into());
-    let over = matches!(error, JobError::Reject { .. }) || attempts > ATTEMPTS;
-    tracing::warn!(error = error.chain(), code = error.code(), over, checkout.id = %promise.checkout_id, "Refund failed");
+    // Stripe also refuses for lack of funds, say: what is owed stays owed.
+    let may_pass = error.is_retryable() || error.code() == FailureCode::StripeRefused;
+    let over = !may_pass || attempts > ATTEMPTS;
+    tracing::warn!(error = error.chain(), code = error.code().as_str(), over, checkout.id = %promise.checkout_id, "Refund failed");
     let now = (context.clock)();
     let tx = db::begin(&context.db).await?;
     outbox::Entity::update_many()
-        .col_expr(outbox::Column::LastError, Expr::value(error.code()))
+        .col_expr(
+            outbox::Column::LastError,
+            Expr::value(error.code().as_str()),
+        )
         .col_expr(
             outbox::Column::DueAt,
             Expr::value(now.saturating_add(pause(promise.attempts))),

@@ -19,7 +19,9 @@ use shared::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{Context, job_error::JobError, outage::breaker::Dependency};
+use crate::{
+    Context, failure_code::FailureCode, job_error::JobError, outage::dependency::Dependency,
+};
 
 /// Holds looked at in one sweep.
 const AT_ONCE: u64 = 20;
@@ -55,7 +57,7 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
         publisher
             .publish(Lane::Events, &job)
             .await
-            .map_err(|error| JobError::retry("queue_unavailable", error))?;
+            .map_err(|error| JobError::new(FailureCode::QueueUnavailable, error))?;
     }
     Ok(overdue.len())
 }

@@ -1,9 +1,6 @@
 //! What operators ask for: each command in its file, and what they have in common.
 
-use std::{
-    io::{IsTerminal, Write},
-    sync::Arc,
-};
+use std::io::{IsTerminal, Write};
 
 use anyhow::Context as _;
 use sea_orm::DatabaseConnection;
@@ -16,7 +13,7 @@ use shared::{
 };
 use time::OffsetDateTime;
 
-use crate::{Context, config::Config, outage::breaker::Breakers};
+use crate::{Context, config::Config};
 
 /// The environment of a command that prints its answer: only warnings are logged.
 pub(crate) fn environment() -> anyhow::Result<Env> {
@@ -33,18 +30,11 @@ pub(crate) async fn database(env: &Env) -> anyhow::Result<DatabaseConnection> {
 
 /// What a command needs that compares Stripe's books with ours.
 pub(crate) async fn context(config: &Config) -> anyhow::Result<Context> {
-    Ok(Context {
-        db: db::connect(&config.database)
-            .await
-            .context("DATABASE_URL")?,
-        stripe: StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?,
-        mode: config.stripe.mode,
-        endpoint_secrets: config.endpoint_secrets.clone(),
-        on_unfulfillable: config.on_unfulfillable,
-        clock: clock::system,
-        breakers: Breakers::default(),
-        suspects: Arc::default(),
-    })
+    let db = db::connect(&config.database)
+        .await
+        .context("DATABASE_URL")?;
+    let stripe = StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?;
+    Ok(Context::new(config, db, stripe, clock::system))
 }
 
 /// How long ago, such as `72h` or `30d`.

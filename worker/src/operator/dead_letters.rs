@@ -17,7 +17,10 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::operator::words::{counted, moment, wrapped};
+use crate::{
+    failure_code::FailureCode,
+    operator::words::{counted, moment, wrapped},
+};
 
 /// Letters listed or acted on at once.
 const MOST: u64 = 10_000;
@@ -136,44 +139,10 @@ pub fn printable(text: &str) -> String {
 /// What to do about letters that are dead for `reason`.
 #[must_use]
 pub fn advice(reason: &str) -> &'static str {
-    match reason {
-        "stripe_not_found" => {
-            "Stripe does not know the object: check that STRIPE_SECRET_KEY is of the account that \
-             sells, then replay; discard if the session is another account's"
-        }
-        "stripe_refused" => {
-            "Stripe refuses our request for good: see the log, then replay or discard"
-        }
-        "malformed_event" | "malformed_body" | "unknown_type" | "unsupported_schema" => {
-            "not a message of ours, or of a release too old: discard; worker reconcile brings back \
-             what was lost"
-        }
-        "forged" => {
-            "not signed by Stripe with a secret in STRIPE_WEBHOOK_SECRET: if the secret was rolled, \
-             add the old one and replay; otherwise find out who may publish to the broker, and \
-             discard. worker reconcile brings back what Stripe knows"
-        }
-        "stripe_forbidden" => {
-            "the key lacks a permission: worker doctor names it; grant it, then replay"
-        }
-        "malformed_answer" => {
-            "Stripe's answer lacks what is needed: update, then replay; see the log for what it was"
-        }
-        "newer_schema" => "a newer release published it: update the workers, then replay",
-        "unhandled_event_type" => "a newer ingress let it through: update the workers, then replay",
-        "delivery_limit" => {
-            "its workers died one after the other: look for a crash in the log, update, then replay"
-        }
-        "panicked" | "constraint_violated" => "a fault of ours: report it, update, then replay",
-        "database_unavailable" | "database_busy" | "database_error" | "timed_out" => {
-            "the database failed for a day: see worker doctor, then replay"
-        }
-        "stripe_unavailable"
-        | "stripe_rate_limited"
-        | "stripe_unauthorized"
-        | "stripe_in_progress" => "Stripe failed for a day: see worker doctor, then replay",
-        _ => "see the log for this traceparent, then replay or discard",
-    }
+    FailureCode::of_word(reason).map_or(
+        "see the log for this traceparent, then replay or discard",
+        FailureCode::advice,
+    )
 }
 
 /// The letters that `filter` lets through, newest first.

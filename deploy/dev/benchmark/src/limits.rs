@@ -15,8 +15,8 @@ use lapin::{
     },
     types::{AMQPValue, FieldTable},
 };
-use testkit::Servers;
 use serde::Serialize;
+use testkit::Servers;
 
 use crate::{
     event::{Names, Template},

@@ -9,9 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use testkit::{Servers, Supervised, create_database, free_port};
 use sea_orm::{ConnectOptions, Database};
 use shared::config::Env;
+use testkit::{Servers, Supervised, create_database, free_port};
 
 use crate::{
     event::{SECRET, Template},

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use testkit::{Servers, Supervised, binary, create_database, free_port};
 use stripe_sim::{Faults, StripeSim};
+use testkit::{Servers, Supervised, binary, create_database, free_port};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

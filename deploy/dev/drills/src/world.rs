@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use testkit::{Servers, Supervised, binary, create_database, free_port};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait,
 };
@@ -15,6 +14,7 @@ use shared::{
     queue::{Patience, Publisher},
 };
 use stripe_sim::{Faults, StripeSim};
+use testkit::{Servers, Supervised, binary, create_database, free_port};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -237,7 +237,7 @@ async fn a_secret_that_was_rolled_is_still_good_for_what_waits(stack: Stack) {
         .unwrap_err();
     let both = run_job(&with(&format!("whsec_new_secret,{old}")), &message).await;
 
-    assert_eq!(without.code(), "forged");
+    assert_eq!(without.code(), worker::FailureCode::Forged);
     assert_eq!(both.unwrap(), worker::Fulfillment::Booked);
     shop.close().await;
 }

@@ -16,7 +16,7 @@ use shared::{
 };
 use stripe_sim::{Faults, Outcome};
 use tokio_util::sync::CancellationToken;
-use worker::{Fulfillment, JobError, outage::breaker::Dependency, run_job};
+use worker::{Fulfillment, JobError, outage::dependency::Dependency, run_job};
 
 use crate::{
     queue,

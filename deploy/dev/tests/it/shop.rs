@@ -132,15 +132,10 @@ impl Shop {
     }
 
     pub fn worker_context(&self) -> worker::Context {
+        let (db, stripe) = (self.stack.db.clone(), self.stripe_client.clone());
         worker::Context {
-            db: self.stack.db.clone(),
-            stripe: self.stripe_client.clone(),
-            mode: self.worker_config.stripe.mode,
-            endpoint_secrets: self.worker_config.endpoint_secrets.clone(),
-            on_unfulfillable: self.worker_config.on_unfulfillable,
-            clock: clock::system,
             breakers: self.breakers.clone(),
-            suspects: std::sync::Arc::default(),
+            ..worker::Context::new(&self.worker_config, db, stripe, clock::system)
         }
     }
 

@@ -13,13 +13,10 @@ use shared::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{
-    maintenance::reconcile_schedule,
-    operator::{
-        audit::our_side,
-        doctor::{Finding, chain},
-        words::{counted, moment},
-    },
+use crate::operator::{
+    audit::our_side,
+    doctor::{Finding, chain},
+    words::{counted, moment},
 };
 
 /// Clocks further apart than this end holds too early or too late.
@@ -226,7 +223,7 @@ async fn overdue_holds(
 
 async fn reconcile(db: &DatabaseConnection, now: OffsetDateTime) -> Result<Option<Finding>, DbErr> {
     const REMEDY: &str = "is a worker running? worker reconcile --since 72h does it now";
-    let job = recurring_job::Entity::find_by_id(reconcile_schedule::NAME)
+    let job = recurring_job::Entity::find_by_id(recurring_job::RECONCILE)
         .one(db)
         .await?;
     Ok(Some(match job.and_then(|job| job.last_success_at) {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use testkit::Servers;
 use serde::Serialize;
+use testkit::Servers;
 
 use super::{Steady, Throughput, steady, throughput};
 use crate::{product::Product, rounds::Effort};

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use bytes::Bytes;
-use testkit::Supervised;
 use shared::{clock, message::Envelope, queue::Lane, service::failpoint, traceparent::Traceparent};
 use stripe_sim::Faults;
+use testkit::Supervised;
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -32,8 +32,8 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         clock::system(),
         clock::system().saturating_add(time::Duration::WEEK),
     );
-    recurring_job::take(&world.db, "reconcile", now, now).await?;
-    recurring_job::finish(&world.db, "reconcile", later, later).await?;
+    recurring_job::take(&world.db, recurring_job::RECONCILE, now, now).await?;
+    recurring_job::finish(&world.db, recurring_job::RECONCILE, later, later).await?;
     let enough = CancellationToken::new();
     enough.cancel();
     Load::new(scale.seed, buyers).run(world, &enough).await?;

@@ -93,7 +93,7 @@ async fn what_is_somebody_elses_is_left_alone(stack: Stack) {
     let error = run_job(&context, &message(&shop, &incomplete))
         .await
         .unwrap_err();
-    assert_eq!(error.code(), "malformed_event");
+    assert_eq!(error.code(), worker::FailureCode::MalformedEvent);
 
     assert_eq!(other_mode, Fulfillment::NotOurs(NotOurs::OtherMode));
     assert_eq!(setup, Fulfillment::NotOurs(NotOurs::NotAPayment));

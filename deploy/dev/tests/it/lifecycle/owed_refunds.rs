@@ -8,7 +8,7 @@ use shared::{
 };
 use stripe_sim::{Faults, Outcome};
 use tokio_util::sync::CancellationToken;
-use worker::{Fulfillment, outage::breaker, refund_payments, run_job};
+use worker::{Fulfillment, outage::probe, refund_payments, run_job};
 
 use super::{booking_of, checkout_of, message, play, quiet_shop, status, unfulfillable::release};
 use crate::{
@@ -138,7 +138,7 @@ async fn a_refund_that_stripe_cannot_make_now_is_made_later(stack: Stack) {
         context.breakers.closed(Lane::Confirm).await;
         probing.cancel();
     };
-    tokio::join!(breaker::keep_probing(&context, &probing), up_again);
+    tokio::join!(probe::keep_probing(&context, &probing), up_again);
     let promise = outbox::Entity::find()
         .one(&shop.stack.db)
         .await

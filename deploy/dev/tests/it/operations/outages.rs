@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
 use shared::{config::QueueSettings, db::job};
 use stripe_sim::{Faults, Outcome};
-use worker::outage::breaker::Dependency;
+use worker::outage::dependency::Dependency;
 
 use super::start_worker;
 use crate::{

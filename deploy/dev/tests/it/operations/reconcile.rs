@@ -158,9 +158,9 @@ async fn one_worker_at_a_time_reconciles(stack: Stack) {
     let now = clock::system() + time::Duration::HOUR;
     let lease_end = now + time::Duration::MINUTE;
     // The first look only makes the row, due a little later.
-    let take = || recurring_job::take(&stack.db, "reconcile", now, lease_end);
+    let take = || recurring_job::take(&stack.db, recurring_job::RECONCILE, now, lease_end);
     let early = clock::system();
-    let first = recurring_job::take(&stack.db, "reconcile", early, early).await;
+    let first = recurring_job::take(&stack.db, recurring_job::RECONCILE, early, early).await;
     assert_eq!(first.unwrap(), None);
 
     let taken = join_all((0..5).map(|_| take())).await;
@@ -169,7 +169,8 @@ async fn one_worker_at_a_time_reconciles(stack: Stack) {
         .into_iter()
         .filter(|it| it.as_ref().unwrap().is_some());
     assert_eq!(taken.count(), 1);
-    let after_its_death = recurring_job::take(&stack.db, "reconcile", lease_end, lease_end).await;
+    let after_its_death =
+        recurring_job::take(&stack.db, recurring_job::RECONCILE, lease_end, lease_end).await;
     assert!(after_its_death.unwrap().is_some());
 }
 
@@ -178,7 +179,7 @@ async fn a_worker_reconciles_by_itself(stack: Stack) {
     shop.stripe.set_faults(deaf());
     paid(&shop, 1).await;
     let now = clock::system();
-    recurring_job::take(&shop.stack.db, "reconcile", now, now)
+    recurring_job::take(&shop.stack.db, recurring_job::RECONCILE, now, now)
         .await
         .unwrap();
     recurring_job::Entity::update_many()
@@ -208,7 +209,7 @@ async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
     let later = || clock::system().saturating_add(time::Duration::minutes(10));
     // The row of a deployment that has not reconciled yet.
     let now = clock::system();
-    recurring_job::take(&db, "reconcile", now, now)
+    recurring_job::take(&db, recurring_job::RECONCILE, now, now)
         .await
         .unwrap();
     let due = async || {
@@ -219,7 +220,8 @@ async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
 
     for left_behind in ["nothing", "a success", "a dead run"] {
         if left_behind != "nothing" {
-            let job = recurring_job::finish(&db, "reconcile", clock::system(), later());
+            let job =
+                recurring_job::finish(&db, recurring_job::RECONCILE, clock::system(), later());
             job.await.unwrap();
         }
         if left_behind == "a dead run" {
@@ -230,7 +232,7 @@ async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
                 part: Part::FIRST,
             };
             let cursor = serde_json::to_string(&cursor).unwrap();
-            let job = recurring_job::keep(&db, "reconcile", later(), &cursor);
+            let job = recurring_job::keep(&db, recurring_job::RECONCILE, later(), &cursor);
             job.await.unwrap();
         }
         paid(&shop, 1).await;
@@ -248,7 +250,7 @@ async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
 async fn a_backlog_arrives_by_itself(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     let now = clock::system();
-    recurring_job::take(&shop.stack.db, "reconcile", now, now)
+    recurring_job::take(&shop.stack.db, recurring_job::RECONCILE, now, now)
         .await
         .unwrap();
     // More than a worker takes ahead.
@@ -340,7 +342,7 @@ async fn what_the_key_may_not_list_does_not_hide_the_rest(stack: Stack) {
     });
     paid(&shop, 1).await;
     let now = clock::system();
-    recurring_job::take(&shop.stack.db, "reconcile", now, now)
+    recurring_job::take(&shop.stack.db, recurring_job::RECONCILE, now, now)
         .await
         .unwrap();
 

@@ -1,0 +1,70 @@
+//! What a job may use.
+
+use sea_orm::DatabaseConnection;
+use shared::{
+    clock::Clock,
+    config::EndpointSecrets,
+    stripe::{client::StripeClient, id::Mode},
+};
+
+use crate::{
+    config::{Config, OnUnfulfillable},
+    consumer::crash_guard::CrashGuard,
+    outage::{
+        breaker::Breakers,
+        dependency::{Dependency, Down},
+    },
+};
+
+/// What a job may use.
+#[derive(Clone)]
+pub struct Context {
+    /// Where bookings and payments are kept.
+    pub db: DatabaseConnection,
+    /// For what a browser claimed, and for what events leave open.
+    pub stripe: StripeClient,
+    /// Sessions of the other mode are not ours.
+    pub mode: Mode,
+    /// What Stripe signs events with: a message says nothing that is not signed.
+    pub endpoint_secrets: EndpointSecrets,
+    /// What becomes of a payment without seats.
+    pub on_unfulfillable: OnUnfulfillable,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Which dependencies are down.
+    pub breakers: Breakers,
+    /// Keeps messages apart that may have killed a worker.
+    pub crash_guard: CrashGuard,
+}
+
+impl Context {
+    /// What `config` says, with nothing known to be down.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        db: DatabaseConnection,
+        stripe: StripeClient,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            db,
+            stripe,
+            mode: config.stripe.mode,
+            endpoint_secrets: config.endpoint_secrets.clone(),
+            on_unfulfillable: config.on_unfulfillable,
+            clock,
+            breakers: Breakers::default(),
+            crash_guard: CrashGuard::default(),
+        }
+    }
+
+    /// Stripe's API, unless it is known to be down.
+    ///
+    /// # Errors
+    ///
+    /// [`Down`], without having asked.
+    pub fn stripe(&self) -> Result<&StripeClient, Down> {
+        self.breakers.check(Dependency::Stripe)?;
+        Ok(&self.stripe)
+    }
+}

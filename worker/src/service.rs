@@ -1,0 +1,117 @@
+//! The worker, put together: a consumer for each lane, maintenance, and the probes of what is down.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    db,
+    queue::{ConsumerSource, Lane, Publisher},
+    retry,
+    service::admin::Readiness,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    consumer::{Hands, consume, dead_letters},
+    context::Context,
+    maintenance,
+    outage::{dependency::Dependency, probe},
+};
+
+/// Between two looks for a database that is not there yet.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
+/// The service, connected to what it needs.
+#[derive(Clone)]
+pub struct Worker {
+    context: Arc<Context>,
+    publisher: Publisher,
+    source: ConsumerSource,
+    hands: Hands,
+}
+
+impl Worker {
+    /// - `hands`: events are taken so many at once; buyers who wait have hands of their own.
+    #[must_use]
+    pub fn new(
+        context: Context,
+        publisher: Publisher,
+        source: ConsumerSource,
+        hands: Hands,
+    ) -> Self {
+        Self {
+            context: Arc::new(context),
+            publisher,
+            source,
+            hands,
+        }
+    }
+
+    /// Consumes until `shutdown`, then finishes the jobs that run.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let ready = shutdown.run_until_cancelled(self.wait_for_database());
+        if ready.await.is_none() {
+            return;
+        }
+        let work = self
+            .source
+            .lanes()
+            .iter()
+            .filter(|lane| **lane != Lane::Dead);
+        let lanes = work.map(|lane| {
+            consume(
+                self.context.clone(),
+                self.source.clone(),
+                *lane,
+                self.hands,
+                shutdown.clone(),
+            )
+        });
+        tokio::join!(
+            futures_util::future::join_all(lanes),
+            dead_letters::keep_sinking(&self.context, &self.source, &shutdown),
+            maintenance::keep_up(&self.context, &self.publisher, &shutdown),
+            probe::keep_probing(&self.context, &shutdown),
+        );
+    }
+
+    /// A worker may be started before its database, or before the database has its tables.
+    async fn wait_for_database(&self) {
+        for pause in retry::endless(FIRST_LOOK, LONGEST_LOOK) {
+            match db::check_schema(&self.context.db).await {
+                Ok(()) => return,
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "Waiting for the database");
+                }
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// How many lanes do not wait for the end of an outage.
+    fn lanes_at_work(&self) -> usize {
+        let breakers = &self.context.breakers;
+        let lanes = self.source.lanes().iter();
+        lanes
+            .filter(|lane| breakers.check_lane(**lane).is_ok())
+            .count()
+    }
+
+    /// What must work before it can take a message.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let (context, worker) = (self.context.clone(), self.clone());
+        Readiness::default()
+            .with("database", move || {
+                let context = context.clone();
+                // A standby answers a ping; the breaker knows that it takes no writes.
+                let open = context.breakers.is_open(Dependency::Database);
+                async move { !open && db::check_schema(&context.db).await.is_ok() }
+            })
+            .with("queue", move || {
+                let worker = worker.clone();
+                async move { worker.source.is_ready(worker.lanes_at_work()).await }
+            })
+    }
+}
