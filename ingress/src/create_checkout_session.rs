@@ -24,18 +24,12 @@ use crate::{
         client_address::client_address, error::ApiError, problem::Problem,
         request_json::RequestJson,
     },
-    order::Order,
+    order::{Order, SHORTEST_SESSION},
     refusal,
     replace_session::end_replaced,
 };
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
-/// The shortest life of a session at Stripe is 30 minutes by its clock, the longest 24 hours. Two
-/// minutes at either end are for clocks that differ and for slow answers.
-///
-/// Source: <https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at>
-pub const SHORTEST_SESSION: time::Duration = time::Duration::minutes(32);
-pub const LONGEST_SESSION: time::Duration = time::Duration::minutes(24 * 60 - 2);
 
 /// Where the buyer pays.
 #[derive(Debug, Serialize, ToSchema)]

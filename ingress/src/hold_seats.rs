@@ -19,10 +19,7 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{
-    http::{error::ApiError, problem::FieldError},
-    refusal,
-};
+use crate::{http::error::ApiError, refusal};
 
 /// A hold to make.
 #[derive(Debug)]
@@ -42,7 +39,7 @@ pub struct NewHold {
 
 impl NewHold {
     /// What every checkout of the same wish has in common.
-    fn intent(&self) -> Option<String> {
+    fn order_fingerprint(&self) -> Option<String> {
         let key = self.idempotency_key.as_ref()?;
         let wish = format!("{}\n{key}", self.request_hash);
         Some(hex::encode(Sha256::digest(wish)))
@@ -147,10 +144,12 @@ async fn insert(
     now: OffsetDateTime,
 ) -> Result<Option<checkout::Model>, ApiError> {
     let price = offering.price()?;
-    let total = price.checked_mul(hold.quantity).ok_or_else(too_many)?;
+    let total = price
+        .checked_mul(hold.quantity)
+        .ok_or_else(refusal::too_many)?;
     total.check_chargeable().map_err(|reason| match reason {
         NotChargeable::TooSmall(_) => refusal::too_small(),
-        NotChargeable::TooLarge(_) => too_many(),
+        NotChargeable::TooLarge(_) => refusal::too_many(),
         // Of a price in order, no multiple has these.
         NotChargeable::Negative | NotChargeable::Step(_) => ApiError::OfferingUnavailable,
     })?;
@@ -168,7 +167,7 @@ async fn insert(
         checkout_url: None,
         idempotency_key: hold.idempotency_key.clone(),
         request_hash: Some(hold.request_hash.clone()),
-        intent: hold.intent(),
+        order_fingerprint: hold.order_fingerprint(),
         created_at: now,
         // A hold ends at the latest when the slot begins: a payment after that comes too late.
         expires_at: hold.expires_at.min(slot.starts_at.truncate_to_second()),
@@ -247,11 +246,4 @@ pub fn held_unit_amount(checkout: &checkout::Model) -> Result<Amount, DbErr> {
             .ok_or_else(malformed)?,
         currency: checkout.currency.parse().map_err(|_| malformed())?,
     })
-}
-
-pub fn too_many() -> ApiError {
-    ApiError::Validation(vec![FieldError {
-        field: "quantity",
-        message: "So many seats cost more than can be paid at once. Choose fewer.",
-    }])
 }

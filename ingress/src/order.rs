@@ -12,14 +12,20 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    create_checkout_session::LONGEST_SESSION,
     hold_seats::NewHold,
-    http::{error::ApiError, problem::FieldError},
+    http::error::{ApiError, FieldError},
 };
 
 /// Seats one buyer can take at once.
 const MAX_QUANTITY: i64 = 20;
 const MAX_NAME_CHARS: usize = 200;
+/// The shortest life of a session at Stripe is 30 minutes by its clock, the longest 24 hours. Two
+/// minutes at either end are for clocks that differ and for slow answers.
+///
+/// Source: <https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at>
+pub const SHORTEST_SESSION: time::Duration = time::Duration::minutes(32);
+pub const LONGEST_SESSION: time::Duration = time::Duration::minutes(24 * 60 - 2);
+
 /// What to book, and for whom. A price is not part of it: the shop knows its prices.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)] // "qty": 2 must not quietly become one seat
@@ -168,7 +174,6 @@ fn request_hash(slot_id: Uuid, quantity: i64, name: &str, email: &str) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::create_checkout_session::SHORTEST_SESSION;
 
     #[test]
     fn a_name_can_be_read() {

@@ -5,10 +5,7 @@
 
 use shared::{db::offering, stripe::error::StripeError};
 
-use crate::{
-    hold_seats::too_many,
-    http::{error::ApiError, problem::FieldError},
-};
+use crate::http::error::{ApiError, FieldError};
 
 /// What a failure to open a session for `offering` is to the buyer.
 pub fn of_session(error: StripeError, offering: &offering::Model) -> ApiError {
@@ -65,6 +62,13 @@ pub fn too_small() -> ApiError {
 
 fn field(field: &'static str, message: &'static str) -> ApiError {
     ApiError::Validation(vec![FieldError { field, message }])
+}
+
+pub fn too_many() -> ApiError {
+    ApiError::Validation(vec![FieldError {
+        field: "quantity",
+        message: "So many seats cost more than can be paid at once. Choose fewer.",
+    }])
 }
 
 #[cfg(test)]

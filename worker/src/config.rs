@@ -6,7 +6,7 @@ use shared::config::{
     ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
 };
 
-use crate::Hands;
+use crate::LaneLimits;
 
 /// Everything the worker reads from the environment.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Config {
     /// Where the probes listen.
     pub admin_addr: SocketAddr,
     /// How much of one lane is taken at once.
-    pub hands: Hands,
+    pub limits: LaneLimits,
     /// What becomes of a payment without seats.
     pub on_unfulfillable: OnUnfulfillable,
     /// What Stripe signs events with.
@@ -56,7 +56,7 @@ impl Config {
         let database = DatabaseSettings::from_env(env)?;
         Ok(Self {
             admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8082).into())?,
-            hands: Hands {
+            limits: LaneLimits {
                 concurrency: env.number_in("WORKER_CONCURRENCY", 8, 1..=64)?,
                 batch: env.number_in("WORKER_BATCH", 200, 1..=500)?,
             },

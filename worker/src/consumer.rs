@@ -7,7 +7,7 @@ mod executor;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use shared::{
-    queue::{Consumer, ConsumerSource, Delivery, Lane},
+    queue::{Consumer, ConsumerSource, Lane},
     retry,
 };
 use tokio::{
@@ -18,23 +18,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context,
-    consumer::executor::{attend, attend_all},
+    consumer::executor::{execute_batch, execute_redelivered},
 };
 
-/// For what is in hand at shutdown, after which the queue hands it to another worker.
+/// How long running jobs may take after SIGTERM; what is unacked then is redelivered.
 const GRACE: Duration = Duration::from_secs(25);
 /// Before consuming starts again.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Consumes `lane` until `shutdown`, starting again whenever the queue ends it, and pausing
-/// while what its messages need is down. What is in hand at the end is finished, as long as the
+/// while what its messages need is down. Jobs that run at the end are finished, as long as the
 /// grace period lasts.
 pub async fn consume(
     context: Arc<Context>,
     source: ConsumerSource,
     lane: Lane,
-    hands: Hands,
+    limits: LaneLimits,
     shutdown: CancellationToken,
 ) {
     let work = async {
@@ -48,12 +48,12 @@ pub async fn consume(
             }
             let stop = shutdown.child_token();
             match source
-                .consume(lane, hands.prefetch(lane), stop.clone())
+                .consume(lane, limits.prefetch(lane), stop.clone())
                 .await
             {
                 Ok(consumer) => {
                     delays = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
-                    let mut taking = pin!(take_all(&context, lane, hands, consumer, &stop));
+                    let mut taking = pin!(take_all(&context, lane, limits, consumer));
                     tokio::select! {
                         () = &mut taking => {}
                         () = context.breakers.opened(lane) => {
@@ -82,26 +82,26 @@ pub async fn consume(
 
 /// How much of one lane a worker takes at once.
 #[derive(Debug, Clone, Copy)]
-pub struct Hands {
+pub struct LaneLimits {
     /// Jobs that run at once.
     pub concurrency: u16,
     /// Events that share one transaction, at most.
     pub batch: u16,
 }
 
-impl Hands {
-    /// Of what waits for Stripe, as much as is worked on: the rest is for others to take.
+impl LaneLimits {
+    /// Only events are batched. Jobs that call Stripe are fetched one per free slot, so that idle
+    /// workers can take the rest.
     fn batch(self, lane: Lane) -> u16 {
         if lane == Lane::Events { self.batch } else { 1 }
     }
 
-    /// Where events share a transaction, two, if both are full: see [`fill`]. One where
-    /// nothing arrives before it is asked for; it could not take in more.
-    fn batches_at_once(self, lane: Lane, ahead: bool) -> u16 {
-        match self.batch(lane) {
-            1 => self.concurrency,
-            _ if ahead => 2,
-            _ => 1,
+    /// - `together`: batches that may be worked on at once.
+    fn batches_at_once(self, lane: Lane, together: u16) -> u16 {
+        if self.batch(lane) == 1 {
+            self.concurrency
+        } else {
+            together
         }
     }
 
@@ -112,81 +112,49 @@ impl Hands {
     }
 }
 
-/// Runs what `consumer` yields until it ends, and what is in hand then: answers go over its
-/// connection.
-async fn take_all(
-    context: &Arc<Context>,
-    lane: Lane,
-    hands: Hands,
-    mut consumer: Consumer,
-    stop: &CancellationToken,
-) {
-    let permits = Arc::new(Semaphore::new(hands.concurrency.into()));
-    let at_once = hands.batches_at_once(lane, consumer.hands_out_ahead());
-    let turns = Arc::new(Semaphore::new(at_once.into()));
+/// Runs what `consumer` yields until it ends, and waits for the jobs that run then: answers go over
+/// its connection.
+///
+/// A batch with room waits for the one under way and takes in what arrives meanwhile, so that few
+/// transactions do the work of many: each commit waits for a disk that the broker needs as well.
+/// One that is full goes beside another full one.
+async fn take_all(context: &Arc<Context>, lane: Lane, limits: LaneLimits, mut consumer: Consumer) {
+    let job_slots = Arc::new(Semaphore::new(limits.concurrency.into()));
+    let at_once = limits.batches_at_once(lane, consumer.batches_at_once());
+    let batch_slots = Arc::new(Semaphore::new(at_once.into()));
     let mut jobs = JoinSet::new();
-    loop {
-        // First the permit, then the message: what we cannot run yet stays on the queue.
-        let (permit, mut turn) = tokio::select! {
-            () = consumer.asked_to_stop() => {
-                if consumer.stop().await {
-                    continue;
-                }
-                break;
+    // First the slots, then the messages: what cannot run yet stays on the queue.
+    while let Ok((job_slot, mut batch_slot)) = acquire_both(&job_slots, &batch_slots).await {
+        let alone = async {
+            if at_once == 1 {
+                return std::future::pending().await;
             }
-            Ok(permits) = acquire_both(&permits, &turns) => permits,
+            batch_slots.clone().acquire_owned().await.ok()
         };
-        let most = hands.batch(lane).into();
-        let mut batch = consumer.next_batch(most).await;
+        let (batch, other_slot) = consumer.next_batch(limits.batch(lane).into(), alone).await;
         if batch.is_empty() {
             break;
         }
-        if at_once > 1
-            && let Some(other) = fill(&mut batch, most, &mut consumer, &turns, stop).await
-        {
-            turn.merge(other);
+        if let Some(other) = other_slot.flatten() {
+            batch_slot.merge(other);
         }
         while jobs.try_join_next().is_some() {}
-        let (suspects, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|it| it.redelivered);
+        let (again, fresh): (Vec<_>, Vec<_>) = batch.into_iter().partition(|it| it.redelivered);
         let shared = context.clone();
         jobs.spawn(async move {
-            attend_all(shared, lane, fresh, turn).await;
-            drop(permit);
+            execute_batch(shared, lane, fresh, batch_slot).await;
+            drop(job_slot);
         });
-        for suspect in suspects {
-            let (shared, permits) = (context.clone(), permits.clone());
+        for delivery in again {
+            let (shared, job_slots) = (context.clone(), job_slots.clone());
             jobs.spawn(async move {
-                let _permit = permits.acquire_owned().await;
-                attend(shared, lane, suspect).await;
+                let _slot = job_slots.acquire_owned().await;
+                execute_redelivered(shared, lane, delivery).await;
             });
         }
     }
     while jobs.join_next().await.is_some() {}
     consumer.close().await;
-}
-
-/// A batch with room waits for the one under way and takes in what arrives meanwhile, so that few
-/// transactions do the work of many: each commit waits for a disk that the broker needs as well.
-/// One that is full goes beside another full one.
-///
-/// Returns the other turn, if it has to be alone.
-async fn fill(
-    batch: &mut Vec<Delivery>,
-    most: usize,
-    consumer: &mut Consumer,
-    turns: &Arc<Semaphore>,
-    stop: &CancellationToken,
-) -> Option<OwnedSemaphorePermit> {
-    while batch.len() < most {
-        tokio::select! {
-            biased;
-            // No more shall arrive.
-            () = stop.cancelled() => return None,
-            Some(delivery) = consumer.arrival() => batch.push(delivery),
-            other = turns.clone().acquire_owned() => return other.ok(),
-        }
-    }
-    None
 }
 
 async fn acquire_both(

@@ -278,6 +278,14 @@ mod tests {
     }
 
     #[test]
+    fn operators_can_read_about_each() {
+        let manual = include_str!("../../deploy/docs/operate.md");
+        for code in FailureCode::ALL {
+            assert!(manual.contains(&format!("`{code}`")), "{code}");
+        }
+    }
+
+    #[test]
     fn what_may_be_down_is_worth_another_try() {
         let down = |code: &FailureCode| code.dependency().is_some();
 

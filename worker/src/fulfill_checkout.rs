@@ -1,24 +1,27 @@
 //! The transaction: what Stripe said becomes rows, and what follows from all that is known
-//! follows at once. One for one fact or for a hundred.
+//! follows at once. The same for one update and for a hundred.
 
 mod apply;
-pub(crate) mod booking_reference;
+mod booking_reference;
+mod carry_out;
 pub(crate) mod decide;
+mod inbox;
 pub(crate) mod lock;
+pub(crate) mod outcome;
 pub(crate) mod payment_balance;
 pub(crate) mod record;
+#[cfg(test)]
+mod sample;
 mod save;
 pub(crate) mod session_update;
 pub(crate) mod update;
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use shared::{
-    db::{self, Writes, checkout, stripe_event},
+    clock::Clock,
+    db::{self, Trouble, Writes, checkout},
     retry::{self, Patience},
     service::failpoint,
 };
@@ -26,17 +29,17 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    Context,
-    failure_code::FailureCode,
+    config::OnUnfulfillable,
     fulfill_checkout::{
-        apply::record,
-        decide::{Rules, is_booked, settle},
-        lock::Subject,
-        record::Dossier,
-        save::store,
-        update::{EventRef, Fact, Fulfillment, NotOurs},
+        apply::apply,
+        carry_out::{carry_out, has_slot_started},
+        decide::{Circumstances, is_booked},
+        inbox::Inbox,
+        outcome::{Fulfillment, NotOurs},
+        record::Draft,
+        save::save,
+        update::Update,
     },
-    job_error::JobError,
 };
 
 /// Tries of the whole transaction within one attempt, for deadlocks and the like.
@@ -45,39 +48,16 @@ const PATIENCE: Patience = Patience {
     first_delay: Duration::from_millis(50),
 };
 
-/// Something to act on.
+/// What holds for all updates.
 #[derive(Debug, Clone, Copy)]
-pub struct News<'a> {
-    /// What it is about.
-    pub subject: Subject<'a>,
-    /// What is known now.
-    pub fact: &'a Fact,
-    /// What to write into the inbox, in the same transaction.
-    pub event: Option<&'a EventRef>,
+pub struct Rules {
+    /// What becomes of a payment without seats.
+    pub policy: OnUnfulfillable,
+    /// Where the time comes from.
+    pub clock: Clock,
 }
 
-/// Brings the database in line with `fact` about `subject`.
-///
-/// # Errors
-///
-/// [`JobError`] if the database is in trouble.
-pub async fn fulfill_checkout(
-    context: &Context,
-    subject: Subject<'_>,
-    fact: &Fact,
-    event: Option<&EventRef>,
-) -> Result<Fulfillment, JobError> {
-    let news = News {
-        subject,
-        fact,
-        event,
-    };
-    let outcomes = fulfill_checkouts(context, &[news]).await?;
-    let first = outcomes.into_iter().next();
-    Ok(first.unwrap_or(Fulfillment::NotOurs(NotOurs::Foreign)))
-}
-
-/// Brings the database in line with all of `news`, or with none.
+/// Brings the database in line with all of `updates`, or with none.
 ///
 /// Safe to run any number of times, also at once, for the same checkouts: the locks on their
 /// rows put runs one after the other, and unique indexes stand behind them.
@@ -86,169 +66,110 @@ pub async fn fulfill_checkout(
 ///
 /// # Errors
 ///
-/// [`JobError`] if the database is in trouble, or one of them cannot be written.
+/// [`DbErr`] if the database is in trouble, or one of them cannot be written.
 ///
 /// Source: <https://docs.stripe.com/checkout/fulfillment>
 pub async fn fulfill_checkouts(
-    context: &Context,
-    news: &[News<'_>],
-) -> Result<Vec<Fulfillment>, JobError> {
-    retry::retry(
-        PATIENCE,
-        |error: &JobError| {
-            matches!(
-                error.code(),
-                FailureCode::DatabaseUnavailable | FailureCode::DatabaseBusy
-            )
-        },
-        || async {
-            let now = (context.clock)();
-            let tx = db::begin(&context.db).await?;
-            failpoint::crash_at("job_after_begin");
-            let locked = lock::lock(&tx, news.iter().map(|it| it.subject)).await?;
-            if locked.is_empty() {
-                return Ok(vec![Fulfillment::NotOurs(NotOurs::Foreign); news.len()]);
-            }
-            failpoint::crash_at("job_after_lock");
-            let past = record::with_a_past(&tx, &locked).await?;
-            let mut dossiers = record::open(&tx, locked, &past).await?;
-            let mut inbox = if past.is_empty() {
-                Inbox::default()
-            } else {
-                Inbox::open(&tx, news).await?
-            };
-            let mut outcomes = Vec::with_capacity(news.len());
-            for (place, it) in by_slot(news, &dossiers) {
-                let outcome = act(&tx, context, &mut dossiers, &mut inbox, it, now).await?;
-                outcomes.push((place, outcome));
-            }
-            outcomes.sort_unstable_by_key(|(place, _)| *place);
-            failpoint::crash_at("job_after_settle");
-            let mut writes = Writes::new(tx.get_database_backend());
-            store(&tx, &mut writes, dossiers.values()).await?;
-            writes.insert(inbox.new)?;
-            writes.run(&tx).await?;
-            failpoint::crash_at("job_before_commit");
-            tx.commit().await?;
-            failpoint::crash_at("job_after_commit");
-            Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
-        },
-    )
+    db: &DatabaseConnection,
+    rules: Rules,
+    updates: &[&Update],
+) -> Result<Vec<Fulfillment>, DbErr> {
+    let may_pass = |error: &DbErr| db::trouble(error) != Trouble::Lasting;
+    retry::retry(PATIENCE, may_pass, || async {
+        let now = (rules.clock)();
+        let tx = db::begin(db).await?;
+        failpoint::crash_at("job_after_begin");
+        let locked = lock::lock(&tx, updates.iter().map(|it| &it.target)).await?;
+        if locked.is_empty() {
+            return Ok(vec![Fulfillment::NotOurs(NotOurs::Foreign); updates.len()]);
+        }
+        failpoint::crash_at("job_after_lock");
+        let with_history = record::ids_with_history(&tx, &locked).await?;
+        let mut drafts = record::open(&tx, locked, &with_history).await?;
+        let mut inbox = if with_history.is_empty() {
+            Inbox::default()
+        } else {
+            Inbox::open(&tx, updates).await?
+        };
+        let mut outcomes = Vec::with_capacity(updates.len());
+        for (place, update) in by_slot(updates, &drafts) {
+            let outcome = fulfill(&tx, rules.policy, &mut drafts, &mut inbox, update, now).await?;
+            outcomes.push((place, outcome));
+        }
+        outcomes.sort_unstable_by_key(|(place, _)| *place);
+        failpoint::crash_at("job_after_settle");
+        let mut writes = Writes::new(tx.get_database_backend());
+        save(&tx, &mut writes, drafts.values()).await?;
+        writes.insert(inbox.new)?;
+        writes.run(&tx).await?;
+        failpoint::crash_at("job_before_commit");
+        tx.commit().await?;
+        failpoint::crash_at("job_after_commit");
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    })
     .await
 }
 
-/// In the order of their slots, each with its place. Seats are taken and freed at once, and keep
-/// everybody else from the slot until the end: two transactions must not wait for each other.
-fn by_slot<'a, 'b>(
-    news: &'a [News<'b>],
-    dossiers: &HashMap<Uuid, Dossier>,
-) -> Vec<(usize, &'a News<'b>)> {
-    let mut ordered: Vec<_> = news.iter().enumerate().collect();
-    ordered.sort_by_cached_key(|(_, it)| checkout_of(it, dossiers).map(|mine| mine.slot_id));
+/// In the order of their slots, each with its place. Seats are taken and freed at once, which locks
+/// the slot until the end: two transactions must not wait for each other.
+fn by_slot<'a>(updates: &[&'a Update], drafts: &HashMap<Uuid, Draft>) -> Vec<(usize, &'a Update)> {
+    let mut ordered: Vec<_> = updates.iter().copied().enumerate().collect();
+    ordered.sort_by_cached_key(|(_, it)| checkout_of(it, drafts).map(|mine| mine.slot_id));
     ordered
 }
 
 fn checkout_of<'a>(
-    news: &News<'_>,
-    dossiers: &'a HashMap<Uuid, Dossier>,
+    update: &Update,
+    drafts: &'a HashMap<Uuid, Draft>,
 ) -> Option<&'a checkout::Model> {
-    let checkouts = dossiers.values().map(|dossier| &dossier.known.checkout);
-    let candidates = checkouts.filter(|checkout| news.subject.is(checkout));
+    let checkouts = drafts.values().map(|draft| &draft.current.checkout);
+    let candidates = checkouts.filter(|checkout| update.target.is(checkout));
     // That it is written down counts more than what the session says.
     candidates.max_by_key(|checkout| checkout.session_id.is_some())
 }
 
-/// One piece of news, in memory but for the seats.
-async fn act(
+/// One update, in memory but for the seats.
+async fn fulfill(
     tx: &impl ConnectionTrait,
-    context: &Context,
-    dossiers: &mut HashMap<Uuid, Dossier>,
+    policy: OnUnfulfillable,
+    drafts: &mut HashMap<Uuid, Draft>,
     inbox: &mut Inbox,
-    news: &News<'_>,
+    update: &Update,
     now: OffsetDateTime,
 ) -> Result<Fulfillment, DbErr> {
-    let Some(mine) = checkout_of(news, dossiers) else {
+    let Some(mine) = checkout_of(update, drafts) else {
         return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
     };
-    if news.event.is_some_and(|event| inbox.has(event)) {
+    let event = update.event.as_ref();
+    if event.is_some_and(|event| inbox.has(event)) {
         return Ok(Fulfillment::AlreadyProcessed);
     }
-    let (id, intent) = (mine.id, mine.intent.as_ref());
-    let duplicate = intent.is_some()
-        && dossiers
+    let (id, order) = (mine.id, mine.order_fingerprint.as_ref());
+    let duplicate = order.is_some()
+        && drafts
             .values()
-            .map(|dossier| &dossier.known.checkout)
-            .any(|other| other.id != id && other.intent.as_ref() == intent && is_booked(other));
-    let Some(Dossier { known, .. }) = dossiers.get_mut(&id) else {
+            .map(|draft| &draft.current.checkout)
+            .any(|other| {
+                other.id != id && other.order_fingerprint.as_ref() == order && is_booked(other)
+            });
+    let Some(Draft { current, .. }) = drafts.get_mut(&id) else {
         return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
     };
-    if let Subject::Session(session) = news.subject {
-        let claimed = &mut known.checkout.session_id;
-        claimed.get_or_insert_with(|| session.id.clone());
+    if let update::Target::Session { id, .. } = &update.target {
+        let claimed = &mut current.checkout.session_id;
+        claimed.get_or_insert_with(|| id.clone());
     }
-    record(known, news.fact, now);
+    apply(current, &update.change, now);
     failpoint::crash_at("job_after_record");
-    let rules = Rules {
+    let given = Circumstances {
         duplicate,
-        paid_at: match news.fact {
-            Fact::Paid(paid) => paid.completed_at,
-            _ => None,
-        },
-        policy: context.on_unfulfillable,
-        now,
+        slot_started: has_slot_started(tx, &current.checkout, &update.change).await?,
+        seats_left: true,
+        policy,
     };
-    let outcome = settle(tx, known, rules).await?;
-    if let Some(event) = news.event {
+    let outcome = carry_out(tx, current, given, now).await?;
+    if let Some(event) = event {
         inbox.note(event, id, outcome, now);
     }
     Ok(outcome)
-}
-
-/// The events that were acted on: one row each, written with what they led to.
-#[derive(Default)]
-struct Inbox {
-    seen: HashSet<String>,
-    new: Vec<stripe_event::ActiveModel>,
-}
-
-impl Inbox {
-    async fn open(tx: &impl ConnectionTrait, news: &[News<'_>]) -> Result<Self, DbErr> {
-        let ids: Vec<String> = news
-            .iter()
-            .filter_map(|it| Some(it.event?.id.clone()))
-            .collect();
-        let mut seen = HashSet::new();
-        if !ids.is_empty() {
-            let known = db::one_of(tx.get_database_backend(), stripe_event::Column::Id, ids);
-            let rows = stripe_event::Entity::find().filter(known);
-            seen.extend(rows.all(tx).await?.into_iter().map(|row| row.id));
-        }
-        Ok(Self {
-            seen,
-            new: Vec::new(),
-        })
-    }
-
-    fn has(&self, event: &EventRef) -> bool {
-        self.seen.contains(&event.id)
-    }
-
-    fn note(
-        &mut self,
-        event: &EventRef,
-        checkout_id: Uuid,
-        outcome: Fulfillment,
-        now: OffsetDateTime,
-    ) {
-        let row = stripe_event::Model {
-            id: event.id.clone(),
-            kind: event.kind.clone(),
-            checkout_id,
-            outcome: outcome.as_str().to_owned(),
-            processed_at: now,
-        };
-        self.seen.insert(event.id.clone());
-        self.new
-            .push(stripe_event::ActiveModel::from(row).reset_all());
-    }
 }

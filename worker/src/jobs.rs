@@ -1,25 +1,95 @@
-//! What one message asks for.
+//! Jobs: what a message asks for becomes what is to change. Stripe and the tables are asked while
+//! it is planned; nothing is written until plans are committed, one or many at once.
 
-pub(crate) mod confirm_checkout;
+mod confirm_checkout;
+pub(crate) mod job;
 mod payment_event;
-pub mod stripe_event;
-
-use std::{sync::Arc, time::Duration};
+pub(crate) mod plan;
+pub(crate) mod stripe_event;
 
 use shared::{
+    config::EndpointSecrets,
     message::{DecodeError, Envelope, Work},
     service::failpoint,
+    stripe::id::Mode,
 };
-use tracing::Instrument;
 
 use crate::{
-    Context, Fulfillment, failure_code::FailureCode, job_error::JobError,
-    jobs::confirm_checkout::confirm_checkout,
+    Context,
+    failure_code::FailureCode,
+    fulfill_checkout::{
+        Rules, fulfill_checkouts,
+        outcome::Fulfillment,
+        update::{Target, Update},
+    },
+    job_error::JobError,
+    jobs::{job::Job, plan::Plan},
 };
 
-/// For one attempt. Shorter than the lease of the embedded queue and than the broker's
-/// patience, and longer than all tries of one call to Stripe.
-pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
+/// Reads what `message` asks for. Asks nobody.
+///
+/// - `mode`: the one we serve.
+///
+/// # Errors
+///
+/// [`JobError`]: the message is forged, or cannot be understood.
+pub fn read(mode: Mode, secrets: &EndpointSecrets, message: &Envelope) -> Result<Job, JobError> {
+    failpoint::crash_by_message(message.message_id.as_deref());
+    let (code, error) = match message.work() {
+        Ok(Work::StripeEvent(body)) => {
+            stripe_event::authenticate(secrets, message)
+                .map_err(|error| JobError::new(FailureCode::Forged, error))?;
+            return stripe_event::read(mode, &body);
+        }
+        Ok(Work::CheckoutConfirm(session_id)) => return Ok(Job::Confirm(session_id, None)),
+        // A worker of that release will take it.
+        Err(error @ DecodeError::NewerSchema) => (FailureCode::NewerSchema, error),
+        Err(error @ DecodeError::UnsupportedSchema) => (FailureCode::UnsupportedSchema, error),
+        Err(error @ DecodeError::UnknownType) => (FailureCode::UnknownType, error),
+        Err(error @ DecodeError::MalformedBody(_)) => (FailureCode::MalformedBody, error),
+    };
+    Err(JobError::new(code, error))
+}
+
+/// Puts the Checkout Session that `plan` is about on the log lines of `span`.
+pub(crate) fn name_session(span: &tracing::Span, plan: &Plan) {
+    if let Some(Update {
+        target: Target::Session { id, .. },
+        ..
+    }) = plan.updates().first()
+    {
+        span.record("checkout_session.id", id);
+    }
+}
+
+/// Commits `plans` in one transaction: all of them, or none. The only caller of the transaction.
+///
+/// Returns what came of each, in the same order.
+pub(crate) async fn commit(
+    context: &Context,
+    plans: &[Plan],
+) -> Result<Vec<Fulfillment>, JobError> {
+    let updates: Vec<&Update> = plans.iter().flat_map(Plan::updates).collect();
+    let rules = Rules {
+        policy: context.on_unfulfillable,
+        clock: context.clock,
+    };
+    let outcomes = if updates.is_empty() {
+        Vec::new()
+    } else {
+        fulfill_checkouts(&context.db, rules, &updates).await?
+    };
+    let mut outcomes = outcomes.into_iter();
+    let of_plan = |plan: &Plan| match plan {
+        Plan::Ignore(not_ours) => Fulfillment::NotOurs(*not_ours),
+        // What the last of its updates led to is how things are.
+        Plan::Commit(updates) => {
+            let mine = outcomes.by_ref().take(updates.len());
+            mine.last().unwrap_or(Fulfillment::Recorded)
+        }
+    };
+    Ok(plans.iter().map(of_plan).collect())
+}
 
 /// Does what `message` asks for. Safe to run any number of times, also at once.
 ///
@@ -27,45 +97,14 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
 ///
 /// [`JobError`], which says whether to try again.
 pub async fn run(context: &Context, message: &Envelope) -> Result<Fulfillment, JobError> {
-    failpoint::crash_by_message(message.message_id.as_deref());
-    match message.work() {
-        Ok(Work::StripeEvent(body)) => {
-            stripe_event::authenticate(&context.endpoint_secrets, message)
-                .map_err(|error| JobError::new(FailureCode::Forged, error))?;
-            stripe_event::handle(context, &body).await
-        }
-        Ok(Work::CheckoutConfirm(session_id)) => confirm_checkout(context, &session_id, None).await,
-        // Published by a later release; a worker of that release will take it.
-        Err(error @ DecodeError::NewerSchema) => {
-            Err(JobError::new(FailureCode::NewerSchema, error))
-        }
-        Err(error @ DecodeError::UnsupportedSchema) => {
-            Err(JobError::new(FailureCode::UnsupportedSchema, error))
-        }
-        Err(error @ DecodeError::UnknownType) => {
-            Err(JobError::new(FailureCode::UnknownType, error))
-        }
-        Err(error @ DecodeError::MalformedBody(_)) => {
-            Err(JobError::new(FailureCode::MalformedBody, error))
-        }
-    }
+    let job = read(context.mode, &context.endpoint_secrets, message)?;
+    run_job(context, job).await
 }
 
-/// The same as a task of its own, for a bounded time: a panic ends the job, not the worker.
-///
-/// # Errors
-///
-/// [`JobError`], which says whether to try again.
-pub async fn attempt(context: &Arc<Context>, message: &Envelope) -> Result<Fulfillment, JobError> {
-    let (context, message) = (context.clone(), message.clone());
-    let job = async move { run(&context, &message).await };
-    let mut task = tokio::spawn(job.in_current_span());
-    match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(JobError::new(FailureCode::Panicked, panic)),
-        Err(elapsed) => {
-            task.abort();
-            Err(JobError::new(FailureCode::TimedOut, elapsed))
-        }
-    }
+/// The same for a message that was read before.
+pub(crate) async fn run_job(context: &Context, job: Job) -> Result<Fulfillment, JobError> {
+    let plan = job.plan(context).await?;
+    name_session(&tracing::Span::current(), &plan);
+    let outcomes = commit(context, &[plan]).await?;
+    Ok(outcomes.into_iter().next().unwrap_or(Fulfillment::Recorded))
 }

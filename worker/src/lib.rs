@@ -10,7 +10,7 @@ mod context;
 mod failure_code;
 mod fulfill_checkout;
 mod job_error;
-pub mod jobs;
+mod jobs;
 mod maintenance;
 pub mod operator;
 pub mod outage;
@@ -20,12 +20,12 @@ mod service;
 
 pub use self::{
     config::OnUnfulfillable,
-    consumer::Hands,
+    consumer::LaneLimits,
     context::Context,
     failure_code::FailureCode,
-    fulfill_checkout::update::{Fulfillment, NotOurs},
+    fulfill_checkout::outcome::{Fulfillment, NotOurs},
     job_error::JobError,
-    jobs::run as run_job,
+    jobs::{read as read_job, run as run_job},
     maintenance::{refund_payments::refund_payments, sweep_holds::sweep_holds},
     service::Worker,
 };

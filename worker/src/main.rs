@@ -86,7 +86,7 @@ async fn connect(config: Config) -> anyhow::Result<(Worker, TcpListener)> {
         .await
         .context("ADMIN_ADDR")?;
     let context = Context::new(&config, db, stripe, clock::system);
-    let worker = Worker::new(context, publisher, source, config.hands);
+    let worker = Worker::new(context, publisher, source, config.limits);
     Ok((worker, admin_listener))
 }
 

@@ -26,7 +26,9 @@ pub use self::cursor::{Cursor, Part, Report};
 pub(crate) use self::differences::differs;
 use self::differences::{Told, ids, is_behind, is_behind_event, is_older, lacks_refund, paid_by};
 use crate::{
-    Context, failure_code::FailureCode, fulfill_checkout::session_update::refuse,
+    Context,
+    failure_code::FailureCode,
+    fulfill_checkout::{record::CheckoutRecord, session_update::not_ours},
     job_error::JobError,
 };
 
@@ -108,11 +110,11 @@ impl<'a> Reconcile<'a> {
     async fn sessions(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
         let since = moment(self.cursor.sessions_since);
         let page = patiently(|| self.context.stripe.list_checkout_sessions(since, after)).await?;
-        let ours = checkout_lookup::look_up(&self.context.db, &page.items).await?;
+        let ours = checkout_lookup::of_sessions(&self.context.db, &page.items).await?;
         for session in &page.items {
             add(&mut self.report.sessions);
             let entry = ours.get(&session.id);
-            match entry.filter(|_| refuse(self.context.mode, session).is_none()) {
+            match entry.filter(|_| not_ours(self.context.mode, session).is_none()) {
                 None => add(&mut self.report.foreign_sessions),
                 Some(entry) if is_behind(session, entry) => {
                     if self.ask(&session.id, "session").await? {
@@ -129,12 +131,14 @@ impl<'a> Reconcile<'a> {
         let since = moment(self.cursor.sessions_since);
         let page = patiently(|| self.context.stripe.list_refunds(since, after)).await?;
         let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
-        let ours = checkout_lookup::look_up_paid(&self.context.db, ids(intents)).await?;
+        let ours = checkout_lookup::of_payments(&self.context.db, ids(intents)).await?;
         for refund in &page.items {
             add(&mut self.report.refunds);
             if let Some(entry) = paid_by(&ours, refund.payment_intent.as_ref())
                 && lacks_refund(entry, refund)
-                && self.ask(&entry.payment.session_id, "refund").await?
+                && self
+                    .ask(entry.session_id().unwrap_or_default(), "refund")
+                    .await?
             {
                 add(&mut self.report.missing_refunds);
             }
@@ -146,12 +150,14 @@ impl<'a> Reconcile<'a> {
         let since = moment(self.cursor.sessions_since);
         let page = patiently(|| self.context.stripe.list_disputes(since, after)).await?;
         let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
-        let ours = checkout_lookup::look_up_paid(&self.context.db, ids(intents)).await?;
+        let ours = checkout_lookup::of_payments(&self.context.db, ids(intents)).await?;
         for dispute in &page.items {
             add(&mut self.report.disputes);
             if let Some(entry) = paid_by(&ours, dispute.payment_intent.as_ref())
                 && differs(entry.dispute(&dispute.id), dispute)
-                && self.ask(&entry.payment.session_id, "dispute").await?
+                && self
+                    .ask(entry.session_id().unwrap_or_default(), "dispute")
+                    .await?
             {
                 add(&mut self.report.missing_disputes);
             }
@@ -174,9 +180,9 @@ impl<'a> Reconcile<'a> {
                 _ => None,
             })
             .collect();
-        let known = checkout_lookup::look_up(&self.context.db, &sessions).await?;
+        let known = checkout_lookup::of_sessions(&self.context.db, &sessions).await?;
         let intents = told.iter().map(|(told, _)| told.payment_intent());
-        let paid = checkout_lookup::look_up_paid(&self.context.db, ids(intents)).await?;
+        let paid = checkout_lookup::of_payments(&self.context.db, ids(intents)).await?;
         page.items.iter().for_each(|_| add(&mut self.report.events));
         for (told, kind) in &told {
             let session_id = match told {
@@ -186,10 +192,10 @@ impl<'a> Reconcile<'a> {
                     .map(|_| session.id.as_str()),
                 Told::Refund(refund) => paid_by(&paid, refund.payment_intent.as_ref())
                     .filter(|entry| lacks_refund(entry, refund))
-                    .map(|entry| entry.payment.session_id.as_str()),
+                    .and_then(CheckoutRecord::session_id),
                 Told::Dispute(dispute) => paid_by(&paid, dispute.payment_intent.as_ref())
                     .filter(|entry| is_older(entry.dispute(&dispute.id), dispute))
-                    .map(|entry| entry.payment.session_id.as_str()),
+                    .and_then(CheckoutRecord::session_id),
             };
             if let Some(session_id) = session_id
                 && self.ask(session_id, "event").await?

@@ -11,7 +11,7 @@ use shared::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    consumer::{Hands, consume, dead_letters},
+    consumer::{LaneLimits, consume, dead_letters},
     context::Context,
     maintenance,
     outage::{dependency::Dependency, probe},
@@ -27,23 +27,23 @@ pub struct Worker {
     context: Arc<Context>,
     publisher: Publisher,
     source: ConsumerSource,
-    hands: Hands,
+    limits: LaneLimits,
 }
 
 impl Worker {
-    /// - `hands`: events are taken so many at once; buyers who wait have hands of their own.
+    /// - `limits`: how much of each lane is taken at once.
     #[must_use]
     pub fn new(
         context: Context,
         publisher: Publisher,
         source: ConsumerSource,
-        hands: Hands,
+        limits: LaneLimits,
     ) -> Self {
         Self {
             context: Arc::new(context),
             publisher,
             source,
-            hands,
+            limits,
         }
     }
 
@@ -63,7 +63,7 @@ impl Worker {
                 self.context.clone(),
                 self.source.clone(),
                 *lane,
-                self.hands,
+                self.limits,
                 shutdown.clone(),
             )
         });

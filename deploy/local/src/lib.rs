@@ -118,7 +118,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let source = ConsumerSource::new(&worker_config.queue, &publisher, "bookonce");
     let stripe = StripeClient::new(&worker_config.stripe).context("STRIPE_API_BASE")?;
     let context = worker::Context::new(&worker_config, db.clone(), stripe.clone(), clock::system);
-    let worker = Worker::new(context, publisher.clone(), source, worker_config.hands);
+    let worker = Worker::new(context, publisher.clone(), source, worker_config.limits);
     let ingress = Ingress::new(ingress_config, db, publisher, stripe, clock::system);
     let probes = admin::router(ingress.readiness().and(worker.readiness()));
 

@@ -4,13 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use sea_orm::DbErr;
+use serde::Serialize;
 use shared::{
     db::offering::NotForSale,
     queue::PublishError,
     stripe::{error::StripeError, signature::SignatureError},
 };
+use utoipa::ToSchema;
 
-use crate::http::problem::FieldError;
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where, such as `customer.email`.
+    pub field: &'static str,
+    /// What is wrong, in words for a person.
+    pub message: &'static str,
+}
 
 /// Everything a handler can fail with. The variant names the cause for us; the client gets
 /// a stable code and words of our own, never internal text.

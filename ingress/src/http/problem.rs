@@ -8,16 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::error::ApiError;
-
-/// What is wrong with one field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldError {
-    /// Where, such as `customer.email`.
-    pub field: &'static str,
-    /// What is wrong, in words for a person.
-    pub message: &'static str,
-}
+use crate::http::error::{ApiError, FieldError};
 
 /// An error answer (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]

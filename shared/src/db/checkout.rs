@@ -32,9 +32,10 @@ pub struct Model {
     pub idempotency_key: Option<String>,
     /// Hash of that request's body.
     pub request_hash: Option<String>,
-    /// What the buyer wants, as a hash of key and body: the same for every checkout that the
-    /// same wish led to. One of them may become a booking.
-    pub intent: Option<String>,
+    /// Hash of the order's key and body: the same for every checkout that one order led to. One of
+    /// them may become a booking.
+    #[sea_orm(column_name = "intent")]
+    pub order_fingerprint: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
     /// End of the hold: the session's `expires_at`.
     pub expires_at: TimeDateTimeWithTimeZone,

@@ -62,6 +62,23 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+impl From<&Model> for Envelope {
+    fn from(row: &Model) -> Self {
+        Self {
+            message_id: row.message_id.clone(),
+            kind: row.kind.clone(),
+            schema: row.schema,
+            attempt: row.attempt,
+            received_at_ms: row.received_at_ms,
+            source: row.source.clone(),
+            last_error: Some(row.reason.clone()),
+            traceparent: row.traceparent.clone(),
+            signature: row.signature.clone(),
+            body: row.body.clone().into(),
+        }
+    }
+}
+
 /// Keeps `message`, which is dead for the code in its `last_error`. One that is there already
 /// is counted and waits for an operator again.
 ///

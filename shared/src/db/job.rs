@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::message::Envelope;
+
 /// One row of `job`: where it stands in the queue, then the message.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "job")]
@@ -31,3 +33,20 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl From<Model> for Envelope {
+    fn from(row: Model) -> Self {
+        Self {
+            message_id: row.message_id,
+            kind: row.kind,
+            schema: row.schema,
+            attempt: row.attempt,
+            received_at_ms: row.received_at_ms,
+            source: row.source,
+            last_error: row.last_error,
+            traceparent: row.traceparent,
+            signature: row.signature,
+            body: row.body.into(),
+        }
+    }
+}

@@ -52,15 +52,6 @@ impl Model {
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {
-    #[sea_orm(has_many = "crate::db::slot::Entity")]
-    Slot,
-}
-
-impl Related<crate::db::slot::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::Slot.def()
-    }
-}
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -16,64 +16,35 @@ pub enum Consumer {
 }
 
 impl Consumer {
-    /// The next message. `None` once all of it has come out after a shutdown, or when the
-    /// queue ended consuming and it must be started again.
+    /// The next message and what else is there already, up to `most`; where messages arrive without
+    /// being asked for and there is room, also what arrives until `until`. Empty once all of it has
+    /// come out after a shutdown, or when the queue ended consuming and it must be started again.
+    ///
+    /// Returns also what `until` came to, if it was reached.
+    pub async fn next_batch<T>(
+        &mut self,
+        most: usize,
+        until: impl Future<Output = T>,
+    ) -> (Vec<Delivery>, Option<T>) {
+        match self {
+            Self::RabbitMq(consumer) => consumer.next_batch(most, until).await,
+            Self::Embedded(consumer) => (consumer.next_batch(most).await, None),
+        }
+    }
+
+    /// The next message, as [`Self::next_batch`].
     pub async fn next(&mut self) -> Option<Delivery> {
-        match self {
-            Self::RabbitMq(consumer) => consumer.next().await,
-            Self::Embedded(consumer) => consumer.next_batch(1).await.pop(),
-        }
+        let (mut batch, _) = self.next_batch(1, std::future::pending::<()>()).await;
+        batch.pop()
     }
 
-    /// The next message, and what else is there already, up to `most`: nobody waits for a batch
-    /// to fill. Empty where [`Self::next`] would be `None`.
-    pub async fn next_batch(&mut self, most: usize) -> Vec<Delivery> {
-        match self {
-            Self::RabbitMq(consumer) => {
-                let mut batch: Vec<Delivery> = consumer.next().await.into_iter().collect();
-                while !batch.is_empty()
-                    && batch.len() < most
-                    && let Some(delivery) = consumer.ready()
-                {
-                    batch.push(delivery);
-                }
-                batch
-            }
-            Self::Embedded(consumer) => consumer.next_batch(most).await,
-        }
-    }
-
-    /// Whether messages arrive before they are asked for.
+    /// Batches that may be worked on at once. More would wait for each other: SQLite has one
+    /// writer, and beyond two full batches a broker's messages are better kept together.
     #[must_use]
-    pub fn hands_out_ahead(&self) -> bool {
-        matches!(self, Self::RabbitMq(_))
-    }
-
-    /// The next message that arrives without being asked for, whether more are wanted or not.
-    /// `None` at the end, and after a trouble that is in the log. Dropping the future loses nothing.
-    pub async fn arrival(&mut self) -> Option<Delivery> {
+    pub fn batches_at_once(&self) -> u16 {
         match self {
-            Self::RabbitMq(consumer) => consumer.arrival().await,
-            Self::Embedded(_) => std::future::pending().await,
-        }
-    }
-
-    /// Waits until no more messages are wanted and [`Self::stop`] has to be called, even if
-    /// nobody can take the next one now.
-    pub async fn asked_to_stop(&self) {
-        match self {
-            Self::RabbitMq(consumer) => consumer.asked_to_stop().await,
-            // It hands out nothing by itself.
-            Self::Embedded(_) => std::future::pending().await,
-        }
-    }
-
-    /// Asks the queue for no more. What it has handed out still comes out, if it agrees;
-    /// returns whether it did.
-    pub async fn stop(&mut self) -> bool {
-        match self {
-            Self::RabbitMq(consumer) => consumer.stop().await,
-            Self::Embedded(_) => true,
+            Self::RabbitMq(_) => 2,
+            Self::Embedded(_) => 1,
         }
     }
 
@@ -142,7 +113,10 @@ impl ConsumerSource {
                 let consumer = source.consume(lane, prefetch, stop).await?;
                 Ok(Consumer::RabbitMq(Box::new(consumer)))
             }
-            Self::Embedded(queue) => Ok(Consumer::Embedded(queue.consume(lane, stop))),
+            Self::Embedded(queue) => {
+                let consumer = embedded::consumer::Consumer::new(queue.clone(), lane, stop);
+                Ok(Consumer::Embedded(consumer))
+            }
         }
     }
 

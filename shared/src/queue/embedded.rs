@@ -14,7 +14,6 @@ use sea_orm::{
     QueryFilter, Statement,
 };
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -22,7 +21,7 @@ use crate::{
     clock,
     db::{self, Writes, job},
     message::Envelope,
-    queue::{Lane, PublishError, embedded::consumer::Consumer},
+    queue::{Lane, PublishError},
 };
 
 /// How long a handed-out message is hidden. A worker must be done or give up sooner.
@@ -76,10 +75,6 @@ impl Queue {
         }
         self.published.notify_waiters();
         Ok(())
-    }
-
-    pub(super) fn consume(&self, lane: Lane, stop: CancellationToken) -> Consumer {
-        Consumer::new(self.clone(), lane, stop)
     }
 
     pub(super) async fn is_ready(&self) -> bool {

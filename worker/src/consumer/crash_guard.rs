@@ -1,13 +1,15 @@
-//! Messages that may kill their worker: found out before they kill another one.
+//! Poison messages: those that kill their worker are found out before they kill every worker.
+//!
+//! The whole rule is here: who runs beside whom, what is written down, and when it is too often.
 
 use std::{sync::Arc, time::Duration};
 
 use shared::{db, queue::Delivery};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::{Context, Fulfillment, failure_code::FailureCode, job_error::JobError, jobs};
+use crate::{Context, Fulfillment, failure_code::FailureCode, job_error::JobError};
 
-/// For the question whether it is known. A connection that went dead would never answer.
+/// For the look whether the message is known. A dead connection would never answer.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one attempt that is written down before and after.
 const TIMEOUT: Duration = Duration::from_secs(29);
@@ -29,16 +31,17 @@ impl CrashGuard {
     }
 }
 
-/// Runs a message that was handed out before without an answer. That it is begun is written
-/// down first: one that was begun too often kills its workers.
+/// Runs `job`, whose message was handed out before without an answer. That it is begun is written
+/// down first; one that was begun too often kills its workers.
 ///
-/// The first time it runs beside others, because most that were in hand when a worker died are
-/// innocent. After that it runs alone, so that it is not blamed for what another one does.
+/// First redelivery: beside other jobs, since most messages in flight did not cause the crash.
+/// From the second on: alone, so that a crash can be attributed.
 ///
-/// Returns `None` if it is ours no more.
+/// Returns `None` if the delivery has expired meanwhile.
 pub async fn run(
-    context: &Arc<Context>,
+    context: &Context,
     delivery: &Delivery,
+    job: impl Future<Output = Result<Fulfillment, JobError>>,
 ) -> Option<Result<Fulfillment, JobError>> {
     let received = delivery
         .message
@@ -53,19 +56,19 @@ pub async fn run(
         Ok(Err(error)) => return Some(Err(error.into())),
         Err(elapsed) => return Some(Err(JobError::new(FailureCode::TimedOut, elapsed))),
     };
-    // It may have waited for its turn.
+    // The lease may have expired while other jobs ran.
     if !matches!(delivery.renew().await, Ok(true)) {
         return None;
     }
-    let run = run_and_note(context, delivery, &name);
-    let run = tokio::time::timeout(TIMEOUT, run).await;
-    Some(run.unwrap_or_else(|elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed))))
+    let run = tokio::time::timeout(TIMEOUT, run_and_note(context, &name, job));
+    let timed_out = |elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed));
+    Some(run.await.unwrap_or_else(timed_out))
 }
 
 async fn run_and_note(
-    context: &Arc<Context>,
-    delivery: &Delivery,
+    context: &Context,
     name: &str,
+    job: impl Future<Output = Result<Fulfillment, JobError>>,
 ) -> Result<Fulfillment, JobError> {
     let starts = db::suspect::note_start(&context.db, name, (context.clock)()).await?;
     let outcome = if starts > STARTS {
@@ -74,10 +77,10 @@ async fn run_and_note(
             KillsItsWorker(starts),
         ))
     } else {
-        jobs::attempt(context, &delivery.message).await
+        job.await
     };
     if let Err(error) = db::suspect::clear(&context.db, name).await {
-        tracing::warn!(%error, "A suspect is not cleared; it will be forgotten");
+        tracing::warn!(%error, "A suspect is not cleared; it expires");
     }
     outcome
 }

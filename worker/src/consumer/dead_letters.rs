@@ -10,7 +10,7 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Context, jobs::stripe_event};
+use crate::{Context, failure_code::FailureCode, jobs};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -55,8 +55,8 @@ async fn sink(context: &Context, mut consumer: Consumer) -> bool {
     let mut copied = false;
     while let Some(mut delivery) = consumer.next().await {
         // Whoever may publish to the broker may have put it here, and given any reason.
-        if stripe_event::is_forged(&context.endpoint_secrets, &delivery.message) {
-            delivery.message.last_error = Some("forged".to_owned());
+        if jobs::stripe_event::is_forged(&context.endpoint_secrets, &delivery.message) {
+            delivery.message.last_error = Some(FailureCode::Forged.as_str().to_owned());
         }
         let now = (context.clock)();
         let (lane, message) = (&delivery.lane, &delivery.message);

@@ -1,4 +1,4 @@
-//! A delivery from the first line in the log to the last: run it, and answer the queue.
+//! Deliveries, from the first line in the log to the answer: read, plan, commit, answer.
 
 use std::{
     sync::Arc,
@@ -16,123 +16,166 @@ use tracing::Instrument;
 use crate::{
     Context, Fulfillment,
     consumer::crash_guard,
-    fulfill_checkout::{News, fulfill_checkouts, lock::Subject},
+    failure_code::FailureCode,
     job_error::JobError,
-    jobs::{self, stripe_event},
+    jobs::{self, job::Job, plan::Plan},
     outage::probe,
     retry_policy,
 };
 
-/// Of a batch, those that cannot share a transaction.
+/// For one attempt. Shorter than the lease of the embedded queue and than the broker's
+/// patience, and longer than all tries of one call to Stripe.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(27);
+/// Jobs of a batch that run at once, if they cannot share its transaction.
 const ALONE_AT_ONCE: usize = 4;
-/// Of these, one that had to wait so long for its turn may be somebody else's by now.
+/// After waiting this long the delivery's lease may have expired: it is renewed before the job runs.
 const WAITED_LONG: Duration = Duration::from_secs(2);
 
-/// Deliveries that nobody has had in hand before: those that can share one transaction do. If
-/// that fails, each is tried alone, so that one of them cannot hold up the others.
+/// A delivery, with what its message asks for or why that cannot be read.
+type ReadDelivery = (Delivery, Result<Job, JobError>);
+
+/// First-time deliveries. Those that said all there is to know are committed together; the rest,
+/// or all of them if that transaction fails, run one by one.
 ///
-/// - `turn`: of those who write many at once; given back when that is done.
-pub async fn attend_all(
+/// - `slot`: the batch permit, released after the shared commit.
+pub async fn execute_batch(
     context: Arc<Context>,
     lane: Lane,
     deliveries: Vec<Delivery>,
-    turn: OwnedSemaphorePermit,
+    slot: OwnedSemaphorePermit,
 ) {
-    let mut alone = Vec::new();
-    let mut together = Vec::new();
-    let many = deliveries.len() > 1 && context.breakers.check_lane(lane).is_ok();
-    for delivery in deliveries {
-        match many.then(|| session_said(&context, &delivery)) {
-            Some(Some(said)) => together.push((delivery, said)),
-            _ => alone.push(delivery),
-        }
-    }
     let start = Instant::now();
-    let (deliveries, said): (Vec<_>, Vec<_>) = together.into_iter().unzip();
-    match run_together(&context, said).await {
-        Some(outcomes) => {
-            for (delivery, outcome) in deliveries.iter().zip(outcomes) {
-                span(delivery).in_scope(|| note_done(&context, delivery, outcome, start.elapsed()));
-            }
-            let answered = Delivery::ack_all(deliveries).await;
-            failpoint::crash_at("job_after_ack");
-            warn_if_untold(answered);
+    let mut planned = Vec::new();
+    let mut alone: Vec<ReadDelivery> = Vec::new();
+    for delivery in deliveries {
+        match read(&context, &delivery) {
+            Ok(Job::Planned(plan)) => planned.push((delivery, plan)),
+            job => alone.push((delivery, job)),
         }
-        None => alone.extend(deliveries),
     }
-    drop(turn);
+    alone.extend(commit_together(&context, lane, planned).await);
+    drop(slot);
     futures_util::stream::iter(alone)
-        .for_each_concurrent(ALONE_AT_ONCE, async |delivery| {
+        .for_each_concurrent(ALONE_AT_ONCE, async |(delivery, job)| {
             let is_ours = start.elapsed() < WAITED_LONG;
             if is_ours || matches!(delivery.renew().await, Ok(true)) {
-                attend(context.clone(), lane, delivery).await;
+                execute(&context, lane, delivery, job).await;
             }
         })
         .await;
 }
 
-fn session_said(context: &Context, delivery: &Delivery) -> Option<stripe_event::SessionSaid> {
-    stripe_event::session_said(context.mode, &context.endpoint_secrets, &delivery.message)
+fn read(context: &Context, delivery: &Delivery) -> Result<Job, JobError> {
+    jobs::read(context.mode, &context.endpoint_secrets, &delivery.message)
 }
 
-/// What came of each, or `None` if nothing came of any.
-async fn run_together(
+/// A delivery whose job has run.
+struct Answer {
+    delivery: Delivery,
+    span: tracing::Span,
+    outcome: Result<Fulfillment, JobError>,
+}
+
+/// Returns those that have to run alone: all of them, if their transaction failed.
+async fn commit_together(
     context: &Arc<Context>,
-    said: Vec<stripe_event::SessionSaid>,
-) -> Option<Vec<Fulfillment>> {
-    if said.is_empty() {
-        return Some(Vec::new());
+    lane: Lane,
+    planned: Vec<(Delivery, Plan)>,
+) -> Vec<ReadDelivery> {
+    let start = Instant::now();
+    let (deliveries, plans): (Vec<_>, Vec<_>) = planned.into_iter().unzip();
+    let plans = Arc::new(plans);
+    if plans.len() > 1 && context.breakers.check_lane(lane).is_ok() {
+        let _permit = context.crash_guard.beside_others().await;
+        let (shared, all) = (context.clone(), plans.clone());
+        match attempt(async move { jobs::commit(&shared, &all).await }).await {
+            Ok(outcomes) => {
+                let answers = deliveries.into_iter().zip(plans.iter()).zip(outcomes);
+                let answers = answers.map(|((delivery, plan), outcome)| {
+                    let span = span(&delivery);
+                    jobs::name_session(&span, plan);
+                    Answer {
+                        delivery,
+                        span,
+                        outcome: Ok(outcome),
+                    }
+                });
+                answer(context, answers.collect(), start.elapsed()).await;
+                return Vec::new();
+            }
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "A batch failed; each is tried alone");
+                // In an outage none of them is tried in vain.
+                probe::is_outage(context, &error).await;
+            }
+        }
     }
-    let _with_others = context.crash_guard.beside_others().await;
-    let shared = context.clone();
-    let mut task = tokio::spawn(async move {
-        let news: Vec<News<'_>> = said
-            .iter()
-            .map(|said| News {
-                subject: Subject::Session(&said.session),
-                fact: &said.fact,
-                event: Some(&said.event),
-            })
-            .collect();
-        fulfill_checkouts(&shared, &news).await
-    });
-    match tokio::time::timeout(jobs::ATTEMPT_TIMEOUT, &mut task).await {
-        Ok(Ok(Ok(outcomes))) => Some(outcomes),
-        Ok(Ok(Err(error))) => {
-            tracing::warn!(error = error.chain(), "A batch failed; each is tried alone");
-            // In an outage none of them is tried in vain.
-            probe::is_outage(context, &error).await;
-            None
+    let plans = Arc::into_inner(plans).unwrap_or_default();
+    let jobs = plans.into_iter().map(|plan| Ok(Job::Planned(plan)));
+    deliveries.into_iter().zip(jobs).collect()
+}
+
+/// One first-time delivery.
+async fn execute(
+    context: &Arc<Context>,
+    lane: Lane,
+    delivery: Delivery,
+    job: Result<Job, JobError>,
+) {
+    let start = Instant::now();
+    let run = async {
+        context.breakers.check_lane(lane)?;
+        let job = job?;
+        let _permit = context.crash_guard.beside_others().await;
+        let shared = context.clone();
+        attempt(async move { jobs::run_job(&shared, job).await }).await
+    };
+    let span = span(&delivery);
+    let outcome = run.instrument(span.clone()).await;
+    let answers = vec![Answer {
+        delivery,
+        span,
+        outcome,
+    }];
+    answer(context, answers, start.elapsed()).await;
+}
+
+/// One delivery that was handed out before without an answer: its message may kill workers.
+pub async fn execute_redelivered(context: Arc<Context>, lane: Lane, delivery: Delivery) {
+    let start = Instant::now();
+    let (shared, message) = (context.clone(), delivery.message.clone());
+    let run = async {
+        if let Err(down) = context.breakers.check_lane(lane) {
+            return Some(Err(down.into()));
         }
-        Ok(Err(_panicked)) => None,
-        Err(_elapsed) => {
-            task.abort();
-            None
-        }
+        let job = Box::pin(attempt(async move { jobs::run(&shared, &message).await }));
+        crash_guard::run(&context, &delivery, job).await
+    };
+    let span = span(&delivery);
+    // If there is none, it is another worker's by now.
+    if let Some(outcome) = run.instrument(span.clone()).await {
+        let answers = vec![Answer {
+            delivery,
+            span,
+            outcome,
+        }];
+        answer(&context, answers, start.elapsed()).await;
     }
 }
 
-/// One delivery from its first line in the log to its last.
-pub async fn attend(context: Arc<Context>, lane: Lane, delivery: Delivery) {
-    let span = span(&delivery);
-    async {
-        let start = Instant::now();
-        let outcome = match context.breakers.check_lane(lane) {
-            Ok(()) if delivery.redelivered => match crash_guard::run(&context, &delivery).await {
-                Some(outcome) => outcome,
-                // Somebody else has it by now.
-                None => return,
-            },
-            Ok(()) => {
-                let _with_others = context.crash_guard.beside_others().await;
-                jobs::attempt(&context, &delivery.message).await
-            }
-            Err(down) => Err(down.into()),
-        };
-        warn_if_untold(answer(&context, delivery, outcome, start.elapsed()).await);
+/// Runs `work` as a task of its own, for a bounded time: a panic ends the job, not the worker.
+async fn attempt<T: Send + 'static>(
+    work: impl Future<Output = Result<T, JobError>> + Send + 'static,
+) -> Result<T, JobError> {
+    let mut task = tokio::spawn(work.in_current_span());
+    match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(JobError::new(FailureCode::Panicked, panic)),
+        Err(elapsed) => {
+            task.abort();
+            Err(JobError::new(FailureCode::TimedOut, elapsed))
+        }
     }
-    .instrument(span)
-    .await;
 }
 
 fn span(delivery: &Delivery) -> tracing::Span {
@@ -147,9 +190,30 @@ fn span(delivery: &Delivery) -> tracing::Span {
     )
 }
 
-fn warn_if_untold(answered: Result<(), PublishError>) {
-    if let Err(error) = answered {
-        tracing::warn!(%error, "The queue did not take the answer; it will hand the message out again");
+/// Tells the queue what becomes of each message: acked, retried, or dead-lettered.
+async fn answer(context: &Context, answers: Vec<Answer>, took: Duration) {
+    let mut done = Vec::with_capacity(answers.len());
+    for Answer {
+        delivery,
+        span,
+        outcome,
+    } in answers
+    {
+        match outcome {
+            Ok(outcome) => {
+                span.in_scope(|| note_done(context, &delivery, outcome, took));
+                done.push(delivery);
+            }
+            Err(error) => {
+                let answered = fail(context, delivery, &error).instrument(span).await;
+                warn_if_unanswered(answered);
+            }
+        }
+    }
+    if !done.is_empty() {
+        let acked = Delivery::ack_all(done).await;
+        failpoint::crash_at("job_after_ack");
+        warn_if_unanswered(acked);
     }
 }
 
@@ -160,45 +224,33 @@ fn note_done(context: &Context, delivery: &Delivery, outcome: Fulfillment, took:
     metrics::job_done(message.kind_word(), outcome.as_str(), took, age);
 }
 
-/// Tells the queue what becomes of the message.
-async fn answer(
-    context: &Context,
-    delivery: Delivery,
-    outcome: Result<Fulfillment, JobError>,
-    took: Duration,
-) -> Result<(), PublishError> {
-    let error = match outcome {
-        Ok(fulfillment) => {
-            note_done(context, &delivery, fulfillment, took);
-            let acked = delivery.ack().await;
-            failpoint::crash_at("job_after_ack");
-            return acked;
-        }
-        Err(error) => error,
-    };
-    if probe::is_outage(context, &error).await {
-        let code = error.code().as_str();
+fn warn_if_unanswered(answered: Result<(), PublishError>) {
+    if let Err(error) = answered {
+        tracing::warn!(%error, "The queue did not take the answer; it will hand the message out again");
+    }
+}
+
+/// An outage is charged to no message; what may pass is retried, as long as the policy says.
+async fn fail(context: &Context, delivery: Delivery, error: &JobError) -> Result<(), PublishError> {
+    let code = error.code().as_str();
+    if probe::is_outage(context, error).await {
         tracing::warn!(error = error.chain(), code, "Not done for an outage");
         metrics::job_failed(code, "outage");
         return delivery.postpone(RetryTier::TenSeconds, code).await;
     }
-    let code = error.code().as_str();
     let tier = retry_policy::tier(delivery.message.attempt);
-    match tier.filter(|_| error.is_retryable()) {
-        Some(tier) => {
-            tracing::warn!(
-                error = error.chain(),
-                code,
-                retry_in = tier.as_str(),
-                "Job failed"
-            );
-            metrics::job_failed(code, "retry");
-            delivery.retry(tier, code).await
-        }
-        None => {
-            tracing::error!(error = error.chain(), code, "Job failed for good");
-            metrics::job_failed(code, "dead_letter");
-            delivery.dead_letter(code).await
-        }
+    if let Some(tier) = tier.filter(|_| error.is_retryable()) {
+        tracing::warn!(
+            error = error.chain(),
+            code,
+            retry_in = tier.as_str(),
+            "Job failed"
+        );
+        metrics::job_failed(code, "retry");
+        delivery.retry(tier, code).await
+    } else {
+        tracing::error!(error = error.chain(), code, "Job failed for good");
+        metrics::job_failed(code, "dead_letter");
+        delivery.dead_letter(code).await
     }
 }

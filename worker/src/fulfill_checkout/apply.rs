@@ -1,5 +1,5 @@
-//! Writing down what Stripe said. Every row only moves forward, so that it ends the same in
-//! whatever order the facts arrive, and however often.
+//! Applying what Stripe said to a record. Every row only moves forward, so that it ends the same
+//! in whatever order changes arrive, and however often.
 
 use shared::{
     db::{checkout::State, dispute, payment, refund},
@@ -9,49 +9,72 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::fulfill_checkout::{
-    record::Known,
-    update::{Dispute, Fact, Paid},
+    payment_balance::PaymentBalance,
+    record::CheckoutRecord,
+    update::{Change, Dispute, Paid},
 };
 
-/// Writes `fact` down.
-pub fn record(known: &mut Known, fact: &Fact, now: OffsetDateTime) {
-    match fact {
+/// Applies `change`. Bookings and seats are for [`decide`](crate::fulfill_checkout::decide::decide).
+pub fn apply(record: &mut CheckoutRecord, change: &Change, now: OffsetDateTime) {
+    match change {
         // Lets confirm tell the buyer what Stripe said, while it is fresh.
-        Fact::Open => known.checkout.stripe_checked_at = Some(now),
-        Fact::PaymentPending => {
-            known.checkout.stripe_checked_at = Some(now);
-            advance(known, State::PaymentPending);
+        Change::Open => record.checkout.stripe_checked_at = Some(now),
+        Change::PaymentPending => {
+            record.checkout.stripe_checked_at = Some(now);
+            advance(record, State::PaymentPending);
         }
-        Fact::Expired => advance(known, State::Expired),
-        Fact::PaymentFailed => advance(known, State::PaymentFailed),
-        Fact::Paid(paid) => {
-            record_payment(known, paid, now);
-            advance(known, State::Paid);
+        Change::Expired => advance(record, State::Expired),
+        Change::PaymentFailed => advance(record, State::PaymentFailed),
+        Change::Paid(paid) => {
+            apply_payment(record, paid, now);
+            advance(record, State::Paid);
         }
-        Fact::Refunds(refunds) => record_refunds(known, refunds, now),
-        Fact::PromiseKept(refunds) => {
-            record_refunds(known, refunds, now);
-            if let Some(promise) = &mut known.promise {
-                promise.done_at.get_or_insert(now);
+        Change::Refunds(refunds) => apply_refunds(record, refunds, now),
+        Change::OwedRefundMade(refunds) => {
+            apply_refunds(record, refunds, now);
+            if let Some(owed) = &mut record.owed_refund {
+                owed.done_at.get_or_insert(now);
             }
         }
-        Fact::Disputes(disputes) => {
+        Change::Disputes(disputes) => {
             for dispute in disputes {
-                record_dispute(known, dispute, now);
+                apply_dispute(record, dispute, now);
             }
         }
     }
+    add_up(record);
 }
 
-fn advance(known: &mut Known, next: State) {
-    if known.checkout.state.leads_to(next) {
-        known.checkout.state = next;
+/// Refunds and disputes as the payment's own columns sum them up.
+fn add_up(record: &mut CheckoutRecord) {
+    let Some(mut payment) = record.payment.take() else {
+        return;
+    };
+    let money = PaymentBalance::of(record, &payment);
+    payment.amount_refunded_minor_units = money.refunded;
+    payment.status = match money.refunded {
+        0 => payment::Status::Paid,
+        all if all >= payment.amount_minor_units => payment::Status::Refunded,
+        _ => payment::Status::PartiallyRefunded,
+    };
+    // One that is still open says more than one that is over.
+    payment.dispute_status = record
+        .disputes
+        .iter()
+        .map(|dispute| dispute.status)
+        .max_by_key(|status| (status.is_open(), *status));
+    record.payment = Some(payment);
+}
+
+fn advance(record: &mut CheckoutRecord, next: State) {
+    if record.checkout.state.leads_to(next) {
+        record.checkout.state = next;
     }
 }
 
-fn record_payment(known: &mut Known, paid: &Paid, now: OffsetDateTime) {
-    let checkout_id = known.checkout.id;
-    known.payment.get_or_insert_with(|| payment::Model {
+fn apply_payment(record: &mut CheckoutRecord, paid: &Paid, now: OffsetDateTime) {
+    let checkout_id = record.checkout.id;
+    record.payment.get_or_insert_with(|| payment::Model {
         id: Uuid::now_v7(),
         checkout_id,
         session_id: paid.session_id.clone(),
@@ -65,20 +88,20 @@ fn record_payment(known: &mut Known, paid: &Paid, now: OffsetDateTime) {
     });
 }
 
-fn record_refunds(known: &mut Known, refunds: &[Refund], now: OffsetDateTime) {
+fn apply_refunds(record: &mut CheckoutRecord, refunds: &[Refund], now: OffsetDateTime) {
     for refund in refunds {
         let status = refund.status();
         let row = refund::Model {
             id: refund.id.clone(),
-            checkout_id: known.checkout.id,
+            checkout_id: record.checkout.id,
             amount_minor_units: refund.amount,
             currency: refund.currency.clone(),
             status,
             created_at: now,
             updated_at: now,
         };
-        match known.refunds.iter_mut().find(|it| it.id == refund.id) {
-            None => known.refunds.push(row),
+        match record.refunds.iter_mut().find(|it| it.id == refund.id) {
+            None => record.refunds.push(row),
             Some(before) if before.status < status => {
                 let created_at = before.created_at;
                 *before = refund::Model { created_at, ..row };
@@ -90,10 +113,10 @@ fn record_refunds(known: &mut Known, refunds: &[Refund], now: OffsetDateTime) {
 
 /// What Stripe answered replaces what is older. What an event said moves the status forward only,
 /// but for the verdict: the last one heard stands.
-fn record_dispute(known: &mut Known, dispute: &Dispute, now: OffsetDateTime) {
+fn apply_dispute(record: &mut CheckoutRecord, dispute: &Dispute, now: OffsetDateTime) {
     let mut row = dispute::Model {
         id: dispute.id.clone(),
-        checkout_id: known.checkout.id,
+        checkout_id: record.checkout.id,
         amount_minor_units: dispute.amount,
         currency: dispute.currency.clone(),
         reason: dispute.reason.clone(),
@@ -103,8 +126,8 @@ fn record_dispute(known: &mut Known, dispute: &Dispute, now: OffsetDateTime) {
         created_at: now,
         updated_at: dispute.asked_at.unwrap_or(now),
     };
-    let Some(before) = known.disputes.iter_mut().find(|it| it.id == row.id) else {
-        known.disputes.push(row);
+    let Some(before) = record.disputes.iter_mut().find(|it| it.id == row.id) else {
+        record.disputes.push(row);
         return;
     };
     row.funds_withdrawn |= before.funds_withdrawn;
@@ -123,3 +146,6 @@ fn record_dispute(known: &mut Known, dispute: &Dispute, now: OffsetDateTime) {
     row.created_at = before.created_at;
     *before = row;
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use shared::db::{dispute, payment, refund};
 
-use crate::fulfill_checkout::record::Known;
+use crate::fulfill_checkout::record::CheckoutRecord;
 
 /// Where the money of a payment is, in minor units. What is in another currency than the payment
 /// is not counted: it cannot be compared.
@@ -21,16 +21,16 @@ pub struct PaymentBalance {
 }
 
 impl PaymentBalance {
-    pub fn of(known: &Known, payment: &payment::Model) -> Self {
+    pub fn of(record: &CheckoutRecord, payment: &payment::Model) -> Self {
         let refunds = |status| {
-            let refunds = known.refunds.iter();
+            let refunds = record.refunds.iter();
             let counted = refunds
                 .filter(|it| it.currency == payment.currency && it.status == status)
                 .map(|it| it.amount_minor_units);
             counted.fold(0_i64, i64::saturating_add)
         };
         let disputes = |counts: fn(&dispute::Model) -> bool| {
-            let disputes = known.disputes.iter();
+            let disputes = record.disputes.iter();
             let counted = disputes
                 .filter(|it| it.currency == payment.currency && counts(it))
                 .map(|it| it.amount_minor_units);

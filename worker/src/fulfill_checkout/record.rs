@@ -1,39 +1,124 @@
-//! Everything we know of a checkout, in memory for as long as a transaction has its row locked:
-//! read for many at once, changed one by one, and [stored](crate::fulfill_checkout::save) for many at once.
+//! Everything the tables say about a checkout, read for many at once. For as long as a transaction
+//! has its row locked it is changed in memory, and [saved](crate::fulfill_checkout::save) at the end.
 
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
     sea_query::{SelectStatement, UnionType},
 };
 use shared::db::{self, booking, checkout, dispute, outbox, payment, refund, stripe_event};
 use uuid::Uuid;
 
-/// What the tables say about a checkout.
+/// A checkout, and what came of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct CheckoutRecord {
     pub checkout: checkout::Model,
     pub payment: Option<payment::Model>,
     pub booking: Option<booking::Model>,
+    /// Oldest first.
     pub refunds: Vec<refund::Model>,
+    /// Oldest first.
     pub disputes: Vec<dispute::Model>,
     /// The refund we owe or owed.
-    pub promise: Option<outbox::Model>,
+    pub owed_refund: Option<outbox::Model>,
 }
 
-/// A checkout with what is in the database about it, and what will be.
+impl CheckoutRecord {
+    /// A checkout that nothing came of yet.
+    pub fn new(checkout: checkout::Model) -> Self {
+        Self {
+            checkout,
+            payment: None,
+            booking: None,
+            refunds: Vec::new(),
+            disputes: Vec::new(),
+            owed_refund: None,
+        }
+    }
+
+    /// Reads the rest about `checkouts`.
+    pub async fn load(
+        conn: &impl ConnectionTrait,
+        checkouts: Vec<checkout::Model>,
+    ) -> Result<HashMap<Uuid, Self>, DbErr> {
+        let ids: Vec<Uuid> = checkouts.iter().map(|row| row.id).collect();
+        let mut records: HashMap<Uuid, Self> = checkouts
+            .into_iter()
+            .map(|row| (row.id, Self::new(row)))
+            .collect();
+        if !ids.is_empty() {
+            read_history(conn, &ids, &mut records).await?;
+        }
+        Ok(records)
+    }
+}
+
+impl CheckoutRecord {
+    /// `cs_…`, as far as it is known.
+    pub fn session_id(&self) -> Option<&str> {
+        let paid = self.payment.as_ref().map(|payment| &payment.session_id);
+        paid.or(self.checkout.session_id.as_ref())
+            .map(String::as_str)
+    }
+
+    /// What went back of the payment or is on its way, as Stripe's charge counts it.
+    pub fn amount_refunded(&self) -> Option<i64> {
+        let payment = self.payment.as_ref()?;
+        let on_their_way = self
+            .refunds
+            .iter()
+            .filter(|it| it.status.is_on_its_way() && it.currency == payment.currency)
+            .map(|it| it.amount_minor_units)
+            .fold(0_i64, i64::saturating_add);
+        Some(
+            payment
+                .amount_refunded_minor_units
+                .saturating_add(on_their_way),
+        )
+    }
+
+    /// The dispute with this id.
+    pub fn dispute(&self, id: &str) -> Option<&dispute::Model> {
+        self.disputes.iter().find(|it| it.id == id)
+    }
+}
+
+/// A record that a transaction changes.
 #[derive(Debug)]
-pub struct Dossier {
+pub struct Draft {
     /// What will be.
-    pub known: Known,
+    pub current: CheckoutRecord,
     /// What the database has.
-    pub stored: Known,
+    pub persisted: CheckoutRecord,
 }
 
-/// Which of `checkouts` have left anything but their own row. Most have not: then one look is
-/// enough.
-pub async fn with_a_past(
+/// Reads the rest about `checkouts`, whose rows are locked.
+///
+/// - `with_history`: those that have rows in other tables.
+pub async fn open(
+    tx: &impl ConnectionTrait,
+    checkouts: Vec<checkout::Model>,
+    with_history: &[Uuid],
+) -> Result<HashMap<Uuid, Draft>, DbErr> {
+    let mut records: HashMap<Uuid, CheckoutRecord> = checkouts
+        .into_iter()
+        .map(|row| (row.id, CheckoutRecord::new(row)))
+        .collect();
+    if !with_history.is_empty() {
+        read_history(tx, with_history, &mut records).await?;
+    }
+    let draft = |(id, current): (Uuid, CheckoutRecord)| {
+        let persisted = current.clone();
+        (id, Draft { current, persisted })
+    };
+    Ok(records.into_iter().map(draft).collect())
+}
+
+/// Ids of the checkouts that already have rows in other tables; for the rest no further query is
+/// needed.
+pub async fn ids_with_history(
     tx: &impl ConnectionTrait,
     checkouts: &[checkout::Model],
 ) -> Result<Vec<Uuid>, DbErr> {
@@ -77,72 +162,42 @@ fn ids_of<E: EntityTrait>(
     rows.select_only().column(checkout_id).into_query()
 }
 
-/// Reads the rest about `checkouts`, whose rows are locked.
-///
-/// - `past`: those of them of which there is more.
-pub async fn open(
-    tx: &impl ConnectionTrait,
-    checkouts: Vec<checkout::Model>,
-    past: &[Uuid],
-) -> Result<HashMap<Uuid, Dossier>, DbErr> {
-    let mut known: HashMap<Uuid, Known> = checkouts
-        .into_iter()
-        .map(|checkout| {
-            let known = Known {
-                payment: None,
-                booking: None,
-                refunds: Vec::new(),
-                disputes: Vec::new(),
-                promise: None,
-                checkout,
-            };
-            (known.checkout.id, known)
-        })
-        .collect();
-    if !past.is_empty() {
-        read_past(tx, past, &mut known).await?;
-    }
-    let dossier = |(id, known): (Uuid, Known)| {
-        let stored = known.clone();
-        (id, Dossier { known, stored })
-    };
-    Ok(known.into_iter().map(dossier).collect())
-}
-
-async fn read_past(
-    tx: &impl ConnectionTrait,
-    past: &[Uuid],
-    known: &mut HashMap<Uuid, Known>,
+async fn read_history(
+    conn: &impl ConnectionTrait,
+    ids: &[Uuid],
+    records: &mut HashMap<Uuid, CheckoutRecord>,
 ) -> Result<(), DbErr> {
-    let payments = about::<payment::Entity>(tx, payment::Column::CheckoutId, past);
-    for row in payments.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.payment = Some(row);
+    let payments = about::<payment::Entity>(conn, payment::Column::CheckoutId, ids);
+    for row in payments.all(conn).await? {
+        if let Some(record) = records.get_mut(&row.checkout_id) {
+            record.payment = Some(row);
         }
     }
-    let bookings = about::<booking::Entity>(tx, booking::Column::CheckoutId, past);
-    for row in bookings.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.booking = Some(row);
+    let bookings = about::<booking::Entity>(conn, booking::Column::CheckoutId, ids);
+    for row in bookings.all(conn).await? {
+        if let Some(record) = records.get_mut(&row.checkout_id) {
+            record.booking = Some(row);
         }
     }
-    let refunds = about::<refund::Entity>(tx, refund::Column::CheckoutId, past);
-    for row in refunds.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.refunds.push(row);
+    let refunds = about::<refund::Entity>(conn, refund::Column::CheckoutId, ids)
+        .order_by_asc(refund::Column::CreatedAt);
+    for row in refunds.all(conn).await? {
+        if let Some(record) = records.get_mut(&row.checkout_id) {
+            record.refunds.push(row);
         }
     }
-    let disputes = about::<dispute::Entity>(tx, dispute::Column::CheckoutId, past);
-    for row in disputes.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.disputes.push(row);
+    let disputes = about::<dispute::Entity>(conn, dispute::Column::CheckoutId, ids)
+        .order_by_asc(dispute::Column::CreatedAt);
+    for row in disputes.all(conn).await? {
+        if let Some(record) = records.get_mut(&row.checkout_id) {
+            record.disputes.push(row);
         }
     }
-    let promises = about::<outbox::Entity>(tx, outbox::Column::CheckoutId, past)
+    let owed = about::<outbox::Entity>(conn, outbox::Column::CheckoutId, ids)
         .filter(outbox::Column::Kind.eq(outbox::Kind::Refund));
-    for row in promises.all(tx).await? {
-        if let Some(known) = known.get_mut(&row.checkout_id) {
-            known.promise = Some(row);
+    for row in owed.all(conn).await? {
+        if let Some(record) = records.get_mut(&row.checkout_id) {
+            record.owed_refund = Some(row);
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What has changed in dossiers becomes rows: what is new or what many have in common goes to the
-//! writes of the end, the rest is written one by one.
+//! Saving drafts: new rows, and changes that many have in common, go to the writes at the end of
+//! the transaction; the rest is written one by one.
 
 use std::collections::HashMap;
 
@@ -15,39 +15,39 @@ use shared::db::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::fulfill_checkout::record::Dossier;
+use crate::fulfill_checkout::record::Draft;
 
 /// Writes what has changed, or adds it to `writes`.
-pub async fn store<'a>(
+pub async fn save<'a>(
     tx: &impl ConnectionTrait,
     writes: &mut Writes,
-    dossiers: impl Iterator<Item = &'a Dossier>,
+    drafts: impl Iterator<Item = &'a Draft>,
 ) -> Result<(), DbErr> {
-    let changed: Vec<&Dossier> = dossiers.filter(|it| it.known != it.stored).collect();
-    store_checkouts(tx, writes, &changed).await?;
+    let changed: Vec<&Draft> = drafts.filter(|it| it.current != it.persisted).collect();
+    save_checkouts(tx, writes, &changed).await?;
     let mut payments = Changes::<payment::ActiveModel>::default();
     let mut bookings = Changes::<booking::ActiveModel>::default();
     let mut refunds = Changes::<refund::ActiveModel>::default();
     let mut disputes = Changes::<dispute::ActiveModel>::default();
-    let mut promises = Changes::<outbox::ActiveModel>::default();
-    for Dossier { known, stored } in changed {
-        payments.note(known.payment.as_ref(), stored.payment.as_ref());
-        bookings.note(known.booking.as_ref(), stored.booking.as_ref());
-        for row in &known.refunds {
-            let before = stored.refunds.iter().find(|it| it.id == row.id);
+    let mut owed = Changes::<outbox::ActiveModel>::default();
+    for Draft { current, persisted } in changed {
+        payments.note(current.payment.as_ref(), persisted.payment.as_ref());
+        bookings.note(current.booking.as_ref(), persisted.booking.as_ref());
+        for row in &current.refunds {
+            let before = persisted.refunds.iter().find(|it| it.id == row.id);
             refunds.note(Some(row), before);
         }
-        for row in &known.disputes {
-            let before = stored.disputes.iter().find(|it| it.id == row.id);
+        for row in &current.disputes {
+            let before = persisted.disputes.iter().find(|it| it.id == row.id);
             disputes.note(Some(row), before);
         }
-        promises.note(known.promise.as_ref(), stored.promise.as_ref());
+        owed.note(current.owed_refund.as_ref(), persisted.owed_refund.as_ref());
     }
-    payments.store(tx, writes).await?;
-    bookings.store(tx, writes).await?;
-    refunds.store(tx, writes).await?;
-    disputes.store(tx, writes).await?;
-    promises.store(tx, writes).await
+    payments.save(tx, writes).await?;
+    bookings.save(tx, writes).await?;
+    refunds.save(tx, writes).await?;
+    disputes.save(tx, writes).await?;
+    owed.save(tx, writes).await
 }
 
 /// Rows of one table that are not yet what they shall be.
@@ -83,7 +83,7 @@ where
     A: ActiveModelBehavior + Send,
     <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
 {
-    async fn store(self, tx: &impl ConnectionTrait, writes: &mut Writes) -> Result<(), DbErr> {
+    async fn save(self, tx: &impl ConnectionTrait, writes: &mut Writes) -> Result<(), DbErr> {
         for row in self.changed {
             row.update(tx).await?;
         }
@@ -93,14 +93,14 @@ where
 
 /// Seats are not among it: they are taken and freed when that is decided, because the database
 /// has the last word.
-async fn store_checkouts(
+async fn save_checkouts(
     tx: &impl ConnectionTrait,
     writes: &mut Writes,
-    changed: &[&Dossier],
+    changed: &[&Draft],
 ) -> Result<(), DbErr> {
     let mut alike: HashMap<(State, Option<OffsetDateTime>), Vec<Uuid>> = HashMap::new();
-    for Dossier { known, stored } in changed {
-        let (now, before) = (&known.checkout, &stored.checkout);
+    for Draft { current, persisted } in changed {
+        let (now, before) = (&current.checkout, &persisted.checkout);
         if now.session_id != before.session_id {
             let claimed = Expr::value(now.session_id.clone());
             checkout::Entity::update_many()

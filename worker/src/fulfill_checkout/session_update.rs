@@ -6,21 +6,20 @@ use shared::stripe::{
 };
 use time::OffsetDateTime;
 
-use crate::{
-    failure_code::FailureCode,
-    fulfill_checkout::update::{Fact, NotOurs, Paid},
-    job_error::JobError,
+use crate::fulfill_checkout::{
+    outcome::NotOurs,
+    update::{Change, Paid},
 };
 
 /// A paid session without what every paid session has.
 #[derive(Debug, thiserror::Error)]
 #[error("a paid session without amount_total or currency")]
-struct Incomplete;
+pub struct Incomplete;
 
 /// Why a session cannot be ours, if the session itself tells.
 ///
 /// - `mode`: the one we serve.
-pub fn refuse(mode: Mode, session: &CheckoutSession) -> Option<NotOurs> {
+pub fn not_ours(mode: Mode, session: &CheckoutSession) -> Option<NotOurs> {
     if session.livemode != mode.livemode() {
         return Some(NotOurs::OtherMode);
     }
@@ -30,18 +29,18 @@ pub fn refuse(mode: Mode, session: &CheckoutSession) -> Option<NotOurs> {
 /// The payment, if the session is paid; else `unpaid`.
 ///
 /// - `paid_at`: when the buyer paid, if the session itself does not tell.
-pub fn fact(
+pub fn change(
     session: &CheckoutSession,
-    unpaid: Fact,
+    unpaid: Change,
     paid_at: Option<OffsetDateTime>,
-) -> Result<Fact, JobError> {
+) -> Result<Change, Incomplete> {
     if !session.is_paid() {
         return Ok(unpaid);
     }
     let (Some(minor_units), Some(currency)) = (session.amount_total, &session.currency) else {
-        return Err(JobError::new(FailureCode::MalformedEvent, Incomplete));
+        return Err(Incomplete);
     };
-    Ok(Fact::Paid(Paid {
+    Ok(Change::Paid(Paid {
         session_id: session.id.clone(),
         payment_intent_id: session.payment_intent_id().map(str::to_owned),
         minor_units,

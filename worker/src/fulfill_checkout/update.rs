@@ -1,14 +1,61 @@
-//! What can be known about a checkout, and what came of knowing it.
+//! What a job wants changed: which checkout, what Stripe said about it, and the event that said it.
 
 use shared::{
-    db::dispute,
-    stripe::{dispute as stripe, refund::Refund},
+    db::{checkout, dispute},
+    stripe::{checkout_session::CheckoutSession, dispute as stripe, refund::Refund},
 };
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-/// Something Stripe let us know. Facts arrive in any order and more than once.
+/// What one checkout is to be brought in line with.
 #[derive(Debug, Clone)]
-pub enum Fact {
+pub struct Update {
+    /// Which checkout.
+    pub target: Target,
+    /// What Stripe said about it.
+    pub change: Change,
+    /// The event that said it, for the inbox.
+    pub event: Option<EventRef>,
+}
+
+/// The checkout that an update is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// By a Checkout Session.
+    Session {
+        /// `cs_…`
+        id: String,
+        /// The checkout that the session's metadata names.
+        checkout_id: Option<Uuid>,
+    },
+    /// By its own id, as a payment leads to it.
+    Checkout(Uuid),
+}
+
+impl Target {
+    /// The checkout of `session`.
+    pub fn of(session: &CheckoutSession) -> Self {
+        Self::Session {
+            id: session.id.clone(),
+            checkout_id: session.checkout_id(),
+        }
+    }
+
+    /// Whether `checkout` is meant. A session is known by its own id; or by the hold's, if the
+    /// session's was never stored: the event was faster than ingress, or ingress crashed right
+    /// after Stripe made the session.
+    pub fn is(&self, checkout: &checkout::Model) -> bool {
+        match (self, &checkout.session_id) {
+            (Self::Checkout(id), _) => checkout.id == *id,
+            (Self::Session { id, .. }, Some(stored)) => id == stored,
+            (Self::Session { checkout_id, .. }, None) => *checkout_id == Some(checkout.id),
+        }
+    }
+}
+
+/// What Stripe said about a checkout. Changes arrive in any order and more than once.
+#[derive(Debug, Clone)]
+pub enum Change {
     /// The buyer has not finished.
     Open,
     /// The buyer has finished, with a payment method that takes days.
@@ -22,7 +69,7 @@ pub enum Fact {
     /// Money went back, or did not after all.
     Refunds(Vec<Refund>),
     /// The refund we owed is made, and this is all there is of it.
-    PromiseKept(Vec<Refund>),
+    OwedRefundMade(Vec<Refund>),
     /// The buyer took it to the bank.
     Disputes(Vec<Dispute>),
 }
@@ -79,66 +126,9 @@ impl Dispute {
     }
 }
 
-/// The event that brought the fact, for the inbox.
+/// An event, by what the inbox keeps of it.
 #[derive(Debug, Clone)]
 pub struct EventRef {
     pub id: String,
     pub kind: String,
-}
-
-/// How one run of a job ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fulfillment {
-    /// Paid, and the seats are the buyer's.
-    Booked,
-    /// Paid, but there is nothing for the money: a refund is promised.
-    RefundPending,
-    /// Paid, and an operator has to decide.
-    NeedsAttention,
-    /// The whole payment went back, and the booking with it.
-    Cancelled,
-    /// A delayed payment is on its way; the seats stay held.
-    PaymentPending,
-    /// The buyer can still pay; the seats stay held.
-    StillOpen,
-    /// A hold ended without a payment; its seats are free.
-    Released,
-    /// Written down; booking and seats stay as they were.
-    Recorded,
-    /// This very event was acted on before.
-    AlreadyProcessed,
-    /// Nothing was written.
-    NotOurs(NotOurs),
-}
-
-/// Whose it is, if not ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NotOurs {
-    /// No checkout of ours belongs to it: somebody else uses the same Stripe account.
-    Foreign,
-    /// Test mode, and we serve live mode; or the other way round.
-    OtherMode,
-    /// A session that sells by `setup` or `subscription`.
-    NotAPayment,
-}
-
-impl Fulfillment {
-    /// The word for logs and for the inbox.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Booked => "booked",
-            Self::RefundPending => "refund_pending",
-            Self::NeedsAttention => "needs_attention",
-            Self::Cancelled => "cancelled",
-            Self::PaymentPending => "payment_pending",
-            Self::StillOpen => "still_open",
-            Self::Released => "released",
-            Self::Recorded => "recorded",
-            Self::AlreadyProcessed => "already_processed",
-            Self::NotOurs(NotOurs::Foreign) => "not_ours_foreign",
-            Self::NotOurs(NotOurs::OtherMode) => "not_ours_other_mode",
-            Self::NotOurs(NotOurs::NotAPayment) => "not_ours_not_a_payment",
-        }
-    }
 }

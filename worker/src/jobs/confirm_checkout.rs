@@ -1,149 +1,118 @@
 //! A job of type `checkout.confirm`: a buyer, a sweep or reconcile asks about a session, so we
 //! ask Stripe, about all that came of it.
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
-use shared::{
-    db::{checkout, dispute, payment, refund},
-    stripe::{
-        checkout_session::{CheckoutSession, Status},
-        error::StripeError,
-        id::CheckoutSessionId,
-    },
+use shared::stripe::{
+    checkout_session::{CheckoutSession, Status},
+    error::StripeError,
+    id::CheckoutSessionId,
 };
-use uuid::Uuid;
 
 use crate::{
     Context,
+    failure_code::FailureCode,
     fulfill_checkout::{
-        fulfill_checkout,
-        lock::{self, Subject},
-        session_update::{fact, refuse},
-        update::{Dispute, EventRef, Fact, Fulfillment, NotOurs},
+        lock,
+        outcome::NotOurs,
+        record::CheckoutRecord,
+        session_update,
+        update::{Change, Dispute, EventRef, Target, Update},
     },
     job_error::JobError,
+    jobs::plan::Plan,
 };
 
-/// Retrieves the session and acts on what it is. A session that is still open when its hold
+/// Retrieves the session, and plans for what it is. A session that is still open when its hold
 /// has ended is expired first: nobody must be able to pay for seats that are given away.
 ///
 /// - `event`: the thin event that asks, for the inbox.
-pub async fn confirm_checkout(
+pub async fn plan(
     context: &Context,
     session_id: &CheckoutSessionId,
-    event: Option<&EventRef>,
-) -> Result<Fulfillment, JobError> {
+    event: Option<EventRef>,
+) -> Result<Plan, JobError> {
     tracing::Span::current().record("checkout_session.id", session_id.as_str());
-    // Before the transaction: no row stays locked during a call to Stripe.
-    let over = overdue_hold(context, session_id).await?;
-    let mut session = match (
-        context
-            .stripe()?
-            .retrieve_checkout_session(session_id)
-            .await,
-        over,
-    ) {
-        // It cannot be paid; its seats must not wait for ever.
-        (Err(StripeError::NotFound), Some(checkout_id)) => {
-            let subject = Subject::Checkout(checkout_id);
-            return fulfill_checkout(context, subject, &Fact::Expired, event).await;
-        }
-        (session, _) => session?,
+    let by_id = Target::Session {
+        id: session_id.to_string(),
+        checkout_id: None,
     };
-    if session.status == Some(Status::Open) && over.is_some() {
+    let now = (context.clock)();
+    let checkout = lock::find(&context.db, &by_id).await?;
+    let overdue = checkout.filter(|checkout| checkout.expires_at < now);
+    let answer = context
+        .stripe()?
+        .retrieve_checkout_session(session_id)
+        .await;
+    let mut session = match (answer, &overdue) {
+        // It cannot be paid; its seats must not wait for ever.
+        (Err(StripeError::NotFound), Some(checkout)) => {
+            return Ok(Plan::one(
+                Target::Checkout(checkout.id),
+                Change::Expired,
+                event,
+            ));
+        }
+        (answer, _) => answer?,
+    };
+    if session.status == Some(Status::Open) && overdue.is_some() {
         session = expire(context, session_id).await?;
     }
-    if let Some(not_ours) = refuse(context.mode, &session) {
-        return Ok(Fulfillment::NotOurs(not_ours));
+    if let Some(not_ours) = session_update::not_ours(context.mode, &session) {
+        return Ok(Plan::Ignore(not_ours));
     }
-    let subject = Subject::Session(&session);
-    let fact = match session.status {
-        _ if session.is_paid() => match fact(&session, Fact::Open, None) {
-            Ok(fact) => fact,
-            // What another integration's sessions lack is no concern of ours.
-            Err(_) if !lock::exists(&context.db, subject).await? => {
-                return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
-            }
-            Err(error) => return Err(error),
-        },
-        Some(Status::Expired) => Fact::Expired,
-        Some(Status::Complete) if session.has_failed() => Fact::PaymentFailed,
-        Some(Status::Complete) => Fact::PaymentPending,
-        _ => Fact::Open,
+    let target = Target::of(&session);
+    let Some(checkout) = lock::find(&context.db, &target).await? else {
+        return Ok(Plan::Ignore(NotOurs::Foreign));
     };
-    let paid_before = payment_of(context, session_id).await?;
-    let outcome = fulfill_checkout(context, subject, &fact, event).await?;
-    let later = follow_refunds_and_disputes(context, &session, paid_before.is_some()).await?;
-    Ok(later.unwrap_or(outcome))
+    let change = match session.status {
+        _ if session.is_paid() => session_update::change(&session, Change::Open, None)
+            .map_err(|error| JobError::new(FailureCode::MalformedEvent, error))?,
+        Some(Status::Expired) => Change::Expired,
+        Some(Status::Complete) if session.has_failed() => Change::PaymentFailed,
+        Some(Status::Complete) => Change::PaymentPending,
+        _ => Change::Open,
+    };
+    let mut updates = vec![Update {
+        target,
+        change,
+        event,
+    }];
+    if let Some(intent) = session.payment_intent_id().filter(|_| session.is_paid()) {
+        let id = checkout.id;
+        let mut records = CheckoutRecord::load(&context.db, vec![checkout]).await?;
+        if let Some(record) = records.remove(&id) {
+            let later = refunds_and_disputes(context, &session, intent, &record).await?;
+            updates.extend(later.into_iter().map(|change| Update {
+                target: Target::Checkout(id),
+                change,
+                event: None,
+            }));
+        }
+    }
+    Ok(Plan::Commit(updates))
 }
 
-/// Catches up with what came after the payment. Of one that was just made nothing can have come,
+/// What came after the payment. Of one that we have not heard of before nothing can have come,
 /// unless its charge says so.
-///
-/// - `paid_before`: whether we knew of the payment before this job.
-async fn follow_refunds_and_disputes(
+async fn refunds_and_disputes(
     context: &Context,
     session: &CheckoutSession,
-    paid_before: bool,
-) -> Result<Option<Fulfillment>, JobError> {
-    let Some(intent) = session.payment_intent_id().filter(|_| session.is_paid()) else {
-        return Ok(None);
-    };
-    let Some(session_id) = session.checked_id() else {
-        return Ok(None);
-    };
-    let Some(payment) = payment_of(context, &session_id).await? else {
-        return Ok(None);
-    };
-    let (id, stripe) = (payment.checkout_id, context.stripe()?);
-    let mut outcome = None;
+    intent: &str,
+    record: &CheckoutRecord,
+) -> Result<Vec<Change>, JobError> {
+    let stripe = context.stripe()?;
+    let paid_before = record.payment.is_some();
+    let mut changes = Vec::new();
     let refunded = session.amount_refunded().unwrap_or_default() > 0;
-    if refunded || paid_before || has_refunds(context, id).await? {
-        let fact = Fact::Refunds(stripe.refunds_of(intent).await?);
-        outcome = Some(fulfill_checkout(context, Subject::Checkout(id), &fact, None).await?);
+    if refunded || paid_before || !record.refunds.is_empty() {
+        changes.push(Change::Refunds(stripe.refunds_of(intent).await?));
     }
-    if session.is_disputed() || paid_before || has_disputes(context, id).await? {
+    if session.is_disputed() || paid_before || !record.disputes.is_empty() {
         let asked_at = (context.clock)();
         let disputes = stripe.disputes_of(intent).await?.into_iter();
         let disputes = disputes.map(|it| Dispute::new(it, Some(asked_at)));
-        let fact = Fact::Disputes(disputes.collect());
-        outcome = Some(fulfill_checkout(context, Subject::Checkout(id), &fact, None).await?);
+        changes.push(Change::Disputes(disputes.collect()));
     }
-    Ok(outcome)
-}
-
-async fn payment_of(
-    context: &Context,
-    session_id: &CheckoutSessionId,
-) -> Result<Option<payment::Model>, DbErr> {
-    payment::Entity::find()
-        .filter(payment::Column::SessionId.eq(session_id.as_str()))
-        .one(&context.db)
-        .await
-}
-
-async fn has_refunds(context: &Context, checkout_id: Uuid) -> Result<bool, DbErr> {
-    let refunds = refund::Entity::find().filter(refund::Column::CheckoutId.eq(checkout_id));
-    Ok(refunds.count(&context.db).await? > 0)
-}
-
-async fn has_disputes(context: &Context, checkout_id: Uuid) -> Result<bool, DbErr> {
-    let disputes = dispute::Entity::find().filter(dispute::Column::CheckoutId.eq(checkout_id));
-    Ok(disputes.count(&context.db).await? > 0)
-}
-
-/// The checkout of a session whose hold has ended by our clock.
-async fn overdue_hold(
-    context: &Context,
-    session_id: &CheckoutSessionId,
-) -> Result<Option<Uuid>, DbErr> {
-    let checkout = checkout::Entity::find()
-        .filter(checkout::Column::SessionId.eq(session_id.as_str()))
-        .one(&context.db)
-        .await?;
-    let now = (context.clock)();
-    Ok(checkout
-        .filter(|checkout| checkout.expires_at < now)
-        .map(|checkout| checkout.id))
+    Ok(changes)
 }
 
 /// Stripe refuses if the session is not open any more: then it is worth another look.

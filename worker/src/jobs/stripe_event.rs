@@ -1,15 +1,14 @@
-//! A job of type `stripe.event`: what a signed event says. That a session is paid needs no
-//! question to Stripe; a refund or dispute whose payment we have not heard of does, and so does a
-//! thin event, which only names what it is about.
+//! A job of type `stripe.event`: what a signed event says. That a session is paid is said by the
+//! event alone; a refund or dispute leads to its payment first, and a thin event only names what it
+//! is about.
 
-use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use shared::{
     config::EndpointSecrets,
     message::{Envelope, Work},
     stripe::{
-        checkout_session::{CheckoutSession, Expandable},
+        checkout_session::CheckoutSession,
         event_type,
         id::Mode,
         lenient,
@@ -19,16 +18,18 @@ use shared::{
 use time::OffsetDateTime;
 
 use crate::{
-    Context,
     failure_code::FailureCode,
     fulfill_checkout::{
-        fulfill_checkout,
-        lock::{self, Subject},
-        session_update::{self, refuse},
-        update::{EventRef, Fact, Fulfillment, NotOurs},
+        outcome::NotOurs,
+        session_update,
+        update::{Change, EventRef, Target},
     },
     job_error::JobError,
-    jobs::{confirm_checkout::confirm_checkout, payment_event},
+    jobs::{
+        job::Job,
+        payment_event::{Named, PaymentEvent, PaymentObject},
+        plan::Plan,
+    },
 };
 
 /// What the worker reads of an event.
@@ -66,11 +67,20 @@ struct RelatedObject {
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy)]
-pub enum About<'a> {
+enum About<'a> {
     /// The object, as it was when the event was made.
     Snapshot(&'a [u8]),
     /// Its id; Stripe knows the rest.
     Id(&'a str),
+}
+
+impl About<'_> {
+    fn named<T: DeserializeOwned>(self) -> Result<Named<T>, JobError> {
+        Ok(match self {
+            Self::Snapshot(json) => Named::Object(parse(json)?),
+            Self::Id(id) => Named::Id(id.to_owned()),
+        })
+    }
 }
 
 /// An event without an object and without the id of one.
@@ -100,49 +110,6 @@ impl Event<'_> {
     }
 }
 
-/// What an event says about a Checkout Session. Stripe need not be asked to act on it, so that
-/// many can be acted on at once.
-#[derive(Debug)]
-pub struct SessionSaid {
-    pub(crate) session: CheckoutSession,
-    pub(crate) fact: Fact,
-    pub(crate) event: EventRef,
-}
-
-/// Reads `message`, if it is an authentic event about a session of ours and in order. Everything
-/// else is for a job of its own to find out about.
-///
-/// - `mode`: the one we serve.
-#[must_use]
-pub fn session_said(
-    mode: Mode,
-    secrets: &EndpointSecrets,
-    message: &Envelope,
-) -> Option<SessionSaid> {
-    let Ok(Work::StripeEvent(body)) = message.work() else {
-        return None;
-    };
-    authenticate(secrets, message).ok()?;
-    let event: Event<'_> = serde_json::from_slice(&body).ok()?;
-    if event.livemode != mode.livemode() || !event.kind.starts_with("checkout.session.") {
-        return None;
-    }
-    let About::Snapshot(object) = event.about().ok()? else {
-        return None;
-    };
-    let session: CheckoutSession = serde_json::from_slice(object).ok()?;
-    if refuse(mode, &session).is_some() {
-        return None;
-    }
-    let event_ref = event.reference();
-    let fact = fact_of(&session, &event_ref, event.created_at()).ok()?;
-    Some(SessionSaid {
-        session,
-        fact,
-        event: event_ref,
-    })
-}
-
 /// Whether Stripe signed the event in `message`, whoever published it.
 pub(crate) fn authenticate(
     secrets: &EndpointSecrets,
@@ -158,103 +125,74 @@ pub(crate) fn is_forged(secrets: &EndpointSecrets, message: &Envelope) -> bool {
     matches!(message.work(), Ok(Work::StripeEvent(_))) && authenticate(secrets, message).is_err()
 }
 
-/// Acts on the event in `body`, which is authentic.
-pub(crate) async fn handle(context: &Context, body: &Bytes) -> Result<Fulfillment, JobError> {
+/// Reads the event in `body`, which is authentic.
+///
+/// - `mode`: the one we serve.
+pub(crate) fn read(mode: Mode, body: &[u8]) -> Result<Job, JobError> {
     let event: Event<'_> = parse(body)?;
-    if event.livemode != context.mode.livemode() {
-        return Ok(Fulfillment::NotOurs(NotOurs::OtherMode));
+    if event.livemode != mode.livemode() {
+        return Ok(Job::Planned(Plan::Ignore(NotOurs::OtherMode)));
     }
     let (about, reference) = (event.about()?, event.reference());
-    match reference.kind.as_str() {
-        kind if kind.starts_with("checkout.session.") => match about {
-            About::Snapshot(object) => {
-                let session: CheckoutSession = parse(object)?;
-                handle_session(context, &session, &reference, event.created_at()).await
-            }
-            // An id that cannot be one of ours is another integration's.
-            About::Id(id) => match id.parse() {
-                Ok(id) => confirm_checkout(context, &id, Some(&reference)).await,
-                Err(_) => Ok(Fulfillment::NotOurs(NotOurs::Foreign)),
-            },
-        },
-        "charge.refunded" => payment_event::charge_refunded(context, about, &reference).await,
+    let payment_event = match reference.kind.as_str() {
+        kind if kind.starts_with("checkout.session.") => {
+            return match about {
+                About::Snapshot(object) => {
+                    read_session(mode, &parse(object)?, reference, event.created_at())
+                }
+                // An id that cannot be one of ours is another integration's.
+                About::Id(id) => Ok(id
+                    .parse()
+                    .map_or(Job::Planned(Plan::Ignore(NotOurs::Foreign)), |id| {
+                        Job::Confirm(id, Some(reference))
+                    })),
+            };
+        }
+        "charge.refunded" => PaymentObject::Charge(about.named()?),
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
-            payment_event::refund(context, about, &reference).await
+            PaymentObject::Refund(about.named()?)
         }
-        kind if kind.starts_with("charge.dispute.") => {
-            payment_event::dispute(context, about, &reference).await
-        }
-        // Ingress of a later release lets more types through.
-        _ => Err(JobError::new(
-            FailureCode::UnhandledEventType,
-            reference.kind,
-        )),
-    }
-}
-
-async fn handle_session(
-    context: &Context,
-    session: &CheckoutSession,
-    event: &EventRef,
-    created_at: Option<OffsetDateTime>,
-) -> Result<Fulfillment, JobError> {
-    tracing::Span::current().record("checkout_session.id", session.id.as_str());
-    if let Some(not_ours) = refuse(context.mode, session) {
-        return Ok(Fulfillment::NotOurs(not_ours));
-    }
-    let subject = Subject::Session(session);
-    let fact = match fact_of(session, event, created_at) {
-        Ok(fact) => fact,
-        // What another integration's sessions lack is no concern of ours.
-        Err(_) if !lock::exists(&context.db, subject).await? => {
-            return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
-        }
-        Err(error) => return Err(error),
-    };
-    fulfill_checkout(context, subject, &fact, Some(event)).await
-}
-
-/// What the event says about the session in it.
-fn fact_of(
-    session: &CheckoutSession,
-    event: &EventRef,
-    created_at: Option<OffsetDateTime>,
-) -> Result<Fact, JobError> {
-    // What the event means if the session is not paid.
-    let (unpaid, paid_at) = match event.kind.as_str() {
-        "checkout.session.completed" => (Fact::PaymentPending, created_at),
-        // The buyer was done long before.
-        "checkout.session.async_payment_succeeded" => (Fact::PaymentPending, None),
-        "checkout.session.async_payment_failed" => (Fact::PaymentFailed, None),
-        "checkout.session.expired" => (Fact::Expired, None),
+        kind if kind.starts_with("charge.dispute.") => PaymentObject::Dispute(about.named()?),
         // Ingress of a later release lets more types through.
         _ => {
-            let kind = event.kind.clone();
-            return Err(JobError::new(FailureCode::UnhandledEventType, kind));
+            return Err(JobError::new(
+                FailureCode::UnhandledEventType,
+                reference.kind,
+            ));
         }
     };
-    session_update::fact(session, unpaid, paid_at)
+    Ok(Job::Payment(Box::new(PaymentEvent {
+        object: payment_event,
+        event: reference,
+    })))
 }
 
-/// Reads the object of an event.
-pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
-    serde_json::from_slice(json).map_err(|error| JobError::new(FailureCode::MalformedEvent, error))
-}
-
-/// The object an event is about, from the event or from Stripe.
-///
-/// - `retrieve`: asks Stripe for the object with this id.
-pub(crate) async fn object<T: DeserializeOwned>(
-    about: About<'_>,
-    retrieve: impl AsyncFnOnce(&str) -> Result<T, JobError>,
-) -> Result<T, JobError> {
-    match about {
-        About::Snapshot(json) => parse(json),
-        About::Id(id) => retrieve(id).await,
+fn read_session(
+    mode: Mode,
+    session: &CheckoutSession,
+    event: EventRef,
+    created_at: Option<OffsetDateTime>,
+) -> Result<Job, JobError> {
+    if let Some(not_ours) = session_update::not_ours(mode, session) {
+        return Ok(Job::Planned(Plan::Ignore(not_ours)));
     }
+    // What the event means if the session is not paid.
+    let (unpaid, paid_at) = match event.kind.as_str() {
+        "checkout.session.completed" => (Change::PaymentPending, created_at),
+        // The buyer was done long before.
+        "checkout.session.async_payment_succeeded" => (Change::PaymentPending, None),
+        "checkout.session.async_payment_failed" => (Change::PaymentFailed, None),
+        "checkout.session.expired" => (Change::Expired, None),
+        // Ingress of a later release lets more types through.
+        _ => return Err(JobError::new(FailureCode::UnhandledEventType, event.kind)),
+    };
+    let target = Target::of(session);
+    Ok(match session_update::change(session, unpaid, paid_at) {
+        Ok(change) => Job::Planned(Plan::one(target, change, Some(event))),
+        Err(incomplete) => Job::Incomplete(target, incomplete),
+    })
 }
 
-/// The id of an object, if that is all there is of it.
-pub(crate) fn id_of(object: Option<&Expandable>) -> Option<&str> {
-    object.map(Expandable::id)
+fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
+    serde_json::from_slice(json).map_err(|error| JobError::new(FailureCode::MalformedEvent, error))
 }

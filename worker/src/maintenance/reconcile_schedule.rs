@@ -114,12 +114,12 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
             Err(error) => {
                 let now = (context.clock)();
                 let due_at = now.saturating_add(AGAIN);
-                if !error.is_retryable() {
+                if error.is_retryable() {
+                    recurring_job::postpone(&context.db, RECONCILE, due_at).await?;
+                } else {
                     // Stripe does not know the object of the cursor, as with another key.
                     let anew = json(&first_cursor(job.last_success_at, now));
                     recurring_job::keep(&context.db, RECONCILE, due_at, &anew).await?;
-                } else {
-                    recurring_job::postpone(&context.db, RECONCILE, due_at).await?;
                 }
                 return Err(error);
             }

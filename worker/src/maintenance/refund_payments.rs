@@ -21,8 +21,12 @@ use uuid::Uuid;
 use crate::{
     Context,
     failure_code::FailureCode,
-    fulfill_checkout::{decide::reason, fulfill_checkout, lock::Subject, update::Fact},
+    fulfill_checkout::{
+        decide::reason,
+        update::{Change, Target},
+    },
     job_error::JobError,
+    jobs::{self, plan::Plan},
     outage::{dependency::Dependency, probe},
 };
 
@@ -132,9 +136,10 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt,
         Err(error) => return Err(error.into()),
     };
     failpoint::crash_at("refund_after_call");
-    let subject = Subject::Checkout(checkout_id);
-    let outcome = fulfill_checkout(context, subject, &Fact::PromiseKept(refunds), None).await?;
-    tracing::info!(checkout.id = %checkout_id, outcome = outcome.as_str(), "Payment refunded");
+    let target = Target::Checkout(checkout_id);
+    let plan = Plan::one(target, Change::OwedRefundMade(refunds), None);
+    jobs::commit(context, &[plan]).await?;
+    tracing::info!(checkout.id = %checkout_id, "Payment refunded");
     Ok(Attempt::Made)
 }
 

@@ -40,9 +40,9 @@ pub struct Filter {
     pub resolved: bool,
 }
 
-/// Who does it, and why; both are kept.
+/// What an operator says to an action; it is kept.
 #[derive(Debug, Clone)]
-pub struct Signature {
+pub struct Statement {
     /// A name.
     pub by: String,
     /// In words.
@@ -199,20 +199,13 @@ pub async fn replay(
     db: &DatabaseConnection,
     publisher: &Publisher,
     letter: &dead_letter::Model,
-    signature: &Signature,
+    statement: &Statement,
     now: OffsetDateTime,
 ) -> Result<(), DeadLetterError> {
     let message = Envelope {
-        message_id: letter.message_id.clone(),
-        kind: letter.kind.clone(),
-        schema: letter.schema,
         attempt: 0,
-        received_at_ms: letter.received_at_ms,
-        source: None,
         last_error: None,
-        traceparent: letter.traceparent.clone(),
-        signature: letter.signature.clone(),
-        body: letter.body.clone().into(),
+        ..letter.into()
     };
     let lane = match Lane::of_routing_key(&letter.lane) {
         Some(lane @ (Lane::Events | Lane::Confirm)) => lane,
@@ -221,7 +214,7 @@ pub async fn replay(
     publisher
         .publish(lane, &message.from_source(Source::Replay))
         .await?;
-    resolve(db, letter, Resolution::Replayed, signature, now).await?;
+    resolve(db, letter, Resolution::Replayed, statement, now).await?;
     Ok(())
 }
 
@@ -233,10 +226,10 @@ pub async fn replay(
 pub async fn discard(
     db: &DatabaseConnection,
     letter: &dead_letter::Model,
-    signature: &Signature,
+    statement: &Statement,
     now: OffsetDateTime,
 ) -> Result<(), DeadLetterError> {
-    resolve(db, letter, Resolution::Discarded, signature, now).await?;
+    resolve(db, letter, Resolution::Discarded, statement, now).await?;
     Ok(())
 }
 
@@ -244,14 +237,14 @@ async fn resolve(
     db: &DatabaseConnection,
     letter: &dead_letter::Model,
     resolution: Resolution,
-    signature: &Signature,
+    statement: &Statement,
     now: OffsetDateTime,
 ) -> Result<(), DbErr> {
     dead_letter::Entity::update_many()
         .col_expr(Column::Resolution, Expr::value(resolution))
         .col_expr(Column::ResolvedAt, Expr::value(now))
-        .col_expr(Column::ResolvedBy, Expr::value(signature.by.as_str()))
-        .col_expr(Column::ResolvedWhy, Expr::value(signature.why.as_str()))
+        .col_expr(Column::ResolvedBy, Expr::value(statement.by.as_str()))
+        .col_expr(Column::ResolvedWhy, Expr::value(statement.why.as_str()))
         .filter(Column::Id.eq(letter.id))
         // It may have died again meanwhile, and is open then.
         .filter(Column::Times.eq(letter.times))

@@ -3,92 +3,20 @@
 mod catalogue;
 pub mod command;
 mod database;
+mod finding;
 mod stripe;
 
-use std::fmt;
+pub use self::finding::{Finding, Status};
 
-use serde::Serialize;
 use shared::{
     db,
     queue::{InspectedQueue, Inspection, OpenError, QueueUse, inspect},
 };
 
-use crate::{config::Config, operator::words::wrapped};
-
-const START_A_WORKER: &str =
-    "start a worker; one that runs takes nothing while the database or Stripe is down";
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// In order.
-    Ok,
-    /// It works, and somebody should look.
-    Warning,
-    /// It does not work, or money is at stake.
-    Failed,
-}
-
-/// What one look found.
-#[derive(Debug, Serialize)]
-pub struct Finding {
-    /// What was looked at.
-    pub check: &'static str,
-    /// How bad it is.
-    pub status: Status,
-    /// What was found.
-    pub detail: String,
-    /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<&'static str>,
-}
-
-impl Finding {
-    fn ok(check: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            check,
-            status: Status::Ok,
-            detail: detail.into(),
-            remedy: None,
-        }
-    }
-
-    fn warning(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
-        Self {
-            check,
-            status: Status::Warning,
-            detail: detail.into(),
-            remedy: Some(remedy),
-        }
-    }
-
-    fn failed(check: &'static str, detail: impl Into<String>, remedy: &'static str) -> Self {
-        Self {
-            status: Status::Failed,
-            ..Self::warning(check, detail, remedy)
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = match self.status {
-            Status::Ok => "ok",
-            Status::Warning => "warning",
-            Status::Failed => "FAILED",
-        };
-        let found = format!("{status:<8} {:<16} {}", self.check, self.detail);
-        write!(out, "{}", wrapped(&found, 26))?;
-        match self.remedy {
-            Some(remedy) => {
-                let remedy = format!("{:<26}→ {remedy}", "");
-                write!(out, "\n{}", wrapped(&remedy, 28))
-            }
-            None => Ok(()),
-        }
-    }
-}
+use crate::{
+    config::Config,
+    operator::doctor::finding::{START_A_WORKER, chain},
+};
 
 /// Looks at everything the services need. Repairs nothing, but makes queues that are missing,
 /// as any start of a service does.
@@ -159,15 +87,4 @@ fn queue_problem(name: &str, problem: &OpenError) -> Finding {
         OpenError::TimedOut(_) | OpenError::Broker(_) => "is the broker healthy? Try again",
     };
     Finding::failed("queue", format!("{name}: {}", chain(problem)), remedy)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -12,7 +12,7 @@ use shared::{
     },
 };
 
-use crate::reconcile::checkout_lookup::{Entry, PaidEntry};
+use crate::fulfill_checkout::record::CheckoutRecord;
 
 /// The object that an event is about. `charge.refunded` tells nothing that its refund does not.
 pub enum Told {
@@ -45,14 +45,14 @@ pub fn ids<'a>(objects: impl Iterator<Item = Option<&'a Expandable>>) -> Vec<Str
 }
 
 pub fn paid_by<'a>(
-    ours: &'a HashMap<String, PaidEntry>,
+    ours: &'a HashMap<String, CheckoutRecord>,
     intent: Option<&Expandable>,
-) -> Option<&'a PaidEntry> {
+) -> Option<&'a CheckoutRecord> {
     ours.get(intent?.id())
 }
 
 /// Whether Stripe knows more of the session than we do.
-pub fn is_behind(session: &CheckoutSession, entry: &Entry) -> bool {
+pub fn is_behind(session: &CheckoutSession, entry: &CheckoutRecord) -> bool {
     let state = entry.checkout.state;
     match entry.amount_refunded() {
         Some(here) => session.amount_refunded().is_some_and(|there| there != here),
@@ -67,13 +67,13 @@ pub fn is_behind(session: &CheckoutSession, entry: &Entry) -> bool {
 }
 
 /// The same by the session in an event, which says less than one that is asked for.
-pub fn is_behind_event(session: &CheckoutSession, kind: &str, entry: &Entry) -> bool {
+pub fn is_behind_event(session: &CheckoutSession, kind: &str, entry: &CheckoutRecord) -> bool {
     let failed = kind == "checkout.session.async_payment_failed";
     is_behind(session, entry) || (failed && entry.checkout.state.is_undecided())
 }
 
 /// Whether we have not heard of the refund, or not how far it has come.
-pub fn lacks_refund(entry: &PaidEntry, refund: &Refund) -> bool {
+pub fn lacks_refund(entry: &CheckoutRecord, refund: &Refund) -> bool {
     let here: Option<&refund::Model> = entry.refunds.iter().find(|it| it.id == refund.id);
     here.is_none_or(|here| here.status < refund.status())
 }

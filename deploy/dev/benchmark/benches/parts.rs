@@ -17,7 +17,6 @@ use shared::{
     stripe::{id::Mode, signature},
     traceparent::Traceparent,
 };
-use worker::jobs::stripe_event;
 
 fn parts(criterion: &mut Criterion) {
     let body = Template::new().unwrap().body(&Names::of(1, 1));
@@ -40,9 +39,7 @@ fn parts(criterion: &mut Criterion) {
     let secret = ("STRIPE_WEBHOOK_SECRET".to_owned(), SECRET.to_owned());
     let secrets = EndpointSecrets::from_env(&Env::from_iter([secret])).unwrap();
     group.bench_function("check and read what it says", |bencher| {
-        bencher.iter(|| {
-            stripe_event::session_said(Mode::Test, &secrets, black_box(&message)).unwrap()
-        });
+        bencher.iter(|| worker::read_job(Mode::Test, &secrets, black_box(&message)).unwrap());
     });
     group.finish();
 }

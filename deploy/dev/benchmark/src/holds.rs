@@ -76,7 +76,7 @@ impl Holds {
                 session_id: Some(names.session),
                 idempotency_key: None,
                 request_hash: None,
-                intent: None,
+                order_fingerprint: None,
                 created_at: now,
                 // Longer than any measurement, so that nobody sweeps them.
                 expires_at: now.saturating_add(Duration::DAY),

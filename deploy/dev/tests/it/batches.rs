@@ -15,7 +15,7 @@ use shared::{
 };
 use stripe_sim::{Faults, Outcome};
 use uuid::Uuid;
-use worker::Hands;
+use worker::LaneLimits;
 
 use crate::{
     queue::waiting,
@@ -183,7 +183,7 @@ async fn lock(shop: &Shop, slot: Uuid) -> DatabaseTransaction {
 
 /// Starts a worker with batches of two.
 fn start_taking_pairs(shop: &mut Shop) {
-    shop.worker_config.hands = Hands {
+    shop.worker_config.limits = LaneLimits {
         concurrency: 2,
         batch: 2,
     };

@@ -127,7 +127,7 @@ async fn a_forged_message_books_frees_and_refunds_nothing(stack: Stack) {
     assert_eq!(shop.seats_taken(slot).await, 2);
     assert_eq!(shop.confirm(&session.id, 0).await.1["status"], "processing");
     // Not by a replay either.
-    let operator = worker::operator::dead_letters::Signature {
+    let operator = worker::operator::dead_letters::Statement {
         by: "ada".to_owned(),
         why: "a test".to_owned(),
     };

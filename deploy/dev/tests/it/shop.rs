@@ -153,7 +153,7 @@ impl Shop {
             },
             self.publisher.clone(),
             source,
-            self.worker_config.hands,
+            self.worker_config.limits,
         );
         let stop = CancellationToken::new();
         let running = tokio::spawn({

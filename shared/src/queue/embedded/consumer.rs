@@ -6,7 +6,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     db::job,
-    message::Envelope,
     queue::{
         Delivery, Lane,
         embedded::{Queue, acker::Answer},
@@ -82,19 +81,8 @@ fn delivery(queue: &Queue, job: job::Model) -> Delivery {
             db: queue.db.clone(),
             id: job.id,
             lease: job.lease,
-            lane: job.lane,
+            lane: job.lane.clone(),
         }),
-        message: Envelope {
-            message_id: job.message_id,
-            kind: job.kind,
-            schema: job.schema,
-            attempt: job.attempt,
-            received_at_ms: job.received_at_ms,
-            source: job.source,
-            last_error: job.last_error,
-            traceparent: job.traceparent,
-            signature: job.signature,
-            body: job.body.into(),
-        },
+        message: job.into(),
     }
 }

@@ -2,6 +2,7 @@
 //! otherwise hold back acks as well.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,14 +10,14 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, StreamExt, stream::Fuse};
+use futures_util::StreamExt;
 use lapin::{
     Channel, Connection,
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     config::AmqpUri,
@@ -100,10 +101,9 @@ impl ConsumerSource {
             .await
             .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))?
             .map_err(OpenError::Broker)?;
-        Ok(Consumer {
-            deliveries: deliveries.fuse(),
-            channel,
-            connection,
+        let pump = Pump {
+            deliveries,
+            channel: channel.clone(),
             publisher: self.publisher.clone(),
             acks: Arc::default(),
             stop,
@@ -112,6 +112,15 @@ impl ConsumerSource {
             care: self.care.clone(),
             relaxed: false,
             _live: Live::new(&self.live),
+        };
+        // The broker sends no more than this before it has answers.
+        let (out, deliveries) = mpsc::channel(prefetch.into());
+        let pump = tokio::spawn(pump.run(out));
+        Ok(Consumer {
+            deliveries,
+            connection,
+            _channel: channel,
+            _pump: AbortOnDropHandle::new(pump),
         })
     }
 
@@ -139,10 +148,49 @@ impl Drop for Live {
 
 /// The deliveries of one queue. Answers go over its connection: it must outlive them.
 pub struct Consumer {
-    /// Fused: whoever looks ahead may be the one who sees the end.
-    deliveries: Fuse<lapin::Consumer>,
-    channel: Channel,
+    deliveries: mpsc::Receiver<Delivery>,
     connection: Connection,
+    /// Closed with its last handle, and every answer after that is lost.
+    _channel: Channel,
+    _pump: AbortOnDropHandle<()>,
+}
+
+impl Consumer {
+    /// The next delivery and what else has arrived, up to `most`; if there is room, also what
+    /// arrives until `until`.
+    pub(in crate::queue) async fn next_batch<T>(
+        &mut self,
+        most: usize,
+        until: impl Future<Output = T>,
+    ) -> (Vec<Delivery>, Option<T>) {
+        let mut batch = Vec::new();
+        self.deliveries.recv_many(&mut batch, most).await;
+        let mut until = pin!(until);
+        while !batch.is_empty() && batch.len() < most {
+            tokio::select! {
+                biased;
+                delivery = self.deliveries.recv() => match delivery {
+                    Some(delivery) => batch.push(delivery),
+                    None => break,
+                },
+                reached = &mut until => return (batch, Some(reached)),
+            }
+        }
+        (batch, None)
+    }
+
+    /// Closes the connection in good order: the broker has every answer then.
+    pub(in crate::queue) async fn close(self) {
+        let close = self.connection.close(REPLY_SUCCESS, "done".into());
+        tokio::time::timeout(SUBSCRIBE_TIMEOUT, close).await.ok();
+    }
+}
+
+/// Takes deliveries off the connection as they come, so that a request to stop reaches the broker
+/// even while no job slot is free.
+struct Pump {
+    deliveries: lapin::Consumer,
+    channel: Channel,
     publisher: Publisher,
     acks: Arc<Mutex<Acks>>,
     stop: CancellationToken,
@@ -154,12 +202,20 @@ pub struct Consumer {
     _live: Live,
 }
 
-impl Consumer {
-    pub(in crate::queue) async fn next(&mut self) -> Option<Delivery> {
+impl Pump {
+    async fn run(mut self, out: mpsc::Sender<Delivery>) {
+        while let Some(delivery) = self.next().await {
+            if out.send(delivery).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Option<Delivery> {
         while !self.relaxed {
             let next = tokio::select! {
                 () = self.stop.cancelled(), if !self.stopped => {
-                    if self.stop().await {
+                    if self.cancel().await {
                         continue;
                     }
                     return None;
@@ -168,55 +224,21 @@ impl Consumer {
             };
             match next? {
                 Ok(delivery) => return Some(self.delivery(delivery)),
-                Err(error) => self.note_interruption(&error),
+                Err(error) => {
+                    tracing::warn!(%error, "Consuming was interrupted");
+                    self.care.note(self.lane, &error);
+                }
             }
         }
         None
     }
 
-    fn note_interruption(&self, error: &lapin::Error) {
-        tracing::warn!(%error, "Consuming was interrupted");
-        self.care.note(self.lane, error);
-    }
-
-    /// The next message, whether more are wanted or not.
-    pub(in crate::queue) async fn arrival(&mut self) -> Option<Delivery> {
-        match self.deliveries.next().await? {
-            Ok(delivery) => Some(self.delivery(delivery)),
-            Err(error) => {
-                self.note_interruption(&error);
-                None
-            }
-        }
-    }
-
-    /// The next message, if it has arrived already.
-    pub(in crate::queue) fn ready(&mut self) -> Option<Delivery> {
-        self.arrival().now_or_never()?
-    }
-
-    /// Waits until somebody wants no more, and has not been heard yet.
-    pub(in crate::queue) async fn asked_to_stop(&self) {
-        if self.stopped {
-            std::future::pending::<()>().await;
-        }
-        self.stop.cancelled().await;
-    }
-
-    /// Closes the connection in good order: the broker has every answer then.
-    pub(in crate::queue) async fn close(self) {
-        let close = self.connection.close(REPLY_SUCCESS, "done".into());
-        tokio::time::timeout(SUBSCRIBE_TIMEOUT, close).await.ok();
-    }
-
-    /// Asks for no more. The stream then ends after what the broker had already sent, if
-    /// the broker agreed; returns whether it did.
-    pub(in crate::queue) async fn stop(&mut self) -> bool {
+    /// Sends basic.cancel. If the broker agrees, the stream ends after what was already sent;
+    /// returns whether it did.
+    async fn cancel(&mut self) -> bool {
         self.stopped = true;
         let options = BasicCancelOptions::default();
-        let cancel = self
-            .channel
-            .basic_cancel(self.deliveries.get_ref().tag(), options);
+        let cancel = self.channel.basic_cancel(self.deliveries.tag(), options);
         matches!(
             tokio::time::timeout(SUBSCRIBE_TIMEOUT, cancel).await,
             Ok(Ok(()))

@@ -2,6 +2,7 @@
 
 #![expect(
     missing_docs,
+    clippy::missing_errors_doc,
     reason = "a doc comment here is a help text of the command line"
 )]
 

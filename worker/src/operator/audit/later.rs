@@ -11,12 +11,10 @@ use time::OffsetDateTime;
 
 use crate::{
     Context,
+    fulfill_checkout::record::CheckoutRecord,
     job_error::JobError,
-    operator::audit::{Audit, Difference, What, count},
-    reconcile::{
-        checkout_lookup::{self, PaidEntry},
-        differs, patiently,
-    },
+    operator::audit::report::{Audit, Difference, What, count},
+    reconcile::{checkout_lookup, differs, patiently},
 };
 
 /// Rows read at once.
@@ -37,7 +35,7 @@ pub async fn refunds(
             .items
             .iter()
             .filter_map(|it| intent(it.payment_intent.as_ref()));
-        let ours = checkout_lookup::look_up_paid(&context.db, intents.collect()).await?;
+        let ours = checkout_lookup::of_payments(&context.db, intents.collect()).await?;
         for there in &page.items {
             listed.insert(there.id.clone());
             let Some(entry) = intent(there.payment_intent.as_ref()).and_then(|it| ours.get(&it))
@@ -108,7 +106,7 @@ pub async fn disputes(
             .items
             .iter()
             .filter_map(|it| intent(it.payment_intent.as_ref()));
-        let ours = checkout_lookup::look_up_paid(&context.db, intents.collect()).await?;
+        let ours = checkout_lookup::of_payments(&context.db, intents.collect()).await?;
         for there in &page.items {
             let Some(entry) = intent(there.payment_intent.as_ref()).and_then(|it| ours.get(&it))
             else {
@@ -177,12 +175,12 @@ fn is_unknown<T>(answer: Result<T, StripeError>) -> Result<bool, JobError> {
 /// - `(id, expected, found)`: of the refund or dispute.
 fn difference(
     what: What,
-    entry: &PaidEntry,
+    entry: &CheckoutRecord,
     (id, expected, found): (&str, String, Option<String>),
 ) -> Difference {
     Difference {
         what,
-        subject: format!("{} {id}", entry.payment.session_id),
+        subject: format!("{} {id}", entry.session_id().unwrap_or_default()),
         expected,
         found: found.unwrap_or_else(|| "nothing".to_owned()),
     }

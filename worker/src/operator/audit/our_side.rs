@@ -24,7 +24,10 @@ use crate::{
     Context,
     job_error::JobError,
     operator::{
-        audit::{Audit, Difference, Waiting, What, is_paid_after_all, slot_of},
+        audit::{
+            report::{Audit, Difference, Waiting, What},
+            stripe_side::{is_paid_after_all, slot_of},
+        },
         dead_letters,
     },
 };

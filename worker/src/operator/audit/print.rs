@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::operator::{
-    audit::{Audit, What},
+    audit::report::{Audit, What},
     words::{counted, wrapped},
 };
 

@@ -11,6 +11,8 @@ use shared::db::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::fulfill_checkout::record::CheckoutRecord;
+
 /// The story of one checkout. Amounts are in minor units. No name and no e-mail address: they
 /// are in `checkout`, for those who may read the database.
 #[derive(Debug, Serialize)]
@@ -126,21 +128,16 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
         .one(db)
         .await?;
     let (slot, offering) = place.context("the slot is gone")?;
+    let mut records = CheckoutRecord::load(db, vec![checkout]).await?;
+    let record = records.remove(&id).context("the checkout is gone")?;
+    let checkout = record.checkout;
     Ok(Story {
-        booking: booking::Entity::find()
-            .filter(booking::Column::CheckoutId.eq(id))
-            .one(db)
-            .await?
-            .map(Booking::from),
-        payment: payment::Entity::find()
-            .filter(payment::Column::CheckoutId.eq(id))
-            .one(db)
-            .await?
-            .map(Payment::from),
+        booking: record.booking.map(Booking::from),
+        payment: record.payment.map(Payment::from),
         events: events(db, id).await?,
-        refunds: refunds(db, id).await?,
-        disputes: disputes(db, id).await?,
-        outbox: promises(db, id).await?,
+        refunds: record.refunds.into_iter().map(Refund::from).collect(),
+        disputes: record.disputes.into_iter().map(Dispute::from).collect(),
+        outbox: record.owed_refund.into_iter().map(Promise::from).collect(),
         checkout: Checkout {
             id,
             state: checkout.state.to_value(),
@@ -209,55 +206,43 @@ async fn events(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Event>, DbErr
     Ok(rows.into_iter().map(event).collect())
 }
 
-async fn refunds(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Refund>, DbErr> {
-    let rows = refund::Entity::find()
-        .filter(refund::Column::CheckoutId.eq(id))
-        .order_by_asc(refund::Column::CreatedAt)
-        .all(db)
-        .await?;
-    let refund = |row: refund::Model| Refund {
-        at: row.created_at,
-        id: row.id,
-        amount: row.amount_minor_units,
-        currency: row.currency,
-        status: row.status.to_value(),
-    };
-    Ok(rows.into_iter().map(refund).collect())
+impl From<refund::Model> for Refund {
+    fn from(row: refund::Model) -> Self {
+        Self {
+            at: row.created_at,
+            id: row.id,
+            amount: row.amount_minor_units,
+            currency: row.currency,
+            status: row.status.to_value(),
+        }
+    }
 }
 
-async fn disputes(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Dispute>, DbErr> {
-    let rows = dispute::Entity::find()
-        .filter(dispute::Column::CheckoutId.eq(id))
-        .order_by_asc(dispute::Column::CreatedAt)
-        .all(db)
-        .await?;
-    let dispute = |row: dispute::Model| Dispute {
-        at: row.created_at,
-        id: row.id,
-        amount: row.amount_minor_units,
-        currency: row.currency,
-        reason: row.reason,
-        status: row.status.to_value(),
-        funds_withdrawn: row.funds_withdrawn,
-        funds_reinstated: row.funds_reinstated,
-    };
-    Ok(rows.into_iter().map(dispute).collect())
+impl From<dispute::Model> for Dispute {
+    fn from(row: dispute::Model) -> Self {
+        Self {
+            at: row.created_at,
+            id: row.id,
+            amount: row.amount_minor_units,
+            currency: row.currency,
+            reason: row.reason,
+            status: row.status.to_value(),
+            funds_withdrawn: row.funds_withdrawn,
+            funds_reinstated: row.funds_reinstated,
+        }
+    }
 }
 
-async fn promises(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Promise>, DbErr> {
-    let rows = outbox::Entity::find()
-        .filter(outbox::Column::CheckoutId.eq(id))
-        .order_by_asc(outbox::Column::CreatedAt)
-        .all(db)
-        .await?;
-    let promise = |row: outbox::Model| Promise {
-        at: row.created_at,
-        kind: row.kind.to_value(),
-        attempts: row.attempts,
-        last_error: row.last_error,
-        done_at: row.done_at,
-    };
-    Ok(rows.into_iter().map(promise).collect())
+impl From<outbox::Model> for Promise {
+    fn from(row: outbox::Model) -> Self {
+        Self {
+            at: row.created_at,
+            kind: row.kind.to_value(),
+            attempts: row.attempts,
+            last_error: row.last_error,
+            done_at: row.done_at,
+        }
+    }
 }
 
 impl From<booking::Model> for Booking {

@@ -2,6 +2,7 @@
 
 #![expect(
     missing_docs,
+    clippy::missing_errors_doc,
     reason = "a doc comment here is a help text of the command line"
 )]
 
@@ -22,7 +23,7 @@ use uuid::Uuid;
 
 use crate::operator::{
     command_line::{ago, database, environment, json, line, progress},
-    dead_letters::{self, Filter, Letter, Signature, advice, printable},
+    dead_letters::{self, Filter, Letter, Statement, advice, printable},
     words::wrapped,
 };
 
@@ -216,7 +217,7 @@ async fn act(
         .as_deref()
         .or(env.get("USER"))
         .unwrap_or("unknown");
-    let signature = Signature {
+    let statement = Statement {
         by: by.to_owned(),
         why: action.why.clone(),
     };
@@ -228,8 +229,8 @@ async fn act(
         progress(&format!("{index} of {}", letters.len()));
         let now = clock::system();
         let done = match publisher {
-            Some(publisher) => dead_letters::replay(db, publisher, letter, &signature, now).await,
-            None => dead_letters::discard(db, letter, &signature, now).await,
+            Some(publisher) => dead_letters::replay(db, publisher, letter, &statement, now).await,
+            None => dead_letters::discard(db, letter, &statement, now).await,
         };
         if let Err(error) = done {
             let error: &dyn std::error::Error = &error;

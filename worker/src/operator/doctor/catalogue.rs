@@ -6,7 +6,7 @@ use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use shared::db::{catalogue, offering, slot};
 
 use crate::operator::{
-    doctor::{Finding, chain},
+    doctor::finding::{Finding, chain},
     words::counted,
 };
 

@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::operator::{
     audit::our_side,
-    doctor::{Finding, chain},
+    doctor::finding::{Finding, chain},
     words::{counted, moment},
 };
 
@@ -164,7 +164,11 @@ async fn overdue_jobs(
         .await?;
     Ok((overdue > 0).then(|| {
         let detail = format!("{} waiting for over a minute", counted(overdue, "message"));
-        Finding::failed("queue", detail, crate::operator::doctor::START_A_WORKER)
+        Finding::failed(
+            "queue",
+            detail,
+            crate::operator::doctor::finding::START_A_WORKER,
+        )
     }))
 }
 

@@ -8,7 +8,7 @@ use shared::stripe::{
 
 use crate::{
     config::Config,
-    operator::doctor::{Finding, chain},
+    operator::doctor::finding::{Finding, chain},
 };
 
 /// Where ingress takes events.

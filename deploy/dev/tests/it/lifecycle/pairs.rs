@@ -184,7 +184,7 @@ async fn hold(
         checkout_url: None,
         idempotency_key: None,
         request_hash: None,
-        intent,
+        order_fingerprint: intent,
         created_at: now,
         expires_at: now.saturating_add(time::Duration::HOUR),
         confirm_enqueued_at: None,

@@ -253,7 +253,7 @@ impl Story {
             checkout_url: None,
             idempotency_key: None,
             request_hash: None,
-            intent: None,
+            order_fingerprint: None,
             created_at: now,
             expires_at: now.saturating_add(time::Duration::HOUR),
             confirm_enqueued_at: None,

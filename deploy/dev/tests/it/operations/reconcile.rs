@@ -254,8 +254,8 @@ async fn a_backlog_arrives_by_itself(stack: Stack) {
         .await
         .unwrap();
     // More than a worker takes ahead.
-    shop.worker_config.hands.batch = 1;
-    shop.worker_config.hands.concurrency = 1;
+    shop.worker_config.limits.batch = 1;
+    shop.worker_config.limits.concurrency = 1;
     paid(&shop, 120).await;
     eventually("all events wait", async || {
         shop.publisher.waiting(Lane::Events).await.unwrap() == 120

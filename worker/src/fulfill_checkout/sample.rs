@@ -1,0 +1,134 @@
+//! Records for the tests of [`apply`](super::apply) and [`decide`](super::decide).
+
+use shared::db::{
+    booking::{self, Status},
+    checkout::{self, State},
+    dispute, outbox, payment, refund,
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::fulfill_checkout::record::CheckoutRecord;
+
+pub const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+pub const PRICE: i64 = 4900;
+
+/// One seat for 49.00 EUR, paid.
+pub fn paid() -> CheckoutRecord {
+    let mut record = unpaid(State::Paid);
+    record.payment = Some(payment::Model {
+        id: Uuid::nil(),
+        checkout_id: Uuid::nil(),
+        session_id: "cs_test_1".to_owned(),
+        payment_intent_id: Some("pi_1".to_owned()),
+        amount_minor_units: PRICE,
+        amount_refunded_minor_units: 0,
+        currency: "eur".to_owned(),
+        status: payment::Status::Paid,
+        dispute_status: None,
+        created_at: NOW,
+    });
+    record
+}
+
+/// The same, as far as `state` says.
+pub fn unpaid(state: State) -> CheckoutRecord {
+    CheckoutRecord::new(checkout::Model {
+        id: Uuid::nil(),
+        slot_id: Uuid::nil(),
+        quantity: 1,
+        amount_minor_units: PRICE,
+        currency: "eur".to_owned(),
+        customer_name: String::new(),
+        customer_email: String::new(),
+        state,
+        seats_held: true,
+        session_id: Some("cs_test_1".to_owned()),
+        checkout_url: None,
+        idempotency_key: None,
+        request_hash: None,
+        order_fingerprint: None,
+        created_at: NOW,
+        expires_at: NOW,
+        confirm_enqueued_at: None,
+        stripe_checked_at: None,
+    })
+}
+
+pub trait With: Sized {
+    fn amount(self, amount: i64) -> Self;
+    fn currency(self, currency: &str) -> Self;
+    fn without_seats(self) -> Self;
+    fn booked(self, status: Status, reason: Option<&str>) -> Self;
+    fn refund(self, status: refund::Status, amount: i64) -> Self;
+    fn dispute(self, status: dispute::Status, amount: i64) -> Self;
+    fn owing(self, done: bool) -> Self;
+}
+
+impl With for CheckoutRecord {
+    fn amount(mut self, amount: i64) -> Self {
+        self.payment.as_mut().unwrap().amount_minor_units = amount;
+        self
+    }
+
+    fn currency(mut self, currency: &str) -> Self {
+        self.payment.as_mut().unwrap().currency = currency.to_owned();
+        self
+    }
+
+    fn without_seats(mut self) -> Self {
+        self.checkout.seats_held = false;
+        self
+    }
+
+    fn booked(mut self, status: Status, reason: Option<&str>) -> Self {
+        self.booking = Some(booking::Model {
+            id: Uuid::nil(),
+            checkout_id: Uuid::nil(),
+            slot_id: Uuid::nil(),
+            quantity: 1,
+            reference: String::new(),
+            status,
+            reason: reason.map(str::to_owned),
+            created_at: NOW,
+        });
+        self
+    }
+
+    fn refund(mut self, status: refund::Status, amount: i64) -> Self {
+        self.refunds.push(refund::Model {
+            id: format!("re_{}", self.refunds.len()),
+            checkout_id: Uuid::nil(),
+            amount_minor_units: amount,
+            currency: "eur".to_owned(),
+            status,
+            created_at: NOW,
+            updated_at: NOW,
+        });
+        self
+    }
+
+    fn dispute(mut self, status: dispute::Status, amount: i64) -> Self {
+        self.disputes.push(dispute::Model {
+            id: format!("du_{}", self.disputes.len()),
+            checkout_id: Uuid::nil(),
+            amount_minor_units: amount,
+            currency: "eur".to_owned(),
+            reason: String::new(),
+            status,
+            funds_withdrawn: true,
+            funds_reinstated: false,
+            created_at: NOW,
+            updated_at: NOW,
+        });
+        self
+    }
+
+    fn owing(mut self, done: bool) -> Self {
+        self.owed_refund = Some(outbox::Model {
+            done_at: done.then_some(NOW),
+            ..outbox::Model::refund(Uuid::nil(), NOW)
+        });
+        self
+    }
+}

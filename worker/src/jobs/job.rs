@@ -1,0 +1,47 @@
+//! What a message asks for, and the way from there to a plan.
+
+use shared::stripe::id::CheckoutSessionId;
+
+use crate::{
+    Context,
+    failure_code::FailureCode,
+    fulfill_checkout::{
+        lock,
+        outcome::NotOurs,
+        session_update::Incomplete,
+        update::{EventRef, Target},
+    },
+    job_error::JobError,
+    jobs::{confirm_checkout, payment_event::PaymentEvent, plan::Plan},
+};
+
+/// What a message asks for.
+#[derive(Debug)]
+pub enum Job {
+    /// The message said all there is to know.
+    Planned(Plan),
+    /// A session without what every paid one has: a fault, if it is ours.
+    Incomplete(Target, Incomplete),
+    /// Ask Stripe about a session, for the sake of an event or of a buyer.
+    Confirm(CheckoutSessionId, Option<EventRef>),
+    /// A payment went back, or was taken to the bank.
+    Payment(Box<PaymentEvent>),
+}
+
+impl Job {
+    /// Asks what it takes to know what is to change.
+    pub(crate) async fn plan(self, context: &Context) -> Result<Plan, JobError> {
+        match self {
+            Self::Planned(plan) => Ok(plan),
+            Self::Incomplete(target, error) => match lock::find(&context.db, &target).await? {
+                Some(_) => Err(JobError::new(FailureCode::MalformedEvent, error)),
+                // What another integration's sessions lack is no concern of ours.
+                None => Ok(Plan::Ignore(NotOurs::Foreign)),
+            },
+            Self::Confirm(session_id, event) => {
+                confirm_checkout::plan(context, &session_id, event).await
+            }
+            Self::Payment(event) => event.plan(context).await,
+        }
+    }
+}
