@@ -1,4 +1,4 @@
-//! The hold: seats of a slot that nobody else can have while a buyer pays.
+//! The hold: seats of a slot that are kept for a buyer who pays.
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,

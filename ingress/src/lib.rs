@@ -1,7 +1,7 @@
 //! The HTTP service. It verifies, publishes and reads.
 //!
 //! It writes one thing: the hold (`checkout` and the seats of its slot). It never creates a
-//! booking or a payment and never asks Stripe whether somebody paid; both are the worker's.
+//! booking or a payment and never asks Stripe whether a session is paid; both are the worker's.
 
 pub mod config;
 mod confirm;

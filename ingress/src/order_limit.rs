@@ -1,4 +1,4 @@
-//! How many orders one client may make: each of them holds seats that nobody else can have.
+//! How many orders one client may make: each of them keeps seats from other buyers.
 
 use std::{
     net::{IpAddr, Ipv6Addr},

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use crate::{Ingress, hold_seats::NewHold, http::error::ApiError};
 
-/// Ends the session at Stripe before its seats are given away. Whoever has just paid it is
+/// Ends the session at Stripe before its seats are given away. A buyer who has just paid it is
 /// told so and is not sold another. Nothing is ended if there are too few seats for the new order.
 pub async fn end_replaced(
     app: &Ingress,
@@ -47,7 +47,7 @@ pub async fn end_replaced(
     }
 }
 
-/// Whether there are seats for `new` once those of `old` are free. Somebody else may still be
+/// Whether there are seats for `new` once those of `old` are free. Another buyer may still be
 /// quicker.
 async fn check_room(
     db: &DatabaseConnection,

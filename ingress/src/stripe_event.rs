@@ -41,7 +41,7 @@ pub enum Ignored {
     UnhandledType,
     /// Neither a snapshot event nor a thin one: a form that Stripe added later.
     UnknownForm,
-    /// About the account of somebody else.
+    /// About a connected account.
     ConnectedAccount,
     /// Of the other mode than our secret key.
     OtherMode,

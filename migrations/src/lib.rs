@@ -17,7 +17,7 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
 
-/// Any number, as long as nobody else in the database uses it.
+/// Any number, as long as no other program in the database uses it.
 const ADVISORY_LOCK: i64 = 0x626f_6f6b_6f6e_6365;
 
 struct Migrator;

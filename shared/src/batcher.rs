@@ -1,12 +1,12 @@
-//! Work that costs little more for many than for one: what arrives while some of it is under way
-//! is done next, together. Nobody waits for company.
+//! Batches concurrent calls: items that arrive while a batch runs form the next one. No timer, so an
+//! idle caller pays no latency.
 
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-/// The way to the task that has it done. Clones lead to the same one.
-pub struct Together<I, O> {
+/// A handle on the task that runs batches. Clones lead to the same one.
+pub struct Batcher<I, O> {
     arrivals: mpsc::UnboundedSender<Arrival<I, O>>,
 }
 
@@ -15,21 +15,21 @@ struct Arrival<I, O> {
     outcome: oneshot::Sender<O>,
 }
 
-/// How much of it, and how often.
+/// How large batches are, and how many run.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct BatchLimits {
     /// Items of one run.
     pub most: usize,
     /// Runs at once.
     pub runs: usize,
 }
 
-impl<I: Send + 'static, O: Send + 'static> Together<I, O> {
+impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     /// Starts the task, inside a tokio runtime. It ends when the last clone is dropped.
     ///
     /// - `run`: does what it is given, and returns the outcome of each in the same order; or
     ///   nothing at all, if it failed.
-    pub fn start<F, R>(bounds: Bounds, run: F) -> Self
+    pub fn start<F, R>(bounds: BatchLimits, run: F) -> Self
     where
         F: Fn(Vec<I>) -> R + Send + 'static,
         R: Future<Output = Vec<O>> + Send + 'static,
@@ -48,7 +48,7 @@ impl<I: Send + 'static, O: Send + 'static> Together<I, O> {
     }
 }
 
-impl<I, O> Clone for Together<I, O> {
+impl<I, O> Clone for Batcher<I, O> {
     fn clone(&self) -> Self {
         Self {
             arrivals: self.arrivals.clone(),
@@ -57,7 +57,7 @@ impl<I, O> Clone for Together<I, O> {
 }
 
 async fn run_all<I, O, F, R>(
-    bounds: Bounds,
+    bounds: BatchLimits,
     mut arrivals: mpsc::UnboundedReceiver<Arrival<I, O>>,
     run: F,
 ) where
@@ -98,7 +98,7 @@ mod tests {
     async fn what_has_arrived_is_done_together() {
         let runs: Arc<Mutex<Vec<Vec<i32>>>> = Arc::default();
         let seen = runs.clone();
-        let together = Together::start(Bounds { most: 3, runs: 1 }, move |items: Vec<i32>| {
+        let together = Batcher::start(BatchLimits { most: 3, runs: 1 }, move |items: Vec<i32>| {
             seen.lock().unwrap().push(items.clone());
             async move { items.into_iter().map(|item| item * 10).collect() }
         });
@@ -111,8 +111,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_that_fails_has_no_outcome() {
-        let bounds = Bounds { most: 9, runs: 1 };
-        let together = Together::<i32, ()>::start(bounds, |_| async { Vec::new() });
+        let bounds = BatchLimits { most: 9, runs: 1 };
+        let together = Batcher::<i32, ()>::start(bounds, |_| async { Vec::new() });
 
         assert_eq!(together.submit(1).await, None);
         assert_eq!(together.submit(2).await, None, "and the next one is begun");
@@ -120,8 +120,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_that_panics_is_not_the_last() {
-        let bounds = Bounds { most: 9, runs: 1 };
-        let together = Together::start(bounds, |items: Vec<i32>| async move {
+        let bounds = BatchLimits { most: 9, runs: 1 };
+        let together = Batcher::start(bounds, |items: Vec<i32>| async move {
             assert_ne!(items, [1], "as the test wants it");
             items
         });

@@ -52,7 +52,7 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
     db.begin_with_options(options).await
 }
 
-/// Begins a transaction that reads whole tables, for somebody who has the time.
+/// Begins a transaction that reads whole tables, for a command that has the time.
 ///
 /// # Errors
 ///

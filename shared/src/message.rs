@@ -1,7 +1,7 @@
 //! What ingress puts on the queue and the worker takes off it: the wire contract.
 //!
 //! Two kinds travel. A `stripe.event` carries the bytes Stripe signed, untouched, and the
-//! signature, so that the worker need not trust whoever published it. A
+//! signature, so that the worker need not trust the publisher. A
 //! `checkout.confirm` carries a Checkout Session id only, because a browser chose it: the
 //! worker asks Stripe. Add a kind before anyone publishes it, and remove one only after the
 //! queue has drained.
@@ -45,7 +45,7 @@ pub enum Source {
     Webhook,
     /// A buyer's page asked for a session that has no final state yet.
     Confirm,
-    /// A hold has ended, and nobody told us how.
+    /// A hold has ended, and its outcome was not announced.
     Sweep,
     /// Stripe's books have what ours lack.
     Reconcile,
@@ -213,7 +213,7 @@ impl Envelope {
         Duration::from_millis(u64::try_from(age_ms).unwrap_or_default())
     }
 
-    /// Its type, for metrics: one of a few words, whatever somebody may have published.
+    /// Its type, for metrics: one of a few words, whatever was published.
     #[must_use]
     pub fn kind_word(&self) -> &'static str {
         let known = [Kind::StripeEvent, Kind::CheckoutConfirm].map(Kind::as_str);

@@ -154,7 +154,7 @@ impl PublishError {
 /// A queue could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Nobody answered in time.
+    /// No answer came in time.
     #[error("the broker did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The broker refused us.

@@ -26,7 +26,7 @@ use crate::{
     jobs::{job::Job, plan::Plan},
 };
 
-/// Reads what `message` asks for. Asks nobody.
+/// Reads what `message` asks for, without I/O.
 ///
 /// - `mode`: the one we serve.
 ///

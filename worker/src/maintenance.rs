@@ -1,4 +1,4 @@
-//! What has to be done without anybody asking: overdue holds, promised refunds, reconcile.
+//! What the worker does unasked: overdue holds, owed refunds, reconcile.
 
 pub(crate) mod reconcile_schedule;
 pub(crate) mod refund_payments;
@@ -26,7 +26,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// For one round; longer than all that is due at once should take.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Does rounds until `shutdown`, which may come in the middle of one: what is promised is
+/// Does rounds until `shutdown`, which may come in the middle of one: what is owed is
 /// written down, and another worker goes on. Any number of workers may: they share the work.
 pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &CancellationToken) {
     let holds = async {

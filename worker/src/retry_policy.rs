@@ -6,7 +6,7 @@ use shared::queue::RetryTier::{self, OneHour, OneMinute, TenMinutes, TenSeconds}
 const FIRST: [RetryTier; 6] = [
     TenSeconds, TenSeconds, OneMinute, OneMinute, TenMinutes, TenMinutes,
 ];
-/// Hours after that: about a day in all, longer than outages that nobody notices.
+/// Hours after that: about a day in all, longer than an outage goes unnoticed.
 const HOURLY: usize = 20;
 
 /// The wait after a failed attempt, or `None` if it was the last.

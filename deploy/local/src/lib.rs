@@ -137,7 +137,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     })
 }
 
-/// An address somebody chose is used or refused. A default that is taken gives way, so that
+/// An address that was chosen is used or refused. A default that is taken gives way, so that
 /// a second shop can run beside the first.
 async fn free_or_any(
     env: &Env,

@@ -5,34 +5,32 @@ use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use shared::{
-    batcher::{Bounds, Together},
+    batcher::{BatchLimits, Batcher},
     stripe::id::CheckoutSessionId,
 };
 
 use crate::confirm::checkout_view::{self, CheckoutView};
 
 /// Two queries at a time, so that one which is slow does not hold up all.
-const BOUNDS: Bounds = Bounds { most: 200, runs: 2 };
+const BOUNDS: BatchLimits = BatchLimits { most: 200, runs: 2 };
 
-/// What is known of one session, or why nobody could look.
+/// What is known of one session, or why it could not be read.
 type Read = Result<Option<CheckoutView>, Arc<DbErr>>;
 
 /// The way to the database. Clones share their queries.
 #[derive(Clone)]
-pub struct ConfirmReads(Together<CheckoutSessionId, Read>);
+pub struct ConfirmReads(Batcher<CheckoutSessionId, Read>);
 
 impl ConfirmReads {
     /// Must be called inside a tokio runtime.
     pub fn start(db: DatabaseConnection) -> Self {
-        Self(Together::start(BOUNDS, move |ids| {
-            read_all(db.clone(), ids)
-        }))
+        Self(Batcher::start(BOUNDS, move |ids| read_all(db.clone(), ids)))
     }
 
     /// The checkout of `id`, as it is now.
     pub async fn read(&self, id: &CheckoutSessionId) -> Read {
         let read = self.0.submit(id.clone()).await;
-        // Whoever should have read it is gone.
+        // The batch that should have read it is gone.
         read.unwrap_or_else(|| Err(Arc::new(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))))
     }
 }

@@ -99,7 +99,7 @@ async fn answer_the_ready(db: &DatabaseConnection, clock: Clock, waiters: &mut W
             continue;
         };
         for answer in waiters.remove(&id).unwrap_or_default() {
-            // Whoever hung up this instant does not need it.
+            // A client that hung up this instant does not need it.
             answer.send(view.clone()).ok();
         }
     }

@@ -60,7 +60,7 @@ pub fn router() -> Router<Ingress> {
 }
 
 fn file(kind: &'static str, content: &'static str) -> Response {
-    // Fetched anew every time: after a new release nobody runs the old script.
+    // Fetched anew every time: after a new release no browser runs the old script.
     const NO_CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-cache");
     ([(header::CONTENT_TYPE, kind), NO_CACHE], content).into_response()
 }

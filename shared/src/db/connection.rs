@@ -145,7 +145,7 @@ fn options(settings: &DatabaseSettings) -> ConnectOptions {
         .test_before_acquire_if_idle_for(TRUSTED)
         .max_lifetime(LONGEST_LIFE)
         .sqlx_logging(false)
-        // No statement of ours is slow: one that is waits for a lock nobody will release.
+        // No statement of ours is slow: one that is waits for a lock that will not be released.
         .map_sqlx_postgres_opts(|postgres| {
             postgres.options([
                 ("statement_timeout", "10s"),

@@ -36,7 +36,7 @@ pub struct Model {
     pub fingerprint: Option<String>,
     /// How often it was set aside.
     pub times: i32,
-    /// What an operator did; `None` while nobody has.
+    /// What an operator did; `None` while it is open.
     pub resolution: Option<Resolution>,
     pub resolved_at: Option<TimeDateTimeWithTimeZone>,
     /// Who did it.

@@ -1,4 +1,4 @@
-//! `outbox`: what a transaction has promised and somebody has to do after it, outside.
+//! `outbox`: what a transaction has promised and the worker does after it, outside.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,7 +11,7 @@ pub struct Model {
     pub kind: Kind,
     pub checkout_id: Uuid,
     pub created_at: TimeDateTimeWithTimeZone,
-    /// Not tried before this time. Whoever tries it moves it on first.
+    /// Not tried before this time. A worker that tries it moves it on first.
     pub due_at: TimeDateTimeWithTimeZone,
     pub attempts: i32,
     /// The code of the last failure.

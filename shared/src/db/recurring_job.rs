@@ -19,7 +19,7 @@ const FIRST_DUE: time::Duration = time::Duration::MINUTE;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
-    /// Not begun before this time. Whoever begins it moves it on, and again while it runs, so
+    /// Not begun before this time. The worker that begins it moves it on, and again while it runs, so
     /// that another worker takes over only from one that died.
     pub due_at: TimeDateTimeWithTimeZone,
     pub last_success_at: Option<TimeDateTimeWithTimeZone>,

@@ -1,4 +1,4 @@
-//! `refund`: money of a payment that went back, whoever asked for it.
+//! `refund`: money of a payment that went back, by us or by an operator.
 
 use sea_orm::entity::prelude::*;
 

@@ -94,7 +94,7 @@ impl Writes {
     }
 }
 
-/// One round trip for all: the statements of a `WITH` run even if nobody reads them.
+/// One round trip for all: the statements of a `WITH` run even if their rows are not read.
 ///
 /// Source: <https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING>
 fn all_but_last(statements: Vec<Write>) -> WithClause {

@@ -96,8 +96,8 @@ impl ConsumerSource {
 
     /// Starts to consume `lane`.
     ///
-    /// - `prefetch`: how many messages may be in hand at once.
-    /// - `stop`: when to ask for no more. What is in hand still comes out.
+    /// - `prefetch`: how many messages may be unacked at once.
+    /// - `stop`: when to ask for no more. What was delivered still comes out.
     ///
     /// # Errors
     ///

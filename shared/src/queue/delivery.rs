@@ -1,4 +1,4 @@
-//! A message in hand, and the answers it may get.
+//! A delivered message, and the answers it may get.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) enum Answer {
 
 impl Delivery {
     /// Tells the queue that work on it begins only now. Returns whether it is still ours: what
-    /// waited too long is handed to somebody else.
+    /// waited too long is redelivered to another worker.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The queue as a table, for a deployment of one machine without a broker.
 //!
 //! A claim hides a row for [`LEASE`] and counts the hand-out; an ack deletes it. A worker
-//! that dies simply lets its lease run out. The lease is also a fence: whoever comes back
+//! that dies simply lets its lease run out. The lease is also a fence: a worker that comes back
 //! late finds the row claimed by another and changes nothing.
 
 pub(super) mod acker;
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    batcher::{Bounds, Together},
+    batcher::{BatchLimits, Batcher},
     clock,
     db::{self, Writes, job},
     message::Envelope,
@@ -28,14 +28,14 @@ use crate::{
 pub const LEASE: Duration = Duration::from_secs(30);
 /// Messages of one commit, which waits for the disk however many they are; SQLite bounds the
 /// number of parameters.
-const TOGETHER: Bounds = Bounds { most: 500, runs: 1 };
+const TOGETHER: BatchLimits = BatchLimits { most: 500, runs: 1 };
 
 /// The queue. Clones share the signal that wakes consumers.
 #[derive(Clone)]
 pub struct Queue {
     pub(super) db: DatabaseConnection,
     pub(super) published: Arc<Notify>,
-    arrivals: Together<job::ActiveModel, ()>,
+    arrivals: Batcher<job::ActiveModel, ()>,
 }
 
 impl Queue {
@@ -44,7 +44,7 @@ impl Queue {
     pub fn new(db: DatabaseConnection) -> Self {
         let shared = db.clone();
         Self {
-            arrivals: Together::start(TOGETHER, move |rows| write_all(shared.clone(), rows)),
+            arrivals: Batcher::start(TOGETHER, move |rows| write_all(shared.clone(), rows)),
             db,
             published: Arc::new(Notify::new()),
         }

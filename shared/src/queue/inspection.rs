@@ -35,7 +35,7 @@ pub enum Inspection {
 pub struct InspectedQueue {
     /// Its name.
     pub name: String,
-    /// Whether somebody has to consume it; messages leave the others by themselves.
+    /// Whether it needs a consumer; messages leave the others by themselves.
     pub is_lane: bool,
     /// What is in it and who takes it, or why it cannot be used.
     pub use_of_it: Result<QueueUse, OpenError>,
@@ -44,7 +44,7 @@ pub struct InspectedQueue {
 /// What is in a queue, and who takes it.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueUse {
-    /// Messages that nobody has in hand.
+    /// Messages that are ready for delivery.
     pub messages: u32,
     /// Those who take them.
     pub consumers: u32,

@@ -22,7 +22,7 @@ use crate::{
     queue::{
         Lane, OpenError, Patience, PublishError,
         rabbitmq::{
-            confirm_breaker::Stall,
+            confirm_breaker::ConfirmBreaker,
             connection::{Link, first_link, keep},
         },
         topology::Topology,
@@ -39,7 +39,7 @@ pub struct Publisher {
     link: watch::Receiver<Option<Link>>,
     topology: Arc<Topology>,
     app_id: Arc<str>,
-    stall: Arc<Stall>,
+    stall: Arc<ConfirmBreaker>,
 }
 
 impl Publisher {

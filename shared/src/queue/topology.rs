@@ -151,7 +151,7 @@ impl Topology {
     }
 }
 
-/// Declares one queue. Returns how many of its messages nobody has in hand.
+/// Declares one queue. Returns how many of its messages are ready for delivery.
 ///
 /// # Errors
 ///

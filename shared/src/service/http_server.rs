@@ -19,10 +19,10 @@ use tower::ServiceExt;
 const MAX_CONNECTIONS: usize = 10_000;
 /// For a request's head, so that a client which dribbles bytes does not hold a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// For requests in hand when the process is asked to stop.
+/// For requests under way when the process is asked to stop.
 const GRACE: Duration = Duration::from_secs(25);
 
-/// Serves `router` on `listener` until `shutdown`, then finishes the requests in hand.
+/// Serves `router` on `listener` until `shutdown`, then finishes the requests under way.
 ///
 /// HTTP/1.1 only: what terminates TLS in front of us speaks it, and the check for HTTP/2
 /// would read the first bytes without a timeout. Handlers find the peer in [`ConnectInfo`].

@@ -13,7 +13,7 @@ const SECONDS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 600.0, 86_400.0,
 ];
 
-/// What histograms collected is added up so often: otherwise it piles up until somebody asks.
+/// What histograms collected is added up so often: otherwise it piles up until it is scraped.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A webhook request: `queued`, or why not.
@@ -91,10 +91,7 @@ fn describe() {
         BREAKER_OPEN,
         "1 while work that needs the dependency is not taken"
     );
-    describe_gauge!(
-        DEAD_LETTERS,
-        "Messages set aside that nobody has dealt with"
-    );
+    describe_gauge!(DEAD_LETTERS, "Dead letters that are open");
     describe_counter!(RECONCILE_ENQUEUED, "What reconcile found missing, by kind");
     // An alert on what grows does not see a counter that begins with its first find.
     for what in ["session", "refund", "dispute", "event"] {

@@ -79,7 +79,7 @@ impl StripeClient {
         self.read(|| request.build()).await
     }
 
-    /// Ends an open session, so that nobody can pay it any more. Stripe refuses if the session
+    /// Ends an open session, so that it cannot be paid any more. Stripe refuses if the session
     /// is not open.
     ///
     /// # Errors

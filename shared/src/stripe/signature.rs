@@ -27,7 +27,7 @@ pub enum SignatureError {
     /// Authentic, but from another time: a replay, or a clock that is wrong.
     #[error("signature timestamp outside the tolerance")]
     TooOld,
-    /// Nobody who knows a secret signed this payload.
+    /// The payload was signed with none of the secrets.
     #[error("no `v1` signature matches the payload")]
     NoValidSignature,
 }

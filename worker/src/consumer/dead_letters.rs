@@ -54,7 +54,7 @@ pub async fn keep_sinking(
 async fn sink(context: &Context, mut consumer: Consumer) -> bool {
     let mut copied = false;
     while let Some(mut delivery) = consumer.next().await {
-        // Whoever may publish to the broker may have put it here, and given any reason.
+        // Any publisher may have put it here, and given any reason.
         if jobs::stripe_event::is_forged(&context.endpoint_secrets, &delivery.message) {
             delivery.message.last_error = Some(FailureCode::Forged.as_str().to_owned());
         }

@@ -5,7 +5,7 @@
 pub enum Fulfillment {
     /// Paid, and the seats are the buyer's.
     Booked,
-    /// Paid, but there is nothing for the money: a refund is promised.
+    /// Paid, but there is nothing for the money: a refund is owed.
     RefundPending,
     /// Paid, and an operator has to decide.
     NeedsAttention,
@@ -28,7 +28,7 @@ pub enum Fulfillment {
 /// Whose it is, if not ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotOurs {
-    /// No checkout of ours belongs to it: somebody else uses the same Stripe account.
+    /// No checkout of ours belongs to it: another integration uses the same Stripe account.
     Foreign,
     /// Test mode, and we serve live mode; or the other way round.
     OtherMode,

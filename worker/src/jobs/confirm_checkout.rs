@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Retrieves the session, and plans for what it is. A session that is still open when its hold
-/// has ended is expired first: nobody must be able to pay for seats that are given away.
+/// has ended is expired first: seats that are given away must not be payable.
 ///
 /// - `event`: the thin event that asks, for the inbox.
 pub async fn plan(

@@ -110,7 +110,7 @@ impl Event<'_> {
     }
 }
 
-/// Whether Stripe signed the event in `message`, whoever published it.
+/// Checks that Stripe signed the event in `message`: others than ingress may have published it.
 pub(crate) fn authenticate(
     secrets: &EndpointSecrets,
     message: &Envelope,

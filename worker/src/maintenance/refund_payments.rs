@@ -1,8 +1,8 @@
-//! Giving payments back that have no booking: what the transaction promised in `outbox` is
+//! Giving payments back that have no booking: what the transaction owes in `outbox` is
 //! done here, outside of it.
 //!
-//! The promise is taken by moving its `due_at` on, so that another worker does not take it as
-//! well; whoever dies in between leaves it to the next, who learns from Stripe that it is done.
+//! An owed refund is taken by moving its `due_at` on, so that another worker does not take it as
+//! well; a worker that dies in between leaves it to the next, which learns from Stripe that it is done.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::{
     outage::{dependency::Dependency, probe},
 };
 
-/// For one try, with all tries of its calls: nobody else takes the promise meanwhile.
+/// For one try, with all tries of its calls: no other worker takes the refund meanwhile.
 const LEASE: Duration = Duration::from_mins(2);
 /// After a failure; it doubles from there.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ struct NoPaymentIntent;
 #[error("Stripe does not know the payment as this checkout's")]
 struct NotOurPayment;
 
-/// Keeps what is due of the promises.
+/// Makes the owed refunds that are due.
 ///
 /// Returns how many were kept.
 ///
@@ -59,14 +59,14 @@ pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
     let mut kept: usize = 0;
     // One at a time: a lease has to last for one try only.
     while !context.breakers.is_open(Dependency::Stripe)
-        && let Some(promise) = take(context).await?
+        && let Some(owed) = take(context).await?
     {
-        match refund_payment(context, promise.checkout_id).await {
+        match refund_payment(context, owed.checkout_id).await {
             Ok(Attempt::Made) => kept = kept.saturating_add(1),
-            Ok(Attempt::Disputed) => wait_for_verdict(context, &promise).await?,
+            Ok(Attempt::Disputed) => wait_for_verdict(context, &owed).await?,
             Err(error) => {
                 let charged = !probe::is_outage(context, &error).await;
-                postpone(context, &promise, &error, charged).await?;
+                postpone(context, &owed, &error, charged).await?;
             }
         }
     }
@@ -84,7 +84,7 @@ async fn take(context: &Context) -> Result<Option<outbox::Model>, DbErr> {
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .one(&tx)
         .await?;
-    if let Some(promise) = &due {
+    if let Some(owed) = &due {
         outbox::Entity::update_many()
             .col_expr(
                 outbox::Column::DueAt,
@@ -94,7 +94,7 @@ async fn take(context: &Context) -> Result<Option<outbox::Model>, DbErr> {
                 outbox::Column::Attempts,
                 Expr::col(outbox::Column::Attempts).add(1),
             )
-            .filter(outbox::Column::Id.eq(promise.id))
+            .filter(outbox::Column::Id.eq(owed.id))
             .exec(&tx)
             .await?;
     }
@@ -177,13 +177,13 @@ async fn check_ownership(
 }
 
 /// Looks again in an hour. Nothing is charged: a verdict may take months.
-async fn wait_for_verdict(context: &Context, promise: &outbox::Model) -> Result<(), DbErr> {
+async fn wait_for_verdict(context: &Context, owed: &outbox::Model) -> Result<(), DbErr> {
     let due_at = (context.clock)().saturating_add(span(LONGEST_RETRY));
     outbox::Entity::update_many()
         .col_expr(outbox::Column::LastError, Expr::value(reason::DISPUTED))
         .col_expr(outbox::Column::DueAt, Expr::value(due_at))
-        .col_expr(outbox::Column::Attempts, Expr::value(promise.attempts))
-        .filter(outbox::Column::Id.eq(promise.id))
+        .col_expr(outbox::Column::Attempts, Expr::value(owed.attempts))
+        .filter(outbox::Column::Id.eq(owed.id))
         .filter(outbox::Column::DoneAt.is_null())
         .exec(&context.db)
         .await?;
@@ -195,15 +195,15 @@ async fn wait_for_verdict(context: &Context, promise: &outbox::Model) -> Result<
 /// - `charged`: whether the attempt counts, because nothing was down.
 async fn postpone(
     context: &Context,
-    promise: &outbox::Model,
+    owed: &outbox::Model,
     error: &JobError,
     charged: bool,
 ) -> Result<(), DbErr> {
-    let attempts = promise.attempts.saturating_add(charged.into());
+    let attempts = owed.attempts.saturating_add(charged.into());
     // Stripe also refuses for lack of funds, say: what is owed stays owed.
     let may_pass = error.is_retryable() || error.code() == FailureCode::StripeRefused;
     let over = !may_pass || attempts > ATTEMPTS;
-    tracing::warn!(error = error.chain(), code = error.code().as_str(), over, checkout.id = %promise.checkout_id, "Refund failed");
+    tracing::warn!(error = error.chain(), code = error.code().as_str(), over, checkout.id = %owed.checkout_id, "Refund failed");
     let now = (context.clock)();
     let tx = db::begin(&context.db).await?;
     outbox::Entity::update_many()
@@ -213,17 +213,17 @@ async fn postpone(
         )
         .col_expr(
             outbox::Column::DueAt,
-            Expr::value(now.saturating_add(pause(promise.attempts))),
+            Expr::value(now.saturating_add(pause(owed.attempts))),
         )
         .col_expr(outbox::Column::Attempts, Expr::value(attempts))
         .col_expr(outbox::Column::DoneAt, Expr::value(over.then_some(now)))
-        .filter(outbox::Column::Id.eq(promise.id))
-        // Somebody else may have kept it after our lease.
+        .filter(outbox::Column::Id.eq(owed.id))
+        // Another worker may have made it after our lease.
         .filter(outbox::Column::DoneAt.is_null())
         .exec(&tx)
         .await?;
     if over {
-        needs_attention(&tx, promise.checkout_id).await?;
+        needs_attention(&tx, owed.checkout_id).await?;
     }
     tx.commit().await
 }

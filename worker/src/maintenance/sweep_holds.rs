@@ -1,4 +1,4 @@
-//! Holds whose end nobody told us: their seats must not stay taken for ever.
+//! Holds whose end was not announced: their seats must not stay taken for ever.
 //!
 //! The sweep itself decides nothing. It puts a confirm job on the queue, and the job asks
 //! Stripe: a session that was paid in the last second is booked, one that is still open is
@@ -41,7 +41,7 @@ const PENDING_AGAIN: Duration = Duration::hours(6);
 /// [`JobError`] if the database is in trouble, or the queue does not take the jobs; they are
 /// tried again in a later sweep.
 pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usize, JobError> {
-    // Asking waits until there is somebody to ask.
+    // Asking waits until Stripe is back.
     if context.breakers.is_open(Dependency::Stripe) {
         return Ok(0);
     }
@@ -53,7 +53,7 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
         };
         let job = Envelope::checkout_confirm(&session_id, now, &Traceparent::new())
             .from_source(Source::Sweep);
-        // Not into the lane of buyers who wait: of these, nobody does.
+        // Not into the lane of buyers who wait: no buyer waits for these.
         publisher
             .publish(Lane::Events, &job)
             .await
@@ -62,7 +62,7 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
     Ok(overdue.len())
 }
 
-/// Marks overdue holds, so that nobody else takes them up, and ends those that never got a
+/// Marks overdue holds, so that no other worker takes them up, and ends those that never got a
 /// session: there is nothing to ask Stripe about. Should one have been made and paid all the
 /// same, its event names the checkout.
 async fn claim(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::Model>, DbErr> {

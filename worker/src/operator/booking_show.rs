@@ -1,4 +1,4 @@
-//! `worker booking show`: for whoever has to answer a buyer.
+//! `worker booking show`: the story of one checkout, for support.
 
 pub mod command;
 mod print;

@@ -46,7 +46,7 @@ pub(crate) fn ago(text: &str) -> Result<OffsetDateTime, String> {
         .ok_or_else(|| "so long ago there was no Stripe".to_owned())
 }
 
-/// A line of a command's answer. Whoever closed the pipe has read enough.
+/// Prints a line of a command's answer. A closed pipe is no error: its reader has read enough.
 pub(crate) fn line(text: impl std::fmt::Display) {
     writeln!(std::io::stdout(), "{text}").ok();
 }

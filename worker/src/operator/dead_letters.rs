@@ -36,7 +36,7 @@ pub struct Filter {
     pub kind: Option<String>,
     /// Set aside since then.
     pub since: Option<OffsetDateTime>,
-    /// Also those that somebody has dealt with.
+    /// Also those that were replayed or discarded.
     pub resolved: bool,
 }
 
@@ -86,7 +86,7 @@ pub struct Letter {
     pub times: i32,
     /// Its trace, to find it in the logs.
     pub traceparent: Option<String>,
-    /// What somebody did about it.
+    /// What an operator did about it.
     pub resolution: Option<String>,
     /// Who did.
     pub resolved_by: Option<String>,
@@ -177,7 +177,7 @@ pub async fn list(
         .await
 }
 
-/// How many wait for somebody.
+/// How many are open.
 ///
 /// # Errors
 ///

@@ -35,7 +35,7 @@ impl Breakers {
         *self.of(dependency).borrow()
     }
 
-    /// Fails if `dependency` is known to be down, so that nobody waits for it in vain.
+    /// Fails if `dependency` is known to be down, so that no job waits for it in vain.
     ///
     /// # Errors
     ///

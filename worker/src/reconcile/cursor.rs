@@ -76,11 +76,11 @@ pub struct Report {
     pub foreign_sessions: u64,
     /// Of ours, those whose end we had not heard of.
     pub missing_sessions: u64,
-    /// Refunds looked at, whoever's payments they are of.
+    /// Refunds looked at, of our payments and others.
     pub refunds: u64,
     /// Of these, of payments of ours, and not as we have them.
     pub missing_refunds: u64,
-    /// Disputes looked at, whoever's payments they are about.
+    /// Disputes looked at, about our payments and others.
     pub disputes: u64,
     /// Of these, about payments of ours, and not as we have them.
     pub missing_disputes: u64,

@@ -36,7 +36,7 @@ impl Answer {
         let Some(db) = answers.first().map(|answer| answer.db.clone()) else {
             return Ok(());
         };
-        // What somebody else has claimed meanwhile has a lease that is not among these.
+        // A message that another worker has claimed meanwhile has a lease that is not among these.
         let leases: HashSet<Uuid> = answers.iter().filter_map(|answer| answer.lease).collect();
         job::Entity::delete_many()
             .filter(job::Column::Id.is_in(answers.iter().map(|answer| answer.id)))

@@ -1,4 +1,4 @@
-//! Consuming from the table: whoever is woken, or has waited long enough, looks into it.
+//! Consuming from the table: a consumer looks into it when it is woken, or has waited long enough.
 
 use std::time::Duration;
 

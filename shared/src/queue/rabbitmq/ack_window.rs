@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use lapin::types::DeliveryTag;
 
-/// Beyond it a delivery is stuck that nobody will ever answer on this channel.
+/// Beyond it there is a delivery that will never be answered on this channel.
 const MOST_AHEAD: usize = 100_000;
 
 /// What of a channel is acknowledged. The broker numbers its deliveries 1, 2, 3, …
 #[derive(Debug, Default)]
-pub(in crate::queue) struct Acks {
+pub(in crate::queue) struct AckWindow {
     /// Everything up to here is.
     floor: DeliveryTag,
     /// And these.
     ahead: BTreeSet<DeliveryTag>,
 }
 
-impl Acks {
+impl AckWindow {
     /// Notes that `tags` are being acknowledged.
     ///
     /// Returns up to where everything is. One frame may then answer for all of `tags` below,
@@ -45,10 +45,10 @@ mod tests {
 
     #[test]
     fn nothing_is_answered_for_that_is_still_in_hand() {
-        let mut acks = Acks::default();
+        let mut acks = AckWindow::default();
 
         assert_eq!(acks.note([1, 2, 3]), 3);
-        assert_eq!(acks.note([6, 5]), 3, "4 is in hand");
+        assert_eq!(acks.note([6, 5]), 3, "4 is unanswered");
         assert_eq!(acks.note([8]), 3);
         assert_eq!(acks.note([4]), 6);
         assert_eq!(acks.note([7]), 8);

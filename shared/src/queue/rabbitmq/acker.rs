@@ -10,7 +10,7 @@ use crate::{
     message::Envelope,
     queue::{
         PublishError, RetryTier,
-        rabbitmq::{Publisher, ack_window::Acks},
+        rabbitmq::{Publisher, ack_window::AckWindow},
     },
     retry,
     service::failpoint,
@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct Answer {
     pub(super) tag: DeliveryTag,
     pub(super) acker: Acker,
-    pub(super) acks: Arc<Mutex<Acks>>,
+    pub(super) acks: Arc<Mutex<AckWindow>>,
     pub(super) routing_key: String,
     pub(super) publisher: Publisher,
     pub(super) stop: CancellationToken,
@@ -37,7 +37,7 @@ impl Answer {
         Self::ack_all(vec![self]).await
     }
 
-    /// Acks what one consumer has handed out.
+    /// AckWindow what one consumer has handed out.
     pub(in crate::queue) async fn ack_all(mut answers: Vec<Self>) -> Result<(), PublishError> {
         answers.sort_unstable_by_key(|answer| answer.tag);
         let Some(acks) = answers.first().map(|answer| answer.acks.clone()) else {
@@ -84,7 +84,7 @@ impl Answer {
     /// message, which is harmless, and never loses it. The copy is a new message, so none
     /// of the broker's own counters travel with it.
     ///
-    /// While the broker takes no message, the original is kept in hand: giving it back would
+    /// While the broker takes no message, the original stays unacked: giving it back would
     /// count as a delivery each time, and the broker sets aside what it delivered too often.
     async fn move_to(self, exchange: &str, message: &Envelope) -> Result<(), PublishError> {
         let mut pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
@@ -98,7 +98,7 @@ impl Answer {
                     failpoint::crash_at("retry_after_republish");
                     return self.ack().await;
                 }
-                // Whoever lost the connection is handed the message again anyway.
+                // After a lost connection the message is redelivered anyway.
                 Err(error) if self.stop.is_cancelled() || !self.acker.usable() => {
                     return Err(error);
                 }

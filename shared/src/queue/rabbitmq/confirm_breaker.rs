@@ -1,4 +1,5 @@
-//! A broker that is connected and does not confirm: frozen, or out of breath.
+//! Circuit breaker for publisher confirms: after a timeout, publishes fail at once except one probe
+//! a second.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,14 +9,14 @@ use std::{
 /// While the broker does not confirm, one message in this time finds out whether it does again.
 const TRIAL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether confirms come. Callers need not each wait in vain for their own.
+/// Whether confirms come. While they do not, callers do not each wait for their own.
 #[derive(Default)]
-pub struct Stall {
+pub struct ConfirmBreaker {
     /// When the last message was let pass, while no confirm comes.
     last_trial: Mutex<Option<Instant>>,
 }
 
-impl Stall {
+impl ConfirmBreaker {
     /// Whether a message may be published now.
     pub fn lets_pass(&self) -> bool {
         let mut last_trial = self
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn after_a_lost_confirm_only_a_trial_passes_until_one_comes() {
-        let stall = Stall::default();
+        let stall = ConfirmBreaker::default();
         assert!(stall.lets_pass());
 
         stall.note(true);

@@ -1,4 +1,4 @@
-//! A connection to RabbitMQ with its confirm channel; whoever holds one that is lost gets another.
+//! A connection to RabbitMQ with its confirm channel; one that is lost is replaced.
 
 use std::{
     pin::pin,
@@ -31,8 +31,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// How soon a lost connection is noticed, once lapin knows.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Opens a connection. It does not repair itself: whoever holds it builds another, which
-/// leaves no channel in a state of which nobody knows whether it will come back.
+/// Opens a connection. It does not repair itself: its holder builds another, which
+/// leaves no channel in an unknown state.
 ///
 /// - `name`: how it is called in the broker's lists.
 pub(in crate::queue) async fn connect(uri: &AmqpUri, name: &str) -> Result<Connection, OpenError> {
@@ -118,7 +118,7 @@ impl Link {
         // Polling it once does both.
         let begun = match self.turn.lock() {
             Ok(_turn) => publishing.as_mut().now_or_never(),
-            // Whoever panicked may have been between both.
+            // A panic may have come between both.
             Err(_poisoned) => return Err(PublishError::Disconnected),
         };
         let published = match begun {

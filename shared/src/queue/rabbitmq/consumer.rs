@@ -25,7 +25,7 @@ use crate::{
         Delivery, Lane, OpenError,
         rabbitmq::{
             Publisher,
-            ack_window::Acks,
+            ack_window::AckWindow,
             acker::Answer,
             amqp_message, connection,
             frame_care::{Care, LaneCare, discard_first},
@@ -192,7 +192,7 @@ struct Pump {
     deliveries: lapin::Consumer,
     channel: Channel,
     publisher: Publisher,
-    acks: Arc<Mutex<Acks>>,
+    acks: Arc<Mutex<AckWindow>>,
     stop: CancellationToken,
     stopped: bool,
     lane: Lane,

@@ -265,9 +265,9 @@ impl StripeClient {
     ///
     /// [`StripeError`] if it does not. That the session asked for does not exist is no error.
     pub async fn probe(&self) -> Result<(), StripeError> {
-        let nobody = "cs_test_thisSessionNeverWas".parse::<CheckoutSessionId>();
-        let Ok(nobody) = nobody else { return Ok(()) };
-        match self.retrieve_checkout_session(&nobody).await {
+        let unknown = "cs_test_thisSessionNeverWas".parse::<CheckoutSessionId>();
+        let Ok(unknown) = unknown else { return Ok(()) };
+        match self.retrieve_checkout_session(&unknown).await {
             Ok(_) | Err(StripeError::NotFound | StripeError::Refused { .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -80,7 +80,7 @@ struct UnpaidBooking {
     reference: String,
 }
 
-/// Bookings that nobody has paid for.
+/// Bookings without a payment.
 pub async fn bookings(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
     const UNPAID: &str = "SELECT booking.reference FROM booking \
          LEFT JOIN payment ON payment.checkout_id = booking.checkout_id WHERE payment.id IS NULL";

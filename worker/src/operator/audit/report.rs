@@ -9,7 +9,7 @@ pub struct Audit {
     pub sessions: u64,
     /// Of these, ours and paid.
     pub paid_sessions: u64,
-    /// Of these, somebody else's.
+    /// Of these, another integration's.
     pub foreign_sessions: u64,
     /// Our payments that were looked at.
     pub payments: u64,
@@ -21,18 +21,18 @@ pub struct Audit {
     pub slots: u64,
     /// Where the books differ.
     pub differences: Vec<Difference>,
-    /// What is known and waits for somebody; no difference.
+    /// What is known and waits for an operator or a verdict; no difference.
     pub waiting: Waiting,
 }
 
-/// What waits for somebody.
+/// What waits for an operator or a verdict.
 #[derive(Debug, Default, Serialize)]
 pub struct Waiting {
     /// Bookings that an operator has to decide.
     pub needs_attention: u64,
-    /// Refunds that are promised and not made yet.
+    /// Refunds that are owed and not made yet.
     pub refunds_owed: u64,
-    /// Messages set aside that nobody has dealt with.
+    /// Dead letters that are open.
     pub dead_letters: u64,
     /// Disputes that Stripe wants an answer to.
     pub disputes_to_answer: u64,

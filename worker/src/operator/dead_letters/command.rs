@@ -29,11 +29,11 @@ use crate::operator::{
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// List what was set aside and nobody has dealt with, newest first, and what to do about it.
+    /// List dead letters that are open, newest first, and what to do about each.
     List {
         #[command(flatten)]
         which: Which,
-        /// Also those that somebody has dealt with.
+        /// Also those that were replayed or discarded.
         #[arg(long)]
         all: bool,
         /// For programs.

@@ -15,7 +15,7 @@ pub(super) const START_A_WORKER: &str =
 pub enum Status {
     /// In order.
     Ok,
-    /// It works, and somebody should look.
+    /// It works, and an operator should look.
     Warning,
     /// It does not work, or money is at stake.
     Failed,
