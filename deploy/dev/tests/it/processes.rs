@@ -69,13 +69,18 @@ impl Process {
         const SIGTERM: u64 = 1 << 14;
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
         let caught = status.lines().find_map(|it| it.strip_prefix("SigCgt:"));
-        u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & SIGTERM != 0
+        let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+        caught & SIGTERM != 0
     }
 
-    /// Asks it to stop, and tells how it ended.
+    /// Asks it to stop once it hears signals, and tells how it ended.
     pub fn terminate(mut self) -> ExitStatus {
-        signal("TERM", self.0.id());
         let start = Instant::now();
+        while !self.hears_signals() && self.0.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < PATIENCE, "it never hears signals");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        signal("TERM", self.0.id());
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status;
