@@ -3,12 +3,13 @@
 
 use std::fmt;
 
+use sea_orm::{EnumIter, Iterable};
 use shared::stripe::error::StripeError;
 
 use crate::outage::dependency::Dependency;
 
 /// Why a job failed. The word for each is part of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter)]
 pub enum FailureCode {
     /// The body of a `checkout.confirm` cannot be read.
     MalformedBody,
@@ -63,35 +64,6 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
-    /// Every code.
-    pub const ALL: [Self; 25] = [
-        Self::MalformedBody,
-        Self::MalformedEvent,
-        Self::UnknownType,
-        Self::UnsupportedSchema,
-        Self::NewerSchema,
-        Self::UnhandledEventType,
-        Self::Forged,
-        Self::DeliveryLimit,
-        Self::Panicked,
-        Self::TimedOut,
-        Self::DatabaseUnavailable,
-        Self::DatabaseBusy,
-        Self::DatabaseError,
-        Self::ConstraintViolated,
-        Self::QueueUnavailable,
-        Self::StripeUnavailable,
-        Self::StripeRateLimited,
-        Self::StripeUnauthorized,
-        Self::StripeForbidden,
-        Self::StripeInProgress,
-        Self::StripeNotFound,
-        Self::StripeRefused,
-        Self::MalformedAnswer,
-        Self::NoPaymentIntent,
-        Self::PaymentNotOurs,
-    ];
-
     /// The word for it; part of the contract.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -127,7 +99,7 @@ impl FailureCode {
     /// The code with this word.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == word)
+        Self::iter().find(|code| code.as_str() == word)
     }
 
     /// Whether the same message may succeed later.
@@ -272,7 +244,7 @@ mod tests {
 
     #[test]
     fn each_code_has_one_word() {
-        for code in FailureCode::ALL {
+        for code in FailureCode::iter() {
             assert_eq!(FailureCode::of_word(code.as_str()), Some(code));
         }
     }
@@ -280,7 +252,7 @@ mod tests {
     #[test]
     fn operators_can_read_about_each() {
         let manual = include_str!("../../deploy/docs/operate.md");
-        for code in FailureCode::ALL {
+        for code in FailureCode::iter() {
             assert!(manual.contains(&format!("`{code}`")), "{code}");
         }
     }
@@ -290,10 +262,9 @@ mod tests {
         let down = |code: &FailureCode| code.dependency().is_some();
 
         assert!(
-            FailureCode::ALL
-                .iter()
-                .filter(|code| down(code))
-                .all(|code| code.is_retryable())
+            FailureCode::iter()
+                .filter(down)
+                .all(FailureCode::is_retryable)
         );
     }
 }

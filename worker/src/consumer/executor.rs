@@ -1,6 +1,7 @@
 //! Deliveries, from the first line in the log to the answer: read, plan, commit, answer.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -47,12 +48,14 @@ pub async fn execute_batch(
     let start = Instant::now();
     let mut planned = Vec::new();
     let mut alone: Vec<ReadDelivery> = Vec::new();
+    let permit = context.crash_guard.beside_others().await;
     for delivery in deliveries {
         match read(&context, &delivery) {
             Ok(Job::Planned(plan)) => planned.push((delivery, plan)),
             job => alone.push((delivery, job)),
         }
     }
+    drop(permit);
     alone.extend(commit_together(&context, lane, planned).await);
     drop(slot);
     futures_util::stream::iter(alone)
@@ -65,8 +68,16 @@ pub async fn execute_batch(
         .await;
 }
 
+/// A message was read, and the reader panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("the message cannot be read without a panic")]
+struct ReadPanicked;
+
+/// A panic is that message's own: the others of its batch go on.
 fn read(context: &Context, delivery: &Delivery) -> Result<Job, JobError> {
-    jobs::read(context.mode, &context.endpoint_secrets, &delivery.message)
+    let read = || jobs::read(context.mode, &context.endpoint_secrets, &delivery.message);
+    std::panic::catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_panic| Err(JobError::new(FailureCode::Panicked, ReadPanicked)))
 }
 
 /// A delivery whose job has run.
@@ -86,9 +97,11 @@ async fn commit_together(
     let (deliveries, plans): (Vec<_>, Vec<_>) = planned.into_iter().unzip();
     let plans = Arc::new(plans);
     if plans.len() > 1 && context.breakers.check_lane(lane).is_ok() {
-        let _permit = context.crash_guard.beside_others().await;
+        let permit = context.crash_guard.beside_others().await;
         let (shared, all) = (context.clone(), plans.clone());
-        match attempt(async move { jobs::commit(&shared, &all).await }).await {
+        let outcomes = attempt(async move { jobs::commit(&shared, &all).await }).await;
+        drop(permit);
+        match outcomes {
             Ok(outcomes) => {
                 let answers = deliveries.into_iter().zip(plans.iter()).zip(outcomes);
                 let answers = answers.map(|((delivery, plan), outcome)| {
@@ -110,7 +123,8 @@ async fn commit_together(
             }
         }
     }
-    let plans = Arc::into_inner(plans).unwrap_or_default();
+    // One that timed out may not have let go of them yet.
+    let plans = Arc::unwrap_or_clone(plans);
     let jobs = plans.into_iter().map(|plan| Ok(Job::Planned(plan)));
     deliveries.into_iter().zip(jobs).collect()
 }
@@ -205,8 +219,8 @@ async fn answer(context: &Context, answers: Vec<Answer>, took: Duration) {
                 done.push(delivery);
             }
             Err(error) => {
-                let answered = fail(context, delivery, &error).instrument(span).await;
-                warn_if_unanswered(answered);
+                let answer = async { warn_if_unanswered(fail(context, delivery, &error).await) };
+                answer.instrument(span).await;
             }
         }
     }

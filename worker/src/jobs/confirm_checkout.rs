@@ -99,16 +99,15 @@ async fn refunds_and_disputes(
     intent: &str,
     record: &CheckoutRecord,
 ) -> Result<Vec<Change>, JobError> {
-    let stripe = context.stripe()?;
     let paid_before = record.payment.is_some();
     let mut changes = Vec::new();
     let refunded = session.amount_refunded().unwrap_or_default() > 0;
     if refunded || paid_before || !record.refunds.is_empty() {
-        changes.push(Change::Refunds(stripe.refunds_of(intent).await?));
+        changes.push(Change::Refunds(context.stripe()?.refunds_of(intent).await?));
     }
     if session.is_disputed() || paid_before || !record.disputes.is_empty() {
         let asked_at = (context.clock)();
-        let disputes = stripe.disputes_of(intent).await?.into_iter();
+        let disputes = context.stripe()?.disputes_of(intent).await?.into_iter();
         let disputes = disputes.map(|it| Dispute::new(it, Some(asked_at)));
         changes.push(Change::Disputes(disputes.collect()));
     }

@@ -4,11 +4,9 @@ use shared::stripe::id::CheckoutSessionId;
 
 use crate::{
     Context,
-    failure_code::FailureCode,
     fulfill_checkout::{
         lock,
         outcome::NotOurs,
-        session_update::Incomplete,
         update::{EventRef, Target},
     },
     job_error::JobError,
@@ -20,8 +18,8 @@ use crate::{
 pub enum Job {
     /// The message said all there is to know.
     Planned(Plan),
-    /// A session without what every paid one has: a fault, if it is ours.
-    Incomplete(Target, Incomplete),
+    /// What the event says of a session is no use: a fault, if the session is ours.
+    Faulty(Target, JobError),
     /// Ask Stripe about a session, for the sake of an event or of a buyer.
     Confirm(CheckoutSessionId, Option<EventRef>),
     /// A payment went back, or was taken to the bank.
@@ -33,8 +31,8 @@ impl Job {
     pub(crate) async fn plan(self, context: &Context) -> Result<Plan, JobError> {
         match self {
             Self::Planned(plan) => Ok(plan),
-            Self::Incomplete(target, error) => match lock::find(&context.db, &target).await? {
-                Some(_) => Err(JobError::new(FailureCode::MalformedEvent, error)),
+            Self::Faulty(target, error) => match lock::find(&context.db, &target).await? {
+                Some(_) => Err(error),
                 // What another integration's sessions lack is no concern of ours.
                 None => Ok(Plan::Ignore(NotOurs::Foreign)),
             },

@@ -6,7 +6,7 @@ use crate::fulfill_checkout::{
 };
 
 /// What a job comes to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Plan {
     /// All of this, in one transaction.
     Commit(Vec<Update>),

@@ -137,9 +137,12 @@ pub(crate) fn read(mode: Mode, body: &[u8]) -> Result<Job, JobError> {
     let payment_event = match reference.kind.as_str() {
         kind if kind.starts_with("checkout.session.") => {
             return match about {
-                About::Snapshot(object) => {
-                    read_session(mode, &parse(object)?, reference, event.created_at())
-                }
+                About::Snapshot(object) => Ok(read_session(
+                    mode,
+                    &parse(object)?,
+                    reference,
+                    event.created_at(),
+                )),
                 // An id that cannot be one of ours is another integration's.
                 About::Id(id) => Ok(id
                     .parse()
@@ -172,9 +175,9 @@ fn read_session(
     session: &CheckoutSession,
     event: EventRef,
     created_at: Option<OffsetDateTime>,
-) -> Result<Job, JobError> {
+) -> Job {
     if let Some(not_ours) = session_update::not_ours(mode, session) {
-        return Ok(Job::Planned(Plan::Ignore(not_ours)));
+        return Job::Planned(Plan::Ignore(not_ours));
     }
     // What the event means if the session is not paid.
     let (unpaid, paid_at) = match event.kind.as_str() {
@@ -184,13 +187,19 @@ fn read_session(
         "checkout.session.async_payment_failed" => (Change::PaymentFailed, None),
         "checkout.session.expired" => (Change::Expired, None),
         // Ingress of a later release lets more types through.
-        _ => return Err(JobError::new(FailureCode::UnhandledEventType, event.kind)),
+        _ => {
+            let error = JobError::new(FailureCode::UnhandledEventType, event.kind);
+            return Job::Faulty(Target::of(session), error);
+        }
     };
     let target = Target::of(session);
-    Ok(match session_update::change(session, unpaid, paid_at) {
+    match session_update::change(session, unpaid, paid_at) {
         Ok(change) => Job::Planned(Plan::one(target, change, Some(event))),
-        Err(incomplete) => Job::Incomplete(target, incomplete),
-    })
+        Err(incomplete) => {
+            let error = JobError::new(FailureCode::MalformedEvent, incomplete);
+            Job::Faulty(target, error)
+        }
+    }
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {

@@ -64,9 +64,12 @@ pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
         match refund_payment(context, owed.checkout_id).await {
             Ok(Attempt::Made) => kept = kept.saturating_add(1),
             Ok(Attempt::Disputed) => wait_for_verdict(context, &owed).await?,
+            // For lack of funds, say. What is owed stays owed, so it is tried again for a day.
+            Ok(Attempt::Refused(error)) => postpone(context, &owed, &error, true, false).await?,
             Err(error) => {
                 let charged = !probe::is_outage(context, &error).await;
-                postpone(context, &owed, &error, charged).await?;
+                let for_good = !error.is_retryable();
+                postpone(context, &owed, &error, charged, for_good).await?;
             }
         }
     }
@@ -107,6 +110,8 @@ enum Attempt {
     Made,
     /// The buyer's bank has the money until there is a verdict; Stripe gives nothing back.
     Disputed,
+    /// Stripe does not make the refund.
+    Refused(JobError),
 }
 
 /// Gives back what is left of the payment, and writes down what Stripe says.
@@ -133,13 +138,15 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt,
         Err(StripeError::Refused {
             code: Some(code), ..
         }) if code == "charge_already_refunded" => context.stripe()?.refunds_of(intent).await?,
+        Err(refused @ StripeError::Refused { .. }) => return Ok(Attempt::Refused(refused.into())),
         Err(error) => return Err(error.into()),
     };
     failpoint::crash_at("refund_after_call");
     let target = Target::Checkout(checkout_id);
     let plan = Plan::one(target, Change::OwedRefundMade(refunds), None);
-    jobs::commit(context, &[plan]).await?;
-    tracing::info!(checkout.id = %checkout_id, "Payment refunded");
+    let outcomes = jobs::commit(context, &[plan]).await?;
+    let outcome = outcomes.first().map(|outcome| outcome.as_str());
+    tracing::info!(checkout.id = %checkout_id, outcome, "Payment refunded");
     Ok(Attempt::Made)
 }
 
@@ -193,16 +200,16 @@ async fn wait_for_verdict(context: &Context, owed: &outbox::Model) -> Result<(),
 /// Tries again later; or gives up and says so where an operator looks.
 ///
 /// - `charged`: whether the attempt counts, because nothing was down.
+/// - `for_good`: whether it would fail in the same way again.
 async fn postpone(
     context: &Context,
     owed: &outbox::Model,
     error: &JobError,
     charged: bool,
+    for_good: bool,
 ) -> Result<(), DbErr> {
     let attempts = owed.attempts.saturating_add(charged.into());
-    // Stripe also refuses for lack of funds, say: what is owed stays owed.
-    let may_pass = error.is_retryable() || error.code() == FailureCode::StripeRefused;
-    let over = !may_pass || attempts > ATTEMPTS;
+    let over = for_good || attempts > ATTEMPTS;
     tracing::warn!(error = error.chain(), code = error.code().as_str(), over, checkout.id = %owed.checkout_id, "Refund failed");
     let now = (context.clock)();
     let tx = db::begin(&context.db).await?;

@@ -1,6 +1,6 @@
 //! What we know of the sessions, refunds and disputes that Stripe lists.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
@@ -19,21 +19,28 @@ pub async fn of_sessions(
     let ids = sessions.iter().map(|session| session.id.as_str());
     let hints = sessions.iter().filter_map(CheckoutSession::checkout_id);
     // A hold whose session was never stored is known by its own id only.
-    let unclaimed = Condition::all()
+    let by_hint = Condition::all()
         .add(checkout::Column::Id.is_in(hints))
         .add(checkout::Column::SessionId.is_null());
     let either = Condition::any()
         .add(checkout::Column::SessionId.is_in(ids))
-        .add(unclaimed);
+        .add(by_hint);
     let checkouts = checkout::Entity::find().filter(either).all(conn).await?;
     let by_session: HashMap<String, Uuid> = checkouts
         .iter()
         .filter_map(|row| Some((row.session_id.clone()?, row.id)))
         .collect();
+    let is_unclaimed = |row: &&checkout::Model| row.session_id.is_none();
+    let unclaimed: HashSet<Uuid> = checkouts
+        .iter()
+        .filter(is_unclaimed)
+        .map(|it| it.id)
+        .collect();
     let mut records = CheckoutRecord::load(conn, checkouts).await?;
     let record = |session: &CheckoutSession| {
-        let id = by_session.get(&session.id).copied();
-        let record = records.remove(&id.or_else(|| session.checkout_id())?)?;
+        let hint = || session.checkout_id().filter(|id| unclaimed.contains(id));
+        let id = by_session.get(&session.id).copied().or_else(hint)?;
+        let record = records.remove(&id)?;
         Some((session.id.clone(), record))
     };
     Ok(sessions.iter().filter_map(record).collect())

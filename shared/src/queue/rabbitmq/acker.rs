@@ -37,7 +37,7 @@ impl Answer {
         Self::ack_all(vec![self]).await
     }
 
-    /// AckWindow what one consumer has handed out.
+    /// Acks what one consumer has handed out.
     pub(in crate::queue) async fn ack_all(mut answers: Vec<Self>) -> Result<(), PublishError> {
         answers.sort_unstable_by_key(|answer| answer.tag);
         let Some(acks) = answers.first().map(|answer| answer.acks.clone()) else {
