@@ -96,7 +96,7 @@ async fn serve(
     // Probes are answered until the last request is.
     let done = CancellationToken::new();
     let requests = async {
-        http_server::serve(listener, ingress.router(), shutdown).await;
+        http_server::serve(listener, ingress::router(ingress), shutdown).await;
         done.cancel();
     };
     tokio::join!(

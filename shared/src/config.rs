@@ -1,10 +1,17 @@
 //! The environment, read once: what is set, and what it means.
 
+mod database;
 mod env;
 pub mod http_address;
-mod settings;
+mod queue;
+mod stripe;
 
 pub use self::{
+    database::DatabaseSettings,
     env::{ConfigError, Env},
-    settings::{AmqpUri, DatabaseSettings, EndpointSecrets, QueueSettings, StripeSettings},
+    queue::{AmqpUri, QueueSettings},
+    stripe::{EndpointSecrets, StripeSettings},
 };
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use shared::config::{
     ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
 };
 
-use crate::LaneLimits;
+use crate::consumer::lane_limits::LaneLimits;
 
 /// Everything the worker reads from the environment.
 #[derive(Debug, Clone)]

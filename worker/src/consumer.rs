@@ -3,6 +3,7 @@
 pub(crate) mod crash_guard;
 pub(crate) mod dead_letters;
 mod executor;
+pub(crate) mod lane_limits;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -18,7 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context,
-    consumer::executor::{execute_batch, execute_redelivered},
+    consumer::{
+        executor::{execute_batch, execute_redelivered},
+        lane_limits::LaneLimits,
+    },
 };
 
 /// How long running jobs may take after SIGTERM; what is unacked then is redelivered.
@@ -77,38 +81,6 @@ pub async fn consume(
     tokio::select! {
         () = work => {}
         () = end_of_grace => tracing::warn!(?lane, "Jobs were still running at the end of the grace period"),
-    }
-}
-
-/// How much of one lane a worker takes at once.
-#[derive(Debug, Clone, Copy)]
-pub struct LaneLimits {
-    /// Jobs that run at once.
-    pub concurrency: u16,
-    /// Events that share one transaction, at most.
-    pub batch: u16,
-}
-
-impl LaneLimits {
-    /// Only events are batched. Jobs that call Stripe are fetched one per free slot, so that idle
-    /// workers can take the rest.
-    fn batch(self, lane: Lane) -> u16 {
-        if lane == Lane::Events { self.batch } else { 1 }
-    }
-
-    /// - `together`: batches that may be worked on at once.
-    fn batches_at_once(self, lane: Lane, together: u16) -> u16 {
-        if self.batch(lane) == 1 {
-            self.concurrency
-        } else {
-            together
-        }
-    }
-
-    /// Enough that the next batch is there when one is done.
-    fn prefetch(self, lane: Lane) -> u16 {
-        let three = self.batch(lane).saturating_mul(3);
-        three.max(self.concurrency)
     }
 }
 

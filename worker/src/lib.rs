@@ -20,7 +20,7 @@ mod service;
 
 pub use self::{
     config::OnUnfulfillable,
-    consumer::LaneLimits,
+    consumer::lane_limits::LaneLimits,
     context::Context,
     failure_code::FailureCode,
     fulfill_checkout::outcome::{Fulfillment, NotOurs},

@@ -11,7 +11,7 @@ use shared::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    consumer::{LaneLimits, consume, dead_letters},
+    consumer::{consume, dead_letters, lane_limits::LaneLimits},
     context::Context,
     maintenance,
     outage::{dependency::Dependency, probe},

@@ -125,7 +125,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let mut tasks = JoinSet::new();
     tasks.spawn(http_server::serve(
         listener,
-        ingress.router(),
+        ingress::router(ingress),
         shutdown.clone(),
     ));
     tasks.spawn(http_server::serve(admin_listener, probes, shutdown.clone()));

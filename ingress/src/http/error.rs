@@ -77,6 +77,32 @@ pub enum ApiError {
     MethodNotAllowed,
 }
 
+/// A kind of problem, as the client sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct ProblemKind {
+    pub status: StatusCode,
+    /// For programs; never changes.
+    pub code: &'static str,
+    /// In few words.
+    pub title: &'static str,
+    /// In a sentence.
+    pub detail: &'static str,
+}
+
+fn problem(
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: &'static str,
+) -> ProblemKind {
+    ProblemKind {
+        status,
+        code,
+        title,
+        detail,
+    }
+}
+
 impl From<NotForSale> for ApiError {
     fn from(error: NotForSale) -> Self {
         let error: &dyn std::error::Error = &error;
@@ -92,160 +118,160 @@ impl From<DbErr> for ApiError {
 }
 
 impl ApiError {
-    /// Status, code, title and detail.
+    /// How it is told to the client.
     #[expect(
         clippy::too_many_lines,
         reason = "one arm for each error, all in one place"
     )]
-    pub fn describe(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+    pub fn kind(&self) -> ProblemKind {
         use StatusCode as S;
         match self {
-            Self::MalformedRequest => (
+            Self::MalformedRequest => problem(
                 S::BAD_REQUEST,
                 "malformed_request",
                 "Malformed request",
                 "The body is not the JSON this endpoint expects.",
             ),
-            Self::UnsupportedMediaType => (
+            Self::UnsupportedMediaType => problem(
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
                 "Unsupported media type",
                 "Send JSON with Content-Type: application/json.",
             ),
-            Self::PayloadTooLarge => (
+            Self::PayloadTooLarge => problem(
                 S::PAYLOAD_TOO_LARGE,
                 "payload_too_large",
                 "Payload too large",
                 "The body is larger than this endpoint takes.",
             ),
-            Self::MalformedIdempotencyKey => (
+            Self::MalformedIdempotencyKey => problem(
                 S::BAD_REQUEST,
                 "malformed_idempotency_key",
                 "Malformed Idempotency-Key",
                 "Idempotency-Key must be 1 to 255 printable ASCII characters.",
             ),
-            Self::MalformedSessionId => (
+            Self::MalformedSessionId => problem(
                 S::BAD_REQUEST,
                 "malformed_session_id",
                 "Malformed session id",
                 "session_id must be the id of a Checkout Session (cs_…).",
             ),
-            Self::SessionNotFound => (
+            Self::SessionNotFound => problem(
                 S::NOT_FOUND,
                 "session_not_found",
                 "Unknown session",
                 "This shop did not create that Checkout Session.",
             ),
-            Self::SlotNotFound => (
+            Self::SlotNotFound => problem(
                 S::NOT_FOUND,
                 "slot_not_found",
                 "Unknown slot",
                 "There is no such slot.",
             ),
-            Self::SlotFull => (
+            Self::SlotFull => problem(
                 S::CONFLICT,
                 "slot_full",
                 "Slot is full",
                 "The slot has fewer seats left than asked for.",
             ),
-            Self::SlotClosed => (
+            Self::SlotClosed => problem(
                 S::CONFLICT,
                 "slot_closed",
                 "Slot is closed",
                 "The slot has already begun.",
             ),
-            Self::Validation(_) => (
+            Self::Validation(_) => problem(
                 S::UNPROCESSABLE_ENTITY,
                 "validation_failed",
                 "Validation failed",
                 "Some fields are missing or wrong; errors lists them.",
             ),
-            Self::IdempotencyKeyReused => (
+            Self::IdempotencyKeyReused => problem(
                 S::UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",
                 "Idempotency-Key reused",
                 "This Idempotency-Key was used with another body. Use a new one.",
             ),
-            Self::CheckoutConflict => (
+            Self::CheckoutConflict => problem(
                 S::CONFLICT,
                 "checkout_conflict",
                 "Checkout conflict",
                 "Another request with this Idempotency-Key has not ended well yet. Try again.",
             ),
-            Self::CheckoutCompleted => (
+            Self::CheckoutCompleted => problem(
                 S::CONFLICT,
                 "checkout_completed",
                 "Checkout is completed",
                 "This Idempotency-Key stands for a checkout that is paid. Use a new one to book more.",
             ),
-            Self::TooManyOrders(_) => (
+            Self::TooManyOrders(_) => problem(
                 S::TOO_MANY_REQUESTS,
                 "too_many_orders",
                 "Too many orders",
                 "There were too many orders from your address. Try again in a moment.",
             ),
-            Self::Signature(_) => (
+            Self::Signature(_) => problem(
                 S::BAD_REQUEST,
                 "signature_verification_failed",
                 "Signature verification failed",
                 "Stripe-Signature does not match the body and one of our endpoint secrets.",
             ),
-            Self::MalformedEvent(_) => (
+            Self::MalformedEvent(_) => problem(
                 S::BAD_REQUEST,
                 "malformed_event",
                 "Malformed event",
                 "The body is signed but is not a Stripe event.",
             ),
-            Self::Stripe(_) => (
+            Self::Stripe(_) => problem(
                 S::BAD_GATEWAY,
                 "stripe_unavailable",
                 "Stripe is unavailable",
                 "Stripe did not open a checkout. No more seats are held than before; try again.",
             ),
-            Self::StripeRefused(..) => (
+            Self::StripeRefused(..) => problem(
                 S::BAD_GATEWAY,
                 "stripe_refused",
                 "Stripe refused the order",
                 "Stripe does not open a checkout for this order. Trying again does not help; the \
                  shop has been told why.",
             ),
-            Self::OfferingUnavailable => (
+            Self::OfferingUnavailable => problem(
                 S::CONFLICT,
                 "offering_unavailable",
                 "Offering is unavailable",
                 "This offering cannot be sold at the moment.",
             ),
-            Self::Queue(_) => (
+            Self::Queue(_) => problem(
                 S::SERVICE_UNAVAILABLE,
                 "queue_unavailable",
                 "Queue is unavailable",
                 "The message could not be stored safely. Try again.",
             ),
-            Self::Database(_) => (
+            Self::Database(_) => problem(
                 S::SERVICE_UNAVAILABLE,
                 "database_unavailable",
                 "Database is unavailable",
                 "The database did not answer. Try again.",
             ),
-            Self::TimedOut => (
+            Self::TimedOut => problem(
                 S::SERVICE_UNAVAILABLE,
                 "timed_out",
                 "Timed out",
                 "The request took too long. Try again.",
             ),
-            Self::Panicked => (
+            Self::Panicked => problem(
                 S::INTERNAL_SERVER_ERROR,
                 "internal_error",
                 "Internal error",
                 "Something is wrong on our side.",
             ),
-            Self::NotFound => (
+            Self::NotFound => problem(
                 S::NOT_FOUND,
                 "not_found",
                 "Not found",
                 "There is nothing at this address.",
             ),
-            Self::MethodNotAllowed => (
+            Self::MethodNotAllowed => problem(
                 S::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "Method not allowed",
@@ -256,7 +282,7 @@ impl ApiError {
 
     /// For programs; never changes.
     pub fn code(&self) -> &'static str {
-        self.describe().1
+        self.kind().code
     }
 
     /// In whole seconds.

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::error::{ApiError, FieldError};
+use crate::http::error::{ApiError, FieldError, ProblemKind};
 
 /// An error answer (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,7 +32,12 @@ pub struct Problem {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code, title, detail) = self.describe();
+        let ProblemKind {
+            status,
+            code,
+            title,
+            detail,
+        } = self.kind();
         self.log(status);
         let retry_after = self.retry_after(status);
         let errors = match self {

@@ -4,10 +4,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{db, queue::Delivery};
+use sea_orm::DatabaseConnection;
+use shared::{clock::Clock, db::suspect, queue::Delivery};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::{Context, Fulfillment, failure_code::FailureCode, job_error::JobError};
+use crate::{Fulfillment, failure_code::FailureCode, job_error::JobError};
 
 /// For the look whether the message is known. A dead connection would never answer.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,48 +30,51 @@ impl CrashGuard {
     async fn alone(&self) -> OwnedRwLockWriteGuard<()> {
         self.0.clone().write_owned().await
     }
-}
 
-/// Runs `job`, whose message was handed out before without an answer. That it is begun is written
-/// down first; one that was begun too often kills its workers.
-///
-/// First redelivery: beside other jobs, since most messages in flight did not cause the crash.
-/// From the second on: alone, so that a crash can be attributed.
-///
-/// Returns `None` if the delivery has expired meanwhile.
-pub async fn run(
-    context: &Context,
-    delivery: &Delivery,
-    job: impl Future<Output = Result<Fulfillment, JobError>>,
-) -> Option<Result<Fulfillment, JobError>> {
-    let received = delivery
-        .message
-        .received_at_ms
-        .unwrap_or_default()
-        .to_string();
-    let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
-    let known = db::suspect::is_known(&context.db, &name);
-    let (_with_others, _alone) = match tokio::time::timeout(LOOKUP_TIMEOUT, known).await {
-        Ok(Ok(false)) => (Some(context.crash_guard.beside_others().await), None),
-        Ok(Ok(true)) => (None, Some(context.crash_guard.alone().await)),
-        Ok(Err(error)) => return Some(Err(error.into())),
-        Err(elapsed) => return Some(Err(JobError::new(FailureCode::TimedOut, elapsed))),
-    };
-    // The lease may have expired while other jobs ran.
-    if !matches!(delivery.renew().await, Ok(true)) {
-        return None;
+    /// Runs `job`, whose message was handed out before without an answer. That it is begun is written
+    /// down first; one that was begun too often kills its workers.
+    ///
+    /// First redelivery: beside other jobs, since most messages in flight did not cause the crash.
+    /// From the second on: alone, so that a crash can be attributed.
+    ///
+    /// Returns `None` if the delivery has expired meanwhile.
+    pub async fn run(
+        &self,
+        db: &DatabaseConnection,
+        clock: Clock,
+        delivery: &Delivery,
+        job: impl Future<Output = Result<Fulfillment, JobError>>,
+    ) -> Option<Result<Fulfillment, JobError>> {
+        let received = delivery
+            .message
+            .received_at_ms
+            .unwrap_or_default()
+            .to_string();
+        let name = delivery.message.fingerprint(&[&delivery.lane, &received]);
+        let known = suspect::is_known(db, &name);
+        let (_with_others, _alone) = match tokio::time::timeout(LOOKUP_TIMEOUT, known).await {
+            Ok(Ok(false)) => (Some(self.beside_others().await), None),
+            Ok(Ok(true)) => (None, Some(self.alone().await)),
+            Ok(Err(error)) => return Some(Err(error.into())),
+            Err(elapsed) => return Some(Err(JobError::new(FailureCode::TimedOut, elapsed))),
+        };
+        // The lease may have expired while other jobs ran.
+        if !matches!(delivery.renew().await, Ok(true)) {
+            return None;
+        }
+        let run = tokio::time::timeout(TIMEOUT, run_and_note(db, clock, &name, job));
+        let timed_out = |elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed));
+        Some(run.await.unwrap_or_else(timed_out))
     }
-    let run = tokio::time::timeout(TIMEOUT, run_and_note(context, &name, job));
-    let timed_out = |elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed));
-    Some(run.await.unwrap_or_else(timed_out))
 }
 
 async fn run_and_note(
-    context: &Context,
+    db: &DatabaseConnection,
+    clock: Clock,
     name: &str,
     job: impl Future<Output = Result<Fulfillment, JobError>>,
 ) -> Result<Fulfillment, JobError> {
-    let starts = db::suspect::note_start(&context.db, name, (context.clock)()).await?;
+    let starts = suspect::note_start(db, name, clock()).await?;
     let outcome = if starts > STARTS {
         Err(JobError::new(
             FailureCode::DeliveryLimit,
@@ -79,7 +83,7 @@ async fn run_and_note(
     } else {
         job.await
     };
-    if let Err(error) = db::suspect::clear(&context.db, name).await {
+    if let Err(error) = suspect::clear(db, name).await {
         tracing::warn!(%error, "A suspect is not cleared; it expires");
     }
     outcome

@@ -16,7 +16,6 @@ use tracing::Instrument;
 
 use crate::{
     Context, Fulfillment,
-    consumer::crash_guard,
     failure_code::FailureCode,
     job_error::JobError,
     jobs::{self, job::Job, plan::Plan},
@@ -163,7 +162,8 @@ pub async fn execute_redelivered(context: Arc<Context>, lane: Lane, delivery: De
             return Some(Err(down.into()));
         }
         let job = Box::pin(attempt(async move { jobs::run(&shared, &message).await }));
-        crash_guard::run(&context, &delivery, job).await
+        let (db, guard) = (&context.db, &context.crash_guard);
+        guard.run(db, context.clock, &delivery, job).await
     };
     let span = span(&delivery);
     // If there is none, it is another worker's by now.

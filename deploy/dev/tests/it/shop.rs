@@ -109,7 +109,7 @@ impl Shop {
         );
         tokio::spawn(http_server::serve(
             listener,
-            ingress.router(),
+            ingress::router(ingress),
             shutdown.clone(),
         ));
         let http = reqwest::Client::builder()

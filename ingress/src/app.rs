@@ -1,0 +1,66 @@
+//! The service, put together.
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseConnection;
+use shared::{
+    clock::Clock, db, queue::Publisher, service::admin::Readiness, stripe::client::StripeClient,
+};
+
+use crate::{
+    config::Config,
+    confirm::{reads::ConfirmReads, waiters::ConfirmWaiters},
+    order_limit::OrderLimit,
+};
+
+/// The service, connected to what it needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Ingress {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) publisher: Publisher,
+    pub(crate) stripe: StripeClient,
+    pub(crate) reads: ConfirmReads,
+    pub(crate) waiters: ConfirmWaiters,
+    pub(crate) order_limit: Arc<OrderLimit>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Clock,
+}
+
+impl Ingress {
+    /// Must be called inside a tokio runtime: tasks of its own serve confirms that ask or wait
+    /// together.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        db: DatabaseConnection,
+        publisher: Publisher,
+        stripe: StripeClient,
+        clock: Clock,
+    ) -> Self {
+        let waiters = ConfirmWaiters::start(db.clone(), clock);
+        Self {
+            reads: ConfirmReads::start(db.clone()),
+            db,
+            publisher,
+            stripe,
+            waiters,
+            order_limit: Arc::new(OrderLimit::new(config.orders_per_minute)),
+            config: Arc::new(config),
+            clock,
+        }
+    }
+
+    /// What must work before it can take a webhook.
+    pub fn readiness(&self) -> Readiness {
+        let (db, publisher) = (self.db.clone(), self.publisher.clone());
+        Readiness::default()
+            .with("database", move || {
+                let db = db.clone();
+                async move { db::check_schema(&db).await.is_ok() }
+            })
+            .with("queue", move || {
+                let publisher = publisher.clone();
+                async move { publisher.is_ready().await }
+            })
+    }
+}
