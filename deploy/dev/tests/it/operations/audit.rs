@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 use serde_json::Value;
-use shared::db::payment;
+use shared::db::{checkout, payment};
 use stripe_sim::Outcome;
 
 use super::{json, worker};
@@ -11,7 +11,11 @@ use crate::{
     stack::{Stack, on_each_stack},
 };
 
-on_each_stack![books_that_agree_are_no_difference, each_difference_is_named];
+on_each_stack![
+    books_that_agree_are_no_difference,
+    a_session_that_names_anothers_checkout_takes_nothing_from_it,
+    each_difference_is_named,
+];
 
 async fn booked(shop: &Shop, count: i32) -> Vec<Session> {
     let slot = shop.slot(count).await;
@@ -47,6 +51,35 @@ async fn books_that_agree_are_no_difference(stack: Stack) {
     assert!(text.status.success());
     let text = String::from_utf8_lossy(&text.stdout);
     assert!(text.contains("no difference"), "{text}");
+    shop.close().await;
+}
+
+async fn a_session_that_names_anothers_checkout_takes_nothing_from_it(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    booked(&shop, 1).await;
+    let checkout = checkout::Entity::find().one(&shop.stack.db).await;
+    let id = checkout.unwrap().unwrap().id;
+    // Made later, so that Stripe lists it first.
+    let id = id.to_string();
+    let form = [
+        ("mode", "payment"),
+        ("success_url", "https://another.example"),
+        ("metadata[checkout_id]", id.as_str()),
+        ("line_items[0][quantity]", "1"),
+        ("line_items[0][price_data][currency]", "eur"),
+        ("line_items[0][price_data][unit_amount]", "500"),
+        ("line_items[0][price_data][product_data][name]", "A mug"),
+    ];
+    let url = format!("{}/v1/checkout/sessions", shop.stripe.base_url());
+    let request = shop.http.post(url).bearer_auth("sk_test_of_the_tests");
+    let made = request.form(&form).send().await.unwrap();
+    assert!(made.status().is_success());
+
+    let audit = json(&shop, &["audit", "--since", "1h", "--json"]).await;
+
+    assert_eq!(audit["sessions"], 2);
+    assert_eq!(audit["paid_sessions"], 1);
+    assert_eq!(audit["differences"], Value::Array(Vec::new()));
     shop.close().await;
 }
 
