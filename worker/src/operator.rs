@@ -1,4 +1,5 @@
-//! What operators ask for: each command in a folder of its own, its arguments in `command.rs`.
+//! What operators ask for. A command has a folder with its arguments in `command.rs`; that of
+//! reconcile, which also runs by itself, is `reconcile_command.rs`.
 
 pub mod audit;
 pub mod booking_show;

@@ -1,4 +1,4 @@
-//! What operators ask for: each command in its file, and what they have in common.
+//! What the commands have in common: environment, output, progress.
 
 use std::io::{IsTerminal, Write};
 
