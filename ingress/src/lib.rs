@@ -10,12 +10,12 @@ mod confirm_payment;
 mod create_checkout_session;
 mod hold_seats;
 mod http;
+mod ignored_event;
 mod offerings;
 mod order;
 mod order_limit;
 mod refusal;
 mod replace_session;
-mod stripe_event;
 mod stripe_webhook;
 
 pub use self::{app::Ingress, http::router::router};

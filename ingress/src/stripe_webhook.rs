@@ -14,7 +14,10 @@ use shared::{
     message::Envelope,
     queue::Lane,
     service::{failpoint, metrics},
-    stripe::signature::{self, SignatureError},
+    stripe::{
+        event::EventHeader,
+        signature::{self, SignatureError},
+    },
     traceparent::Traceparent,
 };
 use utoipa::ToSchema;
@@ -22,7 +25,7 @@ use utoipa::ToSchema;
 use crate::{
     Ingress,
     http::{error::ApiError, problem::Problem},
-    stripe_event::{Event, Ignored},
+    ignored_event::Ignored,
 };
 
 /// For the note about an event that is left out.
@@ -82,12 +85,12 @@ async fn take(
     let secrets = app.config.endpoint_secrets.expose();
     signature::verify(&body, &signature, secrets, now.unix_timestamp())?;
 
-    let event: Event = serde_json::from_slice(&body).map_err(ApiError::MalformedEvent)?;
+    let event: EventHeader = serde_json::from_slice(&body).map_err(ApiError::MalformedEvent)?;
     if !event.has_plausible_id() {
         let problem = serde_json::Error::custom("its id is none of Stripe's");
         return Err(ApiError::MalformedEvent(problem));
     }
-    if let Some(reason) = event.ignored(app.config.stripe.mode.livemode()) {
+    if let Some(reason) = Ignored::reason(&event, app.config.stripe.mode.livemode()) {
         note_ignored(app, &event, reason).await;
         return Ok(reason.code());
     }
@@ -100,7 +103,7 @@ async fn take(
 }
 
 /// An event of a type we act on is not forgotten without a word: `worker doctor` tells of it.
-async fn note_ignored(app: &Ingress, event: &Event, reason: Ignored) {
+async fn note_ignored(app: &Ingress, event: &EventHeader, reason: Ignored) {
     let (code, now) = (reason.code(), (app.clock)());
     if reason.is_of_a_handled_type() {
         tracing::warn!(event.id, event.type = event.kind, reason = code, "Event left out");

@@ -5,6 +5,7 @@ pub mod checkout_session;
 pub mod client;
 pub mod dispute;
 pub mod error;
+pub mod event;
 pub mod event_type;
 pub mod id;
 pub mod lenient;

@@ -3,15 +3,13 @@
 //! is about.
 
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
 use shared::{
     config::EndpointSecrets,
     message::{Envelope, Work},
     stripe::{
         checkout_session::CheckoutSession,
-        event_type,
+        event::{About, Event},
         id::Mode,
-        lenient,
         signature::{self, SignatureError},
     },
 };
@@ -32,83 +30,10 @@ use crate::{
     },
 };
 
-/// What the worker reads of an event.
-///
-/// Source: <https://docs.stripe.com/api/events/object>,
-/// <https://docs.stripe.com/api/v2/core/events/object>
-#[derive(Deserialize)]
-struct Event<'a> {
-    id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default, deserialize_with = "lenient::null_as_default")]
-    livemode: bool,
-    /// Seconds in a snapshot event, a text in a thin one.
-    #[serde(default, borrow)]
-    created: Option<&'a RawValue>,
-    /// Of a snapshot event.
-    #[serde(default, borrow)]
-    data: Option<Data<'a>>,
-    /// Of a thin event.
-    #[serde(default)]
-    related_object: Option<RelatedObject>,
-}
-
-#[derive(Deserialize)]
-struct Data<'a> {
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct RelatedObject {
-    id: String,
-}
-
-/// What an event is about.
-#[derive(Debug, Clone, Copy)]
-enum About<'a> {
-    /// The object, as it was when the event was made.
-    Snapshot(&'a [u8]),
-    /// Its id; Stripe knows the rest.
-    Id(&'a str),
-}
-
-impl About<'_> {
-    fn named<T: DeserializeOwned>(self) -> Result<Named<T>, JobError> {
-        Ok(match self {
-            Self::Snapshot(json) => Named::Object(parse(json)?),
-            Self::Id(id) => Named::Id(id.to_owned()),
-        })
-    }
-}
-
 /// An event without an object and without the id of one.
 #[derive(Debug, thiserror::Error)]
 #[error("an event about nothing")]
 struct AboutNothing;
-
-impl Event<'_> {
-    fn about(&self) -> Result<About<'_>, JobError> {
-        match (&self.data, &self.related_object) {
-            (Some(data), _) => Ok(About::Snapshot(data.object.get().as_bytes())),
-            (None, Some(related)) => Ok(About::Id(&related.id)),
-            (None, None) => Err(JobError::new(FailureCode::MalformedEvent, AboutNothing)),
-        }
-    }
-
-    fn created_at(&self) -> Option<OffsetDateTime> {
-        let seconds = self.created?.get().parse().ok()?;
-        OffsetDateTime::from_unix_timestamp(seconds).ok()
-    }
-
-    fn reference(&self) -> EventRef {
-        EventRef {
-            id: self.id.clone(),
-            kind: event_type::of_snapshot(&self.kind).to_owned(),
-        }
-    }
-}
 
 /// Checks that Stripe signed the event in `message`: others than ingress may have published it.
 pub(crate) fn authenticate(
@@ -133,7 +58,12 @@ pub(crate) fn read(mode: Mode, body: &[u8]) -> Result<Job, JobError> {
     if event.livemode != mode.livemode() {
         return Ok(Job::Planned(Plan::Ignore(NotOurs::OtherMode)));
     }
-    let (about, reference) = (event.about()?, event.reference());
+    let about = event.about();
+    let about = about.ok_or_else(|| JobError::new(FailureCode::MalformedEvent, AboutNothing))?;
+    let reference = EventRef {
+        id: event.id.clone(),
+        kind: event.kind().to_owned(),
+    };
     let payment_event = match reference.kind.as_str() {
         kind if kind.starts_with("checkout.session.") => {
             return match about {
@@ -151,11 +81,11 @@ pub(crate) fn read(mode: Mode, body: &[u8]) -> Result<Job, JobError> {
                     })),
             };
         }
-        "charge.refunded" => PaymentObject::Charge(about.named()?),
+        "charge.refunded" => PaymentObject::Charge(named(about)?),
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
-            PaymentObject::Refund(about.named()?)
+            PaymentObject::Refund(named(about)?)
         }
-        kind if kind.starts_with("charge.dispute.") => PaymentObject::Dispute(about.named()?),
+        kind if kind.starts_with("charge.dispute.") => PaymentObject::Dispute(named(about)?),
         // Ingress of a later release lets more types through.
         _ => {
             return Err(JobError::new(
@@ -200,6 +130,13 @@ fn read_session(
             Job::Faulty(target, error)
         }
     }
+}
+
+fn named<T: DeserializeOwned>(about: About<'_>) -> Result<Named<T>, JobError> {
+    Ok(match about {
+        About::Snapshot(json) => Named::Object(parse(json)?),
+        About::Id(id) => Named::Id(id.to_owned()),
+    })
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
