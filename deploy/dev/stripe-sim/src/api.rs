@@ -3,6 +3,7 @@
 //! Source: <https://docs.stripe.com/api>
 
 mod checkout_sessions;
+mod request;
 
 use std::sync::Arc;
 
@@ -17,13 +18,13 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-pub use self::checkout_sessions::new_session;
-use self::checkout_sessions::{create_session, expire_session, list_sessions, retrieve_session};
-use crate::{Shared, error::ApiError, form::Form, lock, refund, store::text};
+use self::{
+    checkout_sessions::{create_session, expire_session, list_sessions, retrieve_session},
+    request::{Answer, idempotency_key, page},
+};
+use crate::{account::Account, error::ApiError, form::Form, refund, store::text};
 
-type Answer = Result<Json<Value>, ApiError>;
-
-pub fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
+pub fn router(shared: Arc<Account>) -> Router<Arc<Account>> {
     Router::new()
         .route(
             "/v1/checkout/sessions",
@@ -45,16 +46,13 @@ pub fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
         .layer(middleware::from_fn_with_state(shared, admit))
 }
 
-/// Counts the request, lets the faults have their way and checks the key.
+/// Counts the request, applies the faults and checks the key.
 async fn admit(
-    State(sim): State<Arc<Shared>>,
+    State(sim): State<Arc<Account>>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    {
-        let mut calls = lock(&sim.calls);
-        *calls = calls.saturating_add(1);
-    }
+    sim.count_call();
     let has_key = idempotency_key(request.headers()).is_some();
     sim.faults().disturb_api(has_key).await?;
     let authorization = request.headers().get(header::AUTHORIZATION);
@@ -75,7 +73,7 @@ async fn admit(
     Ok(next.run(request).await)
 }
 
-/// What a restricted key needs for a request, by Stripe's names: `rak_` and the resource.
+/// Permission that a restricted key needs for a request: `rak_{resource}_{access}` at Stripe.
 fn permission(method: &Method, path: &str) -> Option<String> {
     let path = path.strip_prefix("/v1/")?;
     let resource = match path {
@@ -90,14 +88,10 @@ fn permission(method: &Method, path: &str) -> Option<String> {
     Some(format!("rak_{resource}_{access}"))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Option<&str> {
-    headers.get("idempotency-key")?.to_str().ok()
-}
-
-/// The one address events are posted to, if there is one.
+/// Lists the one webhook endpoint, if events are posted.
 ///
 /// Source: <https://docs.stripe.com/api/webhook_endpoints/list>
-async fn list_webhook_endpoints(State(sim): State<Arc<Shared>>) -> Json<Value> {
+async fn list_webhook_endpoints(State(sim): State<Arc<Account>>) -> Json<Value> {
     let endpoint = sim.courier.url().map(|url| {
         json!({
             "id": "we_stripe_stand_in",
@@ -114,14 +108,20 @@ async fn list_webhook_endpoints(State(sim): State<Arc<Shared>>) -> Json<Value> {
     )
 }
 
-async fn retrieve_payment_intent(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+async fn retrieve_payment_intent(
+    State(sim): State<Arc<Account>>,
+    Path(id): Path<String>,
+) -> Answer {
     let intent = sim.store().payment_intents.get(&id).cloned();
     intent
         .map(Json)
         .ok_or_else(|| ApiError::no_such("payment_intent", &id))
 }
 
-async fn list_payment_intents(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {
+async fn list_payment_intents(
+    State(sim): State<Arc<Account>>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     page(
         "/v1/payment_intents",
@@ -130,7 +130,7 @@ async fn list_payment_intents(State(sim): State<Arc<Shared>>, RawQuery(query): R
     )
 }
 
-async fn create_refund(State(sim): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Answer {
+async fn create_refund(State(sim): State<Arc<Account>>, headers: HeaderMap, body: Bytes) -> Answer {
     let key = idempotency_key(&headers);
     let form = Form::parse(&body);
     let create = {
@@ -146,33 +146,33 @@ async fn create_refund(State(sim): State<Arc<Shared>>, headers: HeaderMap, body:
     sim.keys.once(key, form, create).await.map(Json)
 }
 
-async fn retrieve_refund(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+async fn retrieve_refund(State(sim): State<Arc<Account>>, Path(id): Path<String>) -> Answer {
     let refund = sim.store().refunds.get(&id).cloned();
     refund
         .map(Json)
         .ok_or_else(|| ApiError::no_such("refund", &id))
 }
 
-async fn retrieve_charge(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+async fn retrieve_charge(State(sim): State<Arc<Account>>, Path(id): Path<String>) -> Answer {
     let charge = sim.store().charges.get(&id).cloned();
     charge
         .map(Json)
         .ok_or_else(|| ApiError::no_such("charge", &id))
 }
 
-async fn list_charges(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {
+async fn list_charges(State(sim): State<Arc<Account>>, RawQuery(query): RawQuery) -> Answer {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     page("/v1/charges", &query, sim.store().charges.newest_first())
 }
 
-async fn retrieve_dispute(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+async fn retrieve_dispute(State(sim): State<Arc<Account>>, Path(id): Path<String>) -> Answer {
     let dispute = sim.store().disputes.get(&id).cloned();
     dispute
         .map(Json)
         .ok_or_else(|| ApiError::no_such("dispute", &id))
 }
 
-async fn list_disputes(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {
+async fn list_disputes(State(sim): State<Arc<Account>>, RawQuery(query): RawQuery) -> Answer {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     let intent = query.text("payment_intent");
     let matches =
@@ -184,7 +184,7 @@ async fn list_disputes(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery
     )
 }
 
-async fn list_refunds(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {
+async fn list_refunds(State(sim): State<Arc<Account>>, RawQuery(query): RawQuery) -> Answer {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     let (intent, charge) = (query.text("payment_intent"), query.text("charge"));
     let matches = |refund: &&Value| {
@@ -198,7 +198,7 @@ async fn list_refunds(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery)
     )
 }
 
-async fn retrieve_event(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Answer {
+async fn retrieve_event(State(sim): State<Arc<Account>>, Path(id): Path<String>) -> Answer {
     let store = sim.store();
     let event = store
         .events
@@ -209,7 +209,7 @@ async fn retrieve_event(State(sim): State<Arc<Shared>>, Path(id): Path<String>) 
         .ok_or_else(|| ApiError::no_such("event", &id))
 }
 
-async fn list_events(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Answer {
+async fn list_events(State(sim): State<Arc<Account>>, RawQuery(query): RawQuery) -> Answer {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     let types = query.texts("types");
     let delivered = query
@@ -226,27 +226,4 @@ async fn list_events(State(sim): State<Arc<Shared>>, RawQuery(query): RawQuery) 
         .filter(|event| delivered.is_none_or(|wanted| event.delivered == wanted))
         .map(|event| &event.object);
     page("/v1/events", &query, matching)
-}
-
-/// One page of a list, newest first.
-///
-/// Source: <https://docs.stripe.com/api/pagination>
-fn page<'a>(url: &str, query: &Form, objects: impl Iterator<Item = &'a Value>) -> Answer {
-    let limit = query.integer("limit").unwrap_or(10);
-    let limit = usize::try_from(limit)
-        .ok()
-        .filter(|limit| (1..=100).contains(limit))
-        .ok_or_else(|| ApiError::invalid("limit", "This value must be between 1 and 100."))?;
-    let since = query.integer("created.gte").unwrap_or(i64::MIN);
-    let mut objects = objects
-        .filter(|object| object["created"].as_i64().unwrap_or_default() >= since)
-        .peekable();
-    if let Some(after) = query.text("starting_after") {
-        objects.by_ref().find(|object| text(object, "id") == after);
-    }
-    let data: Vec<&Value> = objects.by_ref().take(limit).collect();
-    let has_more = objects.peek().is_some();
-    Ok(Json(
-        json!({ "object": "list", "url": url, "has_more": has_more, "data": data }),
-    ))
 }

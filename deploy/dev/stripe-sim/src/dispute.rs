@@ -1,4 +1,4 @@
-//! Buyers who take their money back through their bank.
+//! Disputes: buyers take their money back through their bank.
 //!
 //! Source: <https://docs.stripe.com/disputes/how-disputes-work>
 
@@ -8,28 +8,29 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Shared, delivery,
+    account::Account,
+    charge::charge_of,
+    delivery,
     error::ApiError,
     objects::{example, merge, new_id, now},
-    refund::charge_of,
     store::{Store, text},
 };
 
-/// How a dispute ends.
+/// Outcome of a dispute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// For the merchant: the money comes back.
+    /// Decided for the merchant: the money comes back.
     Won,
-    /// For the buyer.
+    /// Decided for the buyer.
     Lost,
 }
 
 /// Opens a dispute about a payment. An inquiry moves no money yet.
 ///
-/// - `amount`: of a part of it; all if it is missing.
+/// - `amount`: the disputed part; all of the payment if missing.
 pub fn open(
-    sim: &Arc<Shared>,
+    sim: &Arc<Account>,
     intent_id: &str,
     inquiry: bool,
     amount: Option<i64>,
@@ -70,8 +71,8 @@ pub fn open(
     Ok(dispute)
 }
 
-/// Ends a dispute; an inquiry ends without a verdict on money.
-pub fn close(sim: &Arc<Shared>, dispute_id: &str, verdict: Verdict) -> Result<(), ApiError> {
+/// Closes a dispute; an inquiry closes without a verdict on money.
+pub fn close(sim: &Arc<Account>, dispute_id: &str, verdict: Verdict) -> Result<(), ApiError> {
     let (dispute, inquiry) = {
         let mut store = sim.store();
         let dispute = store.disputes.get_mut(dispute_id);
@@ -88,7 +89,7 @@ pub fn close(sim: &Arc<Shared>, dispute_id: &str, verdict: Verdict) -> Result<()
                 if verdict == Verdict::Won { 1 } else { -1 },
             );
             let was_open = text(dispute, "status") == "needs_response";
-            // Lost after it was open, the money stays where it is.
+            // An open dispute that is lost moves no money: the bank already has it.
             if (verdict == Verdict::Won || !was_open)
                 && let Some(all) = dispute["balance_transactions"].as_array_mut()
             {
@@ -107,7 +108,7 @@ pub fn close(sim: &Arc<Shared>, dispute_id: &str, verdict: Verdict) -> Result<()
 }
 
 /// Changes the amount of a dispute, as the buyer's bank may.
-pub fn change(sim: &Arc<Shared>, dispute_id: &str, amount: i64) -> Result<(), ApiError> {
+pub fn change(sim: &Arc<Account>, dispute_id: &str, amount: i64) -> Result<(), ApiError> {
     let dispute = {
         let mut store = sim.store();
         let dispute = store.disputes.get_mut(dispute_id);
@@ -120,7 +121,7 @@ pub fn change(sim: &Arc<Shared>, dispute_id: &str, amount: i64) -> Result<(), Ap
     Ok(())
 }
 
-/// Whether the bank has taken money of the charge until there is a verdict.
+/// Whether the bank holds money of the charge until there is a verdict.
 pub fn is_contested(store: &Store, charge_id: &Value) -> bool {
     let mut disputes = store.disputes.newest_first();
     disputes.any(|it| {
@@ -129,7 +130,7 @@ pub fn is_contested(store: &Store, charge_id: &Value) -> bool {
     })
 }
 
-/// A movement of our balance.
+/// A movement of the merchant's balance.
 fn moved(amount: &Value, sign: i64) -> Value {
     let amount = amount.as_i64().unwrap_or_default().saturating_mul(sign);
     json!({

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-/// A refusal.
+/// An error response.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     pub status: StatusCode,
@@ -32,7 +32,7 @@ impl ApiError {
         }
     }
 
-    /// With a code of Stripe's, for good.
+    /// A refusal for good, with one of Stripe's codes.
     pub fn refused(code: &str, param: &str, message: impl Into<String>) -> Self {
         Self {
             code: Some(code.to_owned()),
@@ -66,7 +66,7 @@ impl ApiError {
         }
     }
 
-    /// What a restricted key gets for what it may not.
+    /// The answer to a restricted key that lacks `permission`.
     ///
     /// Source: <https://docs.stripe.com/keys#limit-access>
     pub fn forbidden(permission: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Nothing of Stripe's is nested deeper.
+/// Deepest nesting; none of Stripe's parameters goes deeper.
 const MAX_DEPTH: usize = 16;
 
 /// The nested form of `a[b][0]=c`: `{"a": {"b": {"0": "c"}}}`. All leaves are strings, and

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the first answer to a key is the answer to it.
+//! `Idempotency-Key`: the first answer to a key is repeated for later requests.
 //!
 //! Source: <https://docs.stripe.com/api/idempotent_requests>
 
@@ -10,7 +10,7 @@ use std::{
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::{error::ApiError, form::Form, lock};
+use crate::{error::ApiError, form::Form, lock::lock};
 
 /// Answers by key.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Keys {
     /// Runs `act` unless `key` already has an answer. While the first request runs, others
     /// with its key are refused.
     ///
-    /// Stripe goes on with a request whose client has hung up, and so does this.
+    /// A client that hangs up does not cancel its request, as at Stripe.
     pub async fn once(
         &self,
         key: Option<&str>,
@@ -55,7 +55,7 @@ impl Keys {
             });
         };
         if let Some(stored) = slot.as_ref() {
-            // The same parameters in another order are the same parameters.
+            // The order of the parameters does not matter.
             if stored.request == request {
                 return stored.answer.clone();
             }

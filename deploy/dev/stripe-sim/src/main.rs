@@ -7,29 +7,29 @@ use stripe_sim::{Config, Faults, StripeSim};
 use tokio_util::sync::CancellationToken;
 
 /// A stand-in for Stripe on loopback: API under /v1, payment page, signed webhooks, and
-/// /sim/ledger and /sim/faults to look at its books and make it misbehave.
+/// /sim/ledger to read its books and /sim/faults to make it misbehave.
 #[derive(Parser)]
 #[command(name = "stripe-sim", version, max_term_width = 80)]
 struct Cli {
-    /// Where to listen; loopback only.
+    /// Address to listen on; loopback only.
     #[arg(long, default_value = "127.0.0.1:12111")]
     listen: SocketAddr,
-    /// Where to post events, such as <http://127.0.0.1:8080/api/payment/webhook>.
+    /// URL to post events to, such as <http://127.0.0.1:8080/api/payment/webhook>.
     #[arg(long)]
     webhook_url: Option<String>,
-    /// What to sign them with; the shop's `STRIPE_WEBHOOK_SECRET`.
+    /// Secret that signs events; the shop's `STRIPE_WEBHOOK_SECRET`.
     #[arg(long, default_value = "whsec_stripe_stand_in")]
     webhook_secret: String,
-    /// After how many milliseconds the bank says yes to a delayed payment.
+    /// Milliseconds until a delayed payment succeeds.
     #[arg(long, default_value_t = 15_000)]
     settle_after_ms: u64,
-    /// A file that keeps its objects over a restart.
+    /// File that keeps the objects over a restart.
     #[arg(long)]
     snapshot: Option<PathBuf>,
 }
 
 #[tokio::main]
-#[expect(clippy::print_stdout, reason = "the one line a person waits for")]
+#[expect(clippy::print_stdout, reason = "the one line a developer waits for")]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     tracing_subscriber::fmt()

@@ -32,7 +32,7 @@ pub fn new_id(prefix: &str, length: usize) -> String {
     prefix.chars().chain(random).collect()
 }
 
-/// Now, in seconds since the Unix epoch.
+/// Time now, in seconds since the Unix epoch.
 #[expect(
     clippy::disallowed_methods,
     reason = "the stand-in has Stripe's clock, not ours"

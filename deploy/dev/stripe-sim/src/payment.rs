@@ -1,4 +1,4 @@
-//! What happens to a Checkout Session after it was made.
+//! Checkout Sessions after their creation: paid, settled or expired.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Shared, delivery,
+    account::Account,
+    charge, delivery,
     error::ApiError,
     objects::{example, merge, new_id, now},
-    refund,
     store::text,
 };
 
 /// How long Stripe holds a buyer's redirect for the webhook to be answered.
 const REDIRECT_WAIT: Duration = Duration::from_secs(10);
 
-/// What a buyer does on the payment page: the form field `outcome`.
+/// Action of a buyer on the payment page: the form field `outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -31,16 +31,16 @@ pub enum Outcome {
     Cancel,
 }
 
-/// Where the buyer goes next.
+/// Next page of the buyer.
 pub enum Next {
-    /// To the shop.
+    /// Goes to the shop.
     Redirect(String),
     /// Stays on the payment page, which says why.
     Stay(&'static str),
 }
 
-/// Lets the buyer act.
-pub async fn act(sim: &Arc<Shared>, id: &str, outcome: Outcome) -> Result<Next, ApiError> {
+/// Carries out the buyer's action.
+pub async fn act(sim: &Arc<Account>, id: &str, outcome: Outcome) -> Result<Next, ApiError> {
     let session = find(sim, id)?;
     match text(&session, "status") {
         "open" => {}
@@ -57,7 +57,7 @@ pub async fn act(sim: &Arc<Shared>, id: &str, outcome: Outcome) -> Result<Next, 
                 let (sim, id) = (sim.clone(), id.to_owned());
                 tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(after_ms)).await;
-                    // Somebody may have settled it by hand in between.
+                    // A test may have settled the payment in between.
                     settle(&sim, &id, true).await.ok();
                 });
             }
@@ -66,9 +66,9 @@ pub async fn act(sim: &Arc<Shared>, id: &str, outcome: Outcome) -> Result<Next, 
     }
 }
 
-/// The buyer is done with the page.
+/// Completes a session, with its PaymentIntent and charge.
 async fn complete(
-    sim: &Arc<Shared>,
+    sim: &Arc<Account>,
     session: &Value,
     payment_status: &str,
     intent_status: &str,
@@ -119,7 +119,7 @@ async fn complete(
         );
         let completed = session.clone();
         if let Some(intent) = intent {
-            store.charges.insert(refund::new_charge(&intent));
+            store.charges.insert(charge::new_charge(&intent));
             store.payment_intents.insert(intent);
         }
         completed
@@ -131,8 +131,8 @@ async fn complete(
     Ok(Next::Redirect(success_url(&completed)))
 }
 
-/// The bank's word on a delayed payment.
-pub async fn settle(sim: &Arc<Shared>, id: &str, succeeded: bool) -> Result<(), ApiError> {
+/// Settles a delayed payment, as the buyer's bank does.
+pub async fn settle(sim: &Arc<Account>, id: &str, succeeded: bool) -> Result<(), ApiError> {
     let (event, session) = {
         let mut store = sim.store();
         let session = store.sessions.get(id);
@@ -172,8 +172,8 @@ pub async fn settle(sim: &Arc<Shared>, id: &str, succeeded: bool) -> Result<(), 
     Ok(())
 }
 
-/// Ends an open session unpaid.
-pub fn expire(sim: &Arc<Shared>, id: &str) -> Result<Value, ApiError> {
+/// Expires an open session.
+pub fn expire(sim: &Arc<Account>, id: &str) -> Result<Value, ApiError> {
     let expired = {
         let mut store = sim.store();
         let session = store
@@ -194,8 +194,8 @@ pub fn expire(sim: &Arc<Shared>, id: &str) -> Result<Value, ApiError> {
     Ok(expired)
 }
 
-/// Expires what is overdue, every second.
-pub async fn expire_overdue(sim: Arc<Shared>, shutdown: CancellationToken) {
+/// Expires overdue sessions, every second.
+pub async fn expire_overdue(sim: Arc<Account>, shutdown: CancellationToken) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
         let now = now();
@@ -207,14 +207,14 @@ pub async fn expire_overdue(sim: Arc<Shared>, shutdown: CancellationToken) {
             .map(|session| text(session, "id").to_owned())
             .collect();
         for id in overdue {
-            // Paid in the meantime is not an error here.
+            // A session that was paid in the meantime is not an error.
             expire(&sim, &id).ok();
         }
     }
 }
 
 /// The PaymentIntent of a session.
-pub fn intent_of(sim: &Shared, session_id: &str) -> Result<String, ApiError> {
+pub fn intent_of(sim: &Account, session_id: &str) -> Result<String, ApiError> {
     let session = find(sim, session_id)?;
     let intent = text(&session, "payment_intent");
     if intent.is_empty() {
@@ -223,7 +223,7 @@ pub fn intent_of(sim: &Shared, session_id: &str) -> Result<String, ApiError> {
     Ok(intent.to_owned())
 }
 
-pub fn find(sim: &Shared, id: &str) -> Result<Value, ApiError> {
+pub fn find(sim: &Account, id: &str) -> Result<Value, ApiError> {
     sim.store()
         .sessions
         .get(id)

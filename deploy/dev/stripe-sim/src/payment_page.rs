@@ -1,4 +1,4 @@
-//! `/c/pay/{id}`: the page a buyer pays on; for programs, a form to post.
+//! `/c/pay/{id}`: the page a buyer pays on; tests post its form.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -13,13 +13,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    Shared,
+    account::Account,
     error::ApiError,
     payment::{self, Next, Outcome},
     store::text,
 };
 
-pub fn router() -> Router<Arc<Shared>> {
+pub fn router() -> Router<Arc<Account>> {
     Router::new().route("/c/pay/{id}", get(show).post(act))
 }
 
@@ -28,7 +28,7 @@ struct Choice {
     outcome: Outcome,
 }
 
-async fn show(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+async fn show(State(sim): State<Arc<Account>>, Path(id): Path<String>) -> Response {
     match payment::find(&sim, &id) {
         Ok(session) => Html(page(&session, None)).into_response(),
         Err(error) => not_found(&error),
@@ -36,7 +36,7 @@ async fn show(State(sim): State<Arc<Shared>>, Path(id): Path<String>) -> Respons
 }
 
 async fn act(
-    State(sim): State<Arc<Shared>>,
+    State(sim): State<Arc<Account>>,
     Path(id): Path<String>,
     Form(choice): Form<Choice>,
 ) -> Response {
@@ -110,7 +110,7 @@ fn layout(body: &str) -> String {
     )
 }
 
-/// Stripe's zero-decimal currencies have no minor unit.
+/// Formats an amount; Stripe's zero-decimal currencies have no minor unit.
 fn format_amount(minor_units: i64, currency: &str) -> String {
     const ZERO_DECIMAL: &[&str] = &[
         "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",

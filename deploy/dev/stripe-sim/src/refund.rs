@@ -1,4 +1,4 @@
-//! Money that goes back: refunds, made through the API or by the merchant in the dashboard.
+//! Refunds, made through the API or by the merchant in the dashboard.
 //!
 //! Source: <https://docs.stripe.com/api/refunds>
 
@@ -7,60 +7,17 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    Shared, delivery, dispute,
+    account::Account,
+    charge::charge_of,
+    delivery, dispute,
     error::ApiError,
     objects::{example, merge, new_id, now},
-    store::{Store, text},
+    store::text,
 };
 
-/// The charge of a PaymentIntent that succeeded.
-pub fn charge_of<'a>(store: &'a mut Store, intent_id: &str) -> Result<&'a mut Value, ApiError> {
-    let intent = store.payment_intents.get(intent_id);
-    let intent = intent.ok_or_else(|| ApiError::no_such("payment_intent", intent_id))?;
-    if text(intent, "status") != "succeeded" {
-        return Err(ApiError::invalid(
-            "payment_intent",
-            "This PaymentIntent has no successful charge.",
-        ));
-    }
-    let id = text(intent, "latest_charge").to_owned();
-    store
-        .charges
-        .get_mut(&id)
-        .ok_or_else(|| ApiError::no_such("charge", &id))
-}
-
-/// The attempt to charge for `intent`, made when the buyer is done with the page.
-pub fn new_charge(intent: &Value) -> Value {
-    let mut charge = example(
-        "charge",
-        json!({
-            "id": intent["latest_charge"],
-            "amount": intent["amount"],
-            "amount_captured": intent["amount"],
-            "amount_refunded": 0,
-            "captured": true,
-            "created": now(),
-            "currency": intent["currency"],
-            "disputed": false,
-            // Copied once, when the charge is made.
-            "metadata": intent["metadata"],
-            "payment_intent": intent["id"],
-            "receipt_url": null,
-            "refunded": false,
-            "source": null,
-        }),
-    );
-    // Since API version 2022-11-15 a charge does not bring its refunds along.
-    if let Some(fields) = charge.as_object_mut() {
-        fields.remove("refunds");
-    }
-    charge
-}
-
-/// Gives `amount` back, or all that is left.
+/// Refunds `amount`, or all that is left.
 pub fn create(
-    sim: &Arc<Shared>,
+    sim: &Arc<Account>,
     intent_id: &str,
     amount: Option<i64>,
     metadata: &Value,
@@ -119,8 +76,8 @@ fn refused(code: &str, message: &str) -> ApiError {
     ApiError::refused(code, "payment_intent", message)
 }
 
-/// The buyer's bank sends the money of a refund back.
-pub fn fail(sim: &Arc<Shared>, refund_id: &str) -> Result<(), ApiError> {
+/// Fails a refund: the buyer's bank sends the money back.
+pub fn fail(sim: &Arc<Account>, refund_id: &str) -> Result<(), ApiError> {
     let refund = {
         let mut store = sim.store();
         let refund = store.refunds.get_mut(refund_id);

@@ -11,16 +11,15 @@ use anyhow::{Context, bail};
 
 use crate::store::Store;
 
-/// A snapshot that is ours for as long as this lives: two stand-ins with one file would forget
-/// what the other one sold.
+/// A locked snapshot file: each of two stand-ins with one file would forget what the other sold.
 pub struct Snapshot {
     path: PathBuf,
-    /// A file beside it, because the snapshot itself is another file after each write.
+    /// Locked file beside the snapshot, because each write replaces the snapshot itself.
     _lock: File,
 }
 
 impl Snapshot {
-    /// Takes the file, and reads what it has.
+    /// Locks the file and reads it.
     pub fn open(path: PathBuf) -> anyhow::Result<(Self, Store)> {
         let name = path.display().to_string();
         let lock = File::create(beside(&path, ".lock")).with_context(|| name.clone())?;
@@ -37,7 +36,7 @@ impl Snapshot {
         Ok((Self { path, _lock: lock }, store))
     }
 
-    /// Writes a new file and puts it in place of the old, so that a crash leaves one of them.
+    /// Writes a new file and renames it over the old one, so that a crash leaves one of them.
     pub fn write(&self, store: &Store) -> io::Result<()> {
         let unfinished = beside(&self.path, ".new");
         fs::write(&unfinished, serde_json::to_vec(store)?)?;

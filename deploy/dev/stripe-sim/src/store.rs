@@ -1,4 +1,4 @@
-//! What the stand-in remembers.
+//! Objects and events that the stand-in keeps.
 
 use std::collections::HashMap;
 
@@ -38,14 +38,14 @@ impl Objects {
 pub struct StoredEvent {
     pub object: Value,
     pub delivered: bool,
-    /// Told not to deliver it, ever.
+    /// Never to be delivered.
     pub dropped: bool,
     /// Delivered as a thin event.
     #[serde(default)]
     pub thin: bool,
 }
 
-/// Everything the stand-in knows.
+/// State of the stand-in.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Store {
     pub sessions: Objects,
@@ -66,23 +66,23 @@ pub struct Store {
 pub struct LedgerEntry {
     /// `cs_…`
     pub session_id: String,
-    /// What the shop put there.
+    /// Reference that the shop set.
     pub client_reference_id: Option<String>,
     /// `open`, `complete` or `expired`.
     pub status: String,
     /// `paid`, `unpaid` or `no_payment_required`.
     pub payment_status: String,
-    /// In minor units.
+    /// Amount in minor units.
     pub amount_total: i64,
-    /// Lower-case ISO 4217.
+    /// Currency in lower-case ISO 4217.
     pub currency: String,
     /// `pi_…`
     pub payment_intent: Option<String>,
-    /// What went back by refunds that did not fail, in minor units.
+    /// Sum of the refunds that did not fail, in minor units.
     pub amount_refunded: i64,
-    /// Refunds of it.
+    /// Refunds of the payment.
     pub refunds: Vec<LedgerItem>,
-    /// Disputes about it.
+    /// Disputes about the payment.
     pub disputes: Vec<LedgerItem>,
 }
 
@@ -91,9 +91,9 @@ pub struct LedgerEntry {
 pub struct LedgerItem {
     /// `re_…` or `du_…`
     pub id: String,
-    /// Stripe's word.
+    /// Status in Stripe's words.
     pub status: String,
-    /// In minor units.
+    /// Amount in minor units.
     pub amount: i64,
 }
 
@@ -156,7 +156,7 @@ fn by_intent(objects: &Objects) -> HashMap<&str, Vec<LedgerItem>> {
     by_intent
 }
 
-/// A field that is text, or nothing.
+/// Text of a field, or an empty string.
 pub fn text<'a>(object: &'a Value, field: &str) -> &'a str {
     object
         .get(field)

@@ -1,0 +1,189 @@
+//! A new Checkout Session: what Stripe refuses, and what the session says.
+//!
+//! Source: <https://docs.stripe.com/api/checkout/sessions/create>
+
+use serde_json::{Value, json};
+
+use crate::{
+    account::Account,
+    error::ApiError,
+    form::Form,
+    objects::{example, new_id, now},
+};
+
+/// Creates it as the parameters in `form` say.
+pub fn new_session(sim: &Account, form: &Form) -> Result<Value, ApiError> {
+    if form.text("mode") != Some("payment") {
+        return Err(ApiError::invalid(
+            "mode",
+            "The stand-in knows mode=payment only.",
+        ));
+    }
+    let success_url = form
+        .text("success_url")
+        .ok_or_else(|| ApiError::missing("success_url"))?;
+    let faults = sim.faults();
+    if faults.nameless_account {
+        return Err(ApiError {
+            param: None,
+            ..ApiError::invalid(
+                "",
+                "In order to use Checkout, you must set an account or business name.",
+            )
+        });
+    }
+    if let Some(email) = form.text("customer_email")
+        && !is_email(email)
+    {
+        let message = format!("Invalid email address: {email}");
+        return Err(ApiError::refused(
+            "email_invalid",
+            "customer_email",
+            message,
+        ));
+    }
+    let (amount, currency) = total(form)?;
+    check_amount(amount, &currency)?;
+    let created = now().saturating_add(faults.clock_ahead_s);
+    let expires_at = form
+        .integer("expires_at")
+        .unwrap_or(created.saturating_add(86_400));
+    if !(1_800..=86_400).contains(&expires_at.saturating_sub(created)) {
+        return Err(ApiError::invalid(
+            "expires_at",
+            "The `expires_at` timestamp must be between 30 minutes and 24 hours from now.",
+        ));
+    }
+    let id = new_id("cs_test_", 58);
+    let session = example(
+        "checkout.session",
+        json!({
+            "id": id,
+            "after_expiration": null,
+            "amount_subtotal": amount,
+            "amount_total": amount,
+            "cancel_url": form.text("cancel_url"),
+            "client_reference_id": form.text("client_reference_id"),
+            "collected_information": null,
+            "consent": null,
+            "consent_collection": null,
+            "created": created,
+            "currency": currency,
+            "currency_conversion": null,
+            "customer_details": { "email": form.text("customer_email"), "address": null, "name": null,
+                "phone": null, "tax_exempt": "none", "tax_ids": null },
+            "customer_email": form.text("customer_email"),
+            "expires_at": expires_at,
+            "invoice_creation": null,
+            "metadata": form.object("metadata"),
+            "payment_intent": null,
+            "payment_status": "unpaid",
+            "shipping_address_collection": null,
+            "shipping_cost": null,
+            "status": "open",
+            "success_url": success_url,
+            "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
+            "url": format!("{}/c/pay/{id}", sim.base_url),
+        }),
+    );
+    {
+        let mut store = sim.store();
+        let metadata = form.object("payment_intent_data.metadata");
+        store.intent_metadata.insert(id, Value::Object(metadata));
+        store.sessions.insert(session.clone());
+    }
+    sim.save();
+    Ok(session)
+}
+
+/// Accepts ASCII only, as Stripe does.
+fn is_email(text: &str) -> bool {
+    let Some((mailbox, domain)) = text.split_once('@') else {
+        return false;
+    };
+    let plain = |it: char| it.is_ascii_graphic() && it != '@';
+    !mailbox.is_empty()
+        && domain.contains('.')
+        && (mailbox.chars().chain(domain.chars())).all(plain)
+}
+
+/// Checks `amount` against the minimum, the maximum and the step of `currency`.
+///
+/// Source: <https://docs.stripe.com/currencies>
+fn check_amount(amount: i64, currency: &str) -> Result<(), ApiError> {
+    let least = match currency {
+        "gbp" => 30,
+        "jpy" | "eur" | "usd" | "chf" => 50,
+        _ => 1,
+    };
+    let step = match currency {
+        "isk" | "ugx" => 100,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
+        _ => 1,
+    };
+    if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
+        let param = "line_items[0][price_data][currency]";
+        return Err(ApiError::invalid(
+            param,
+            format!("Invalid currency: {currency}."),
+        ));
+    }
+    if amount != 0 && amount < least {
+        let message =
+            "The Checkout Session's total amount due must add up to at least the minimum.";
+        return Err(ApiError {
+            param: None,
+            ..ApiError::refused("amount_too_small", "", message)
+        });
+    }
+    let most = match currency {
+        "cop" => 9_999_999_999,
+        "idr" => 999_999_999_999,
+        "inr" => 999_999_999,
+        _ => 99_999_999,
+    };
+    if amount > most {
+        let message = "The Checkout Session's total amount must have fewer digits.";
+        return Err(ApiError {
+            param: None,
+            ..ApiError::refused("amount_too_large", "", message)
+        });
+    }
+    if amount.checked_rem(step) != Some(0) {
+        let param = "line_items[0][price_data][unit_amount]";
+        return Err(ApiError::invalid(
+            param,
+            "Invalid amount for this currency.",
+        ));
+    }
+    Ok(())
+}
+
+/// Total of the line items, in one currency.
+fn total(form: &Form) -> Result<(i64, String), ApiError> {
+    let items = form.list("line_items");
+    let mut total: i64 = 0;
+    let mut currency: Option<&str> = None;
+    for item in &items {
+        let of_item = item
+            .text("price_data.currency")
+            .ok_or_else(|| ApiError::missing("line_items[0][price_data][currency]"))?;
+        if *currency.get_or_insert(of_item) != of_item {
+            return Err(ApiError::invalid(
+                "line_items",
+                "All prices must use one currency.",
+            ));
+        }
+        item.text("price_data.product_data.name")
+            .ok_or_else(|| ApiError::missing("line_items[0][price_data][product_data][name]"))?;
+        let amount = item
+            .integer("price_data.unit_amount")
+            .filter(|amount| *amount >= 0)
+            .and_then(|amount| amount.checked_mul(item.integer("quantity").unwrap_or(1)))
+            .and_then(|amount| amount.checked_add(total))
+            .ok_or_else(|| ApiError::invalid("line_items", "Invalid integer."))?;
+        total = amount;
+    }
+    let currency = currency.ok_or_else(|| ApiError::missing("line_items"))?;
+    Ok((total, currency.to_owned()))
+}
