@@ -1,4 +1,4 @@
-//! So many who ask again as soon as they are answered.
+//! Closed loop: each connection asks again as soon as it is answered.
 
 use std::{
     net::SocketAddr,
@@ -13,9 +13,12 @@ use crate::{
     http::Connection,
 };
 
-/// Answers a second, and how long each took.
+/// Connections of a run that posts as fast as answers come.
+pub const CONNECTIONS: usize = 32;
+
+/// Returns answers a second, and their times.
 ///
-/// - `ask`: one question, and the number of those before it.
+/// - `ask`: sends one request; its number counts the requests before it.
 pub async fn closed_loop(
     address: SocketAddr,
     connections: usize,

@@ -4,18 +4,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::{clock, stripe::checkout_session::METADATA_CHECKOUT_ID};
+use testkit::{ENDPOINT_SECRET, PRICE};
 use uuid::Uuid;
 
 /// Stripe's own example objects.
 const EXAMPLES: &str = include_str!("../../stripe-sim/src/stripe-objects.json");
-/// What signs events, here and in what is measured.
-pub const SECRET: &str = "whsec_of_the_benchmark";
-/// What each session costs.
-pub const AMOUNT_MINOR_UNITS: i64 = 4900;
-/// Around what differs from event to event.
+/// Delimiter around what differs from event to event.
 const MARK: char = '~';
 
-/// The ids of one buyer's things, the same whenever they are asked for.
+/// Ids of one buyer's objects.
 #[derive(Debug, Clone)]
 pub struct Names {
     pub checkout: Uuid,
@@ -25,7 +22,9 @@ pub struct Names {
 }
 
 impl Names {
-    /// - `run`: of the generator; no two have a buyer in common.
+    /// Derives the ids of `buyer`, the same each time.
+    ///
+    /// - `run`: number of the generator's run; no two runs have a buyer in common.
     pub fn of(run: u32, buyer: u32) -> Self {
         let random = hex::encode(Sha256::digest(format!("{run} {buyer}")));
         let [head, tail] = [&random[..24], &random[..58]];
@@ -40,10 +39,10 @@ impl Names {
     }
 }
 
-/// `checkout.session.completed`, of a paid session.
+/// Template of `checkout.session.completed`, of a paid session.
 #[derive(Debug)]
 pub struct Template {
-    /// What is always the same, and what stands between.
+    /// Fixed texts, each with the blank after it.
     parts: Vec<(String, Option<Blank>)>,
 }
 
@@ -61,8 +60,8 @@ impl Template {
         let mut session = examples["checkout.session"].clone();
         for (field, value) in [
             ("id", json!("~session~")),
-            ("amount_subtotal", json!(AMOUNT_MINOR_UNITS)),
-            ("amount_total", json!(AMOUNT_MINOR_UNITS)),
+            ("amount_subtotal", json!(PRICE)),
+            ("amount_total", json!(PRICE)),
             ("currency", json!("eur")),
             ("livemode", json!(false)),
             ("mode", json!("payment")),
@@ -70,7 +69,7 @@ impl Template {
             ("payment_status", json!("paid")),
             ("status", json!("complete")),
             ("client_reference_id", json!("~checkout~")),
-            // The peers read the order from here, where we only find its name.
+            // The peers read the order from here, the product only the id of its checkout.
             (
                 "metadata",
                 json!({
@@ -95,7 +94,7 @@ impl Template {
         ] {
             event[field] = value;
         }
-        // Stripe indents them.
+        // Stripe indents its events.
         let text = serde_json::to_string_pretty(&event)?;
         let mut words = text.split(MARK);
         let mut parts = Vec::new();
@@ -105,14 +104,14 @@ impl Template {
                 "session" => Ok(Blank::Session),
                 "event" => Ok(Blank::Event),
                 "payment_intent" => Ok(Blank::PaymentIntent),
-                other => Err(anyhow::anyhow!("nothing is called {other}")),
+                other => Err(anyhow::anyhow!("unknown blank {other}")),
             });
             parts.push((fixed.to_owned(), blank.transpose()?));
         }
         Ok(Self { parts })
     }
 
-    /// The event about `names`.
+    /// Body of the event about `names`.
     pub fn body(&self, names: &Names) -> String {
         let checkout_id = names.checkout.to_string();
         let mut body = String::with_capacity(4096);
@@ -130,10 +129,10 @@ impl Template {
     }
 }
 
-/// The header `Stripe-Signature` of `body`, posted now.
+/// Header `Stripe-Signature` of `body`, signed now.
 pub fn signature(body: &str) -> anyhow::Result<String> {
     let timestamp = clock::system().unix_timestamp();
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(ENDPOINT_SECRET.as_bytes())?;
     mac.update(format!("{timestamp}.").as_bytes());
     mac.update(body.as_bytes());
     let signature = hex::encode(mac.finalize().into_bytes());

@@ -1,10 +1,10 @@
-//! Times, and what is said about many of them.
+//! Times, medians and rates.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-/// How long each of many took, in milliseconds.
+/// Percentiles of many durations, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Times {
     pub p50: f64,
@@ -27,7 +27,7 @@ impl Times {
         }
     }
 
-    /// Field by field the median of several runs.
+    /// Median of several runs, field by field.
     pub fn median(runs: impl Iterator<Item = Self>) -> Self {
         let runs: Vec<Self> = runs.collect();
         let of = |field: fn(&Self) -> f64| median(runs.iter().map(field));
@@ -45,7 +45,7 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The same for each process.
+/// Median for each process.
 pub fn median_by_process<'a>(
     runs: impl Iterator<Item = &'a BTreeMap<&'static str, f64>>,
 ) -> BTreeMap<&'static str, f64> {
@@ -57,7 +57,7 @@ pub fn median_by_process<'a>(
     each.map(|(name, values)| (name, median(values))).collect()
 }
 
-/// So many in so much time.
+/// Rate of `count` in `time`.
 pub fn per_second(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
 }

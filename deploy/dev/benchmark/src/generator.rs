@@ -1,4 +1,5 @@
-//! Buyers who have paid, and Stripe telling so: as fast as answers come, or at a fixed rate.
+//! Load generator: Stripe's webhooks about paid sessions, as fast as answers come or at a fixed
+//! rate.
 
 use std::{
     net::SocketAddr,
@@ -19,19 +20,17 @@ use crate::{
     rows::Rows,
 };
 
-/// Where the webhook is, in the product and in the peers.
+/// Path of the webhook, in the product and in the peers.
 const WEBHOOK: &str = "/api/payment/webhook";
-/// Of the events of a second, so many are followed to their rows: looking for more would be a
-/// load of its own.
+/// Events of each second that are followed to their rows: more would be a load of their own.
 const FOLLOWED: u32 = 20;
-/// Between two looks for a row at least: how fine its time is, with the look itself.
+/// Shortest pause between two looks for a row; with the look itself, the precision of its time.
 const LOOK: Duration = Duration::from_micros(250);
-/// Or a sixteenth of the time so far, if that is more: late rows shall not be later because many
-/// look for them.
+/// Divisor of the time so far for a longer pause: looks must not delay late rows further.
 const LOOK_SHARE: u32 = 16;
-/// How late the runtime's timer may be.
+/// Longest delay of the runtime's timer.
 const TICK: Duration = Duration::from_millis(2);
-/// For a row that does not come.
+/// Longest wait for a row.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Posts events of one run: buyers 0, 1, 2, …
@@ -41,14 +40,14 @@ pub struct Generator {
     pub run: u32,
 }
 
-/// What became of the posts.
+/// Results of the posts.
 #[derive(Debug)]
 pub struct Posted {
     pub accepted: usize,
     pub refused: usize,
     pub time: Duration,
     pub answers: Times,
-    /// From the scheduled arrival to the visible row, where rows were looked for.
+    /// Times from the scheduled arrival to the visible row, where rows were followed.
     pub rows: Option<Times>,
     pub rows_missing: usize,
 }
@@ -66,7 +65,7 @@ struct Tally {
 }
 
 impl Generator {
-    /// Each of `connections` posts the next event once it has the answer to the one before.
+    /// Posts over `connections`, each of which sends an event once the one before is answered.
     pub async fn as_fast_as_answered(
         &self,
         connections: usize,
@@ -96,8 +95,8 @@ impl Generator {
         Ok(Posted::new(tally, start.elapsed()))
     }
 
-    /// One event every `1 / rate` s, whether or not those before are answered. Times count from
-    /// when an event was due.
+    /// Posts an event every `1 / rate` s, whether or not those before are answered. Times count
+    /// from when an event was due.
     pub async fn at_rate(
         &self,
         rate: u32,
@@ -189,8 +188,8 @@ async fn wait_until(due: Instant) -> anyhow::Result<()> {
     sleep_exactly(rest).await
 }
 
-/// The runtime counts milliseconds, and what is measured takes few of them; the kernel wakes a
-/// thread within a twentieth of one.
+/// Sleeps on a thread, which the kernel wakes within 0.05 ms: the runtime's timer counts whole
+/// milliseconds, and what is measured takes few of them.
 async fn sleep_exactly(time: Duration) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || std::thread::sleep(time)).await?;
     Ok(())

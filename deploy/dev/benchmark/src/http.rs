@@ -1,5 +1,5 @@
-//! One HTTP connection. The generator shares the machine with what it measures, so it does as
-//! little as it can.
+//! One HTTP connection, with as little work as possible: the generator shares the machine with
+//! what it measures.
 
 use std::net::SocketAddr;
 

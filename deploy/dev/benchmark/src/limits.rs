@@ -1,4 +1,4 @@
-//! What broker and database can do at best, with nobody in between.
+//! Limits of broker and database: what they do at best, with no service in between.
 
 use std::{
     path::Path,
@@ -25,21 +25,21 @@ use crate::{
 
 const QUEUE: &str = "benchmark.limit";
 const MESSAGES: u32 = 30_000;
-/// Confirms that are waited for at once.
+/// Confirms awaited at once.
 pub const IN_FLIGHT: usize = 256;
 /// Clients of the database.
 const CLIENTS: &str = "16";
 
-/// All of them a second.
+/// Limits, each a rate per second.
 #[derive(Debug, Serialize)]
 pub struct Limits {
     /// Messages of the usual size that a quorum queue confirms.
     pub confirms: f64,
-    /// The same while they are consumed and acknowledged one by one.
+    /// Messages confirmed while they are consumed and acked one by one.
     pub through: f64,
     /// Transactions that write a booking and its payment, in four round trips.
     pub transactions: f64,
-    /// The same in one round trip.
+    /// The same transactions in one round trip.
     pub statements: f64,
     /// Bookings, each with its payment, 50 in a transaction.
     pub batched: f64,
@@ -59,14 +59,16 @@ impl Limits {
 }
 
 pub async fn limits(servers: &Servers, folder: &Path, time: Duration) -> anyhow::Result<Limits> {
-    servers.psql("postgres", SCHEMA)?;
+    servers.postgres.psql("postgres", SCHEMA)?;
     let pgbench = |script: &str| -> anyhow::Result<f64> {
         let file = folder.join("pgbench.sql");
         std::fs::write(&file, script)?;
         let seconds = time.as_secs().to_string();
-        servers.psql("postgres", "TRUNCATE limit_payment, limit_booking")?;
+        servers
+            .postgres
+            .psql("postgres", "TRUNCATE limit_payment, limit_booking")?;
         let file = file.to_str().context("a path in UTF-8")?;
-        let said = servers.pgbench(&[
+        let said = servers.postgres.pgbench(&[
             "-n", "-M", "prepared", "-f", file, "-c", CLIENTS, "-j", "2", "-T", &seconds,
         ])?;
         let (_, tps) = said.split_once("tps = ").context("pgbench says no tps")?;
@@ -74,16 +76,16 @@ pub async fn limits(servers: &Servers, folder: &Path, time: Duration) -> anyhow:
         Ok(tps.parse()?)
     };
     Ok(Limits {
-        confirms: publish(&servers.amqp_url, false).await?,
-        through: publish(&servers.amqp_url, true).await?,
+        confirms: publish(&servers.broker.url, false).await?,
+        through: publish(&servers.broker.url, true).await?,
         transactions: pgbench(FOUR_ROUND_TRIPS)?,
         statements: pgbench(ONE_STATEMENT)?,
         batched: pgbench(BATCH)? * 50.0,
     })
 }
 
-/// Publishes [`MESSAGES`] to a quorum queue of its own. Returns messages a second, consumed
-/// ones if they are.
+/// Publishes [`MESSAGES`] to a quorum queue of its own. Returns messages a second, until all are
+/// consumed if `consume`.
 async fn publish(amqp_url: &str, consume: bool) -> anyhow::Result<f64> {
     let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
@@ -151,8 +153,8 @@ async fn take_all(channel: Channel) -> anyhow::Result<()> {
             .ack(BasicAckOptions::default())
             .await?;
     }
-    // lapin would cancel it behind our back, and not know the broker's answer once the channel is
-    // gone.
+    // Cancelled here: lapin would cancel on drop, and not know the broker's answer once the
+    // channel is gone.
     let cancel = BasicCancelOptions::default();
     channel.basic_cancel(deliveries.tag(), cancel).await?;
     Ok(())

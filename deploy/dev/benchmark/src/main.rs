@@ -1,15 +1,16 @@
-//! `deploy/bench`: how fast it is, beside what broker and database can do at best and beside
-//! what one would write instead.
+//! `deploy/bench`: measures the product beside the limits of broker and database, and beside
+//! peers, which are what a shop would write instead.
 
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
-    reason = "these are figures for people; money is not among them"
+    reason = "these are figures for readers; money is not among them"
 )]
 
 mod closed_loop;
+mod effort;
 mod event;
 mod figures;
 mod generator;
@@ -37,35 +38,31 @@ use anyhow::Context;
 use clap::Parser;
 use testkit::Servers;
 
-use crate::{
-    product::Product,
-    report::Report,
-    rounds::{Bench, Effort},
-};
+use crate::{effort::Effort, product::Product, report::Report, rounds::Bench};
 
-/// Measures the services on private servers of this machine, which everything shares, and prints a table.
+/// Measures the services on private servers, all on this machine, and prints a table.
 #[derive(Parser)]
 #[command(name = "bench", version)]
 struct Cli {
-    /// One short run of each instead of the median of several.
+    /// One short run of each measurement instead of the median of several.
     #[arg(long)]
     quick: bool,
-    /// Only what the product and its peers have in common: throughput, latency at 200/s, confirms.
+    /// Measure only what product and peers have in common: throughput, latency at 200/s, confirms.
     #[arg(long)]
     brief: bool,
-    /// Only how it compares with itself once its tables hold so many bookings.
+    /// Measure only growth: small tables against tables with this many bookings.
     #[arg(long, value_name = "BOOKINGS")]
     grown: Option<u64>,
-    /// Only whether its memory stays where it was, over so many minutes of a busy shop.
+    /// Measure only whether memory stays flat over this many minutes of a busy shop.
     #[arg(long, value_name = "MINUTES")]
     soak: Option<u32>,
-    /// Only how fast so many events that wait become rows, and what the worker spends on each.
+    /// Measure only how fast this many queued events become rows, and the worker's CPU time.
     #[arg(long, value_name = "EVENTS")]
     backlog: Option<u32>,
-    /// Also measure what one would write instead: a folder with `peers/…` and `schema.sql`.
+    /// Also measure the peers of this folder, which holds `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
-    /// Where report.json and bench.svg go.
+    /// Folder for report.json and bench.svg.
     #[arg(long, default_value = "target/bench", value_name = "FOLDER")]
     out: PathBuf,
 }
@@ -121,7 +118,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         effort,
     };
     let measured = bench.run(&mut report).await;
-    // What there is, even if something failed on the way.
+    // Write what was measured, even if a later measurement failed.
     std::fs::create_dir_all(&cli.out)?;
     let json = serde_json::to_vec_pretty(&report)?;
     std::fs::write(cli.out.join("report.json"), json)?;
@@ -161,7 +158,7 @@ async fn measure_backlog(
         let (rate, cpu) = (backlog.per_second, backlog.worker_cpu_ms);
         writeln!(
             std::io::stdout(),
-            "{rate:.0} rows/s, {cpu:.3} ms of the worker's processor each"
+            "{rate:.0} rows/s, {cpu:.3} ms of the worker's CPU time each"
         )?;
     }
     product.stop().await

@@ -1,4 +1,4 @@
-//! What is measured, each in a file of its own.
+//! Measurements, each in a file of its own.
 
 mod backlog;
 mod confirm;
@@ -17,6 +17,3 @@ pub use soak::soak;
 pub use steady::{Steady, steady};
 pub use throughput::{SPIKE_CONNECTIONS, Spike, Throughput, spike, throughput, warm_up};
 pub use waiting::{Waiting, waiting};
-
-/// Connections of a run that goes as fast as answers come.
-pub const CONNECTIONS: usize = 32;

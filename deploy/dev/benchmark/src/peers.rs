@@ -1,4 +1,4 @@
-//! What one would write instead: services in Node, measured the same way on the same servers.
+//! Peers: what a shop would write instead, in Node, measured the same way on the same servers.
 
 use std::{
     collections::BTreeMap,
@@ -11,53 +11,48 @@ use std::{
 use anyhow::{Context, ensure};
 use sea_orm::{ConnectOptions, Database};
 use shared::config::Env;
-use testkit::{Servers, Supervised, create_database, free_port};
+use testkit::{ENDPOINT_SECRET, Servers, Supervised, Variables, create_database, free_port};
 
-use crate::{
-    event::{SECRET, Template},
-    product::wait_for,
-    rows::Rows,
-    target::Target,
-};
+use crate::{event::Template, product::wait_for, rows::Rows, target::Target};
 
-/// A peer as it lies in a folder of sources.
+/// A peer in a folder of sources.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
     pub name: &'static str,
     folder: &'static str,
-    /// Name in the report, file.
+    /// Processes: name in the report, file.
     processes: &'static [(&'static str, &'static str)],
 }
 
-/// Writes in the request.
+/// Peer that writes in the request.
 pub const DIRECT: Peer = Peer {
     name: "node-direct",
     folder: "node-direct",
     processes: &[("server", "server.js")],
 };
-/// Publishes in the request, to a quorum queue; a worker writes.
+/// Peer that publishes to a quorum queue in the request; its worker writes.
 pub const QUEUE: Peer = Peer {
     name: "node-queue",
     folder: "node-queue",
     processes: &[("ingress", "ingress.js"), ("worker", "worker.js")],
 };
 
-/// A peer that runs.
+/// A running peer.
 pub struct Running {
     pub target: Target,
     services: Vec<Service>,
 }
 
-/// One process of it.
+/// One process of a peer.
 struct Service {
     script: String,
-    variables: BTreeMap<String, String>,
+    variables: Variables,
     log: PathBuf,
     process: Option<Arc<Supervised>>,
 }
 
 impl Service {
-    /// Returns its process id.
+    /// Starts the process. Returns its id.
     fn start(&mut self) -> anyhow::Result<Option<u32>> {
         let (script, log) = (self.script.as_str(), self.log.clone());
         let process = Supervised::start("node".into(), &[script], &self.variables, log)?;
@@ -75,12 +70,12 @@ impl Service {
 }
 
 impl Peer {
-    /// Whether it goes on taking webhooks while its worker does not run.
+    /// Whether the peer takes webhooks while its worker is stopped.
     pub fn has_queue(self) -> bool {
         self.processes.len() > 1
     }
 
-    /// Installs what it needs, the first time, and starts it on a database of its own.
+    /// Installs the peer's packages, the first time, and starts it on a database of its own.
     ///
     /// - `sources`: a folder with `peers/…` and `schema.sql`.
     pub async fn start(
@@ -90,34 +85,31 @@ impl Peer {
         folder: &Path,
     ) -> anyhow::Result<Running> {
         let installed = self.install(sources, folder)?;
-        let database_url = create_database(servers, self.folder).await?;
+        let database_url = create_database(&servers.postgres.url, self.folder).await?;
         let (_, database) = database_url.rsplit_once('/').context("a URL with a path")?;
-        servers.psql(
+        servers.postgres.psql(
             database,
             &std::fs::read_to_string(sources.join("schema.sql"))?,
         )?;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        // Where node is.
+        // To find `node`.
         let path = Env::from_process()
             .get("PATH")
             .unwrap_or_default()
             .to_owned();
-        let variables = BTreeMap::from(
-            [
-                ("DATABASE_URL", database_url.clone()),
-                ("AMQP_URL", servers.amqp_url.clone()),
-                ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
-                ("NODE_ENV", "production".to_owned()),
-                ("PORT", address.port().to_string()),
-                (
-                    "QUEUE",
-                    format!("benchmark.{}.{}", self.folder, address.port()),
-                ),
-                ("QUEUE_TYPE", "quorum".to_owned()),
-                ("PATH", path),
-            ]
-            .map(|(variable, value)| (variable.to_owned(), value)),
-        );
+        let variables = Variables::from([
+            ("DATABASE_URL", database_url.clone()),
+            ("AMQP_URL", servers.broker.url.clone()),
+            ("STRIPE_WEBHOOK_SECRET", ENDPOINT_SECRET.to_owned()),
+            ("NODE_ENV", "production".to_owned()),
+            ("PORT", address.port().to_string()),
+            (
+                "QUEUE",
+                format!("benchmark.{}.{}", self.folder, address.port()),
+            ),
+            ("QUEUE_TYPE", "quorum".to_owned()),
+            ("PATH", path),
+        ]);
         let mut services = Vec::new();
         let mut pids = BTreeMap::new();
         for (name, file) in self.processes {
@@ -184,7 +176,7 @@ impl Peer {
 }
 
 impl Running {
-    /// Ends its worker, as an operator does; what takes webhooks goes on.
+    /// Stops the worker, as an operator does; the process that takes webhooks goes on.
     pub async fn stop_worker(&mut self) -> anyhow::Result<()> {
         for worker in self.services.iter_mut().skip(1) {
             worker.stop().await?;
@@ -192,7 +184,7 @@ impl Running {
         Ok(())
     }
 
-    /// Starts it again.
+    /// Starts the worker again.
     pub fn start_worker(&mut self) -> anyhow::Result<()> {
         for worker in self.services.iter_mut().skip(1) {
             worker.start()?;
@@ -200,7 +192,7 @@ impl Running {
         Ok(())
     }
 
-    /// Ends all of it.
+    /// Stops all processes.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         for service in &mut self.services {
             service.stop().await?;

@@ -1,4 +1,4 @@
-//! The two pictures: latency against rate, and a backlog over time.
+//! Two plots: latency against rate, and a backlog over time.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ const COLOURS: [RGBColor; 4] = [
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Draws both side by side.
+/// Draws both plots side by side.
 pub fn draw(report: &Report, file: &Path) -> anyhow::Result<()> {
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
@@ -35,7 +35,7 @@ pub fn draw(report: &Report, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Its name, and what it shows.
+/// Name of a line, and the value it shows.
 type Line = (&'static str, fn(&Steady) -> f64);
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 

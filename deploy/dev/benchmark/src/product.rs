@@ -1,4 +1,4 @@
-//! The product on private servers, as somebody would run it: ingress and one worker; or all of
+//! The product on private servers, as a merchant would run it: ingress and one worker; or all of
 //! it in one process with SQLite.
 
 use std::{
@@ -10,18 +10,12 @@ use std::{
 };
 
 use stripe_sim::{Faults, StripeSim};
-use testkit::{Servers, Supervised, binary, create_database, free_port};
+use testkit::{Servers, Supervised, Variables, binary, create_database, free_port};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    event::{SECRET, Template},
-    holds::Holds,
-    http::Connection,
-    rows::Rows,
-    target::Target,
-};
+use crate::{event::Template, holds::Holds, http::Connection, rows::Rows, target::Target};
 
-/// For the first answer.
+/// Longest wait for the first answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Product {
@@ -29,16 +23,18 @@ pub struct Product {
     pub stripe: StripeSim,
     ingress: Arc<Supervised>,
     worker: Option<Arc<Supervised>>,
-    pub variables: BTreeMap<String, String>,
+    pub variables: Variables,
     folder: PathBuf,
     shutdown: CancellationToken,
 }
 
 impl Product {
-    /// - `servers`: none for the embedded default.
+    /// Starts the product and waits until it answers.
+    ///
+    /// - `servers`: `None` for the embedded default.
     pub async fn start(servers: Option<&Servers>, folder: &Path) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
-        let stripe = testkit::stand_in(SECRET, shutdown.clone()).await?;
+        let stripe = testkit::start_stripe(shutdown.clone()).await?;
         stripe.set_faults(Faults {
             deliver_webhooks: false,
             ..Faults::default()
@@ -49,15 +45,16 @@ impl Product {
         };
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let database_url = if let Some(servers) = servers {
-            create_database(servers, "benchmark").await?
+            create_database(&servers.postgres.url, "benchmark").await?
         } else {
             let file = folder.join(format!("shop-{}.sqlite", address.port()));
             format!("sqlite://{}", file.display())
         };
-        let mut variables = testkit::variables(&stripe, SECRET, address, &database_url);
+        let mut variables = testkit::variables(&stripe, address);
+        variables.insert("DATABASE_URL", database_url.clone());
         if let Some(servers) = servers {
-            variables.insert("AMQP_URL".to_owned(), servers.amqp_url.clone());
-            variables.insert("QUEUE_PREFIX".to_owned(), "benchmark".to_owned());
+            variables.insert("AMQP_URL", servers.broker.url.clone());
+            variables.insert("QUEUE_PREFIX", "benchmark".to_owned());
         }
         let db = testkit::open_database(&database_url).await?;
         let log = folder.join(format!("{service}.log"));
@@ -69,7 +66,7 @@ impl Product {
                 address,
                 rows: Arc::new(Rows {
                     db: db.clone(),
-                    // Ids ascend with time; those that growth makes up come before all others.
+                    // Ids ascend with time; the made-up ids of `growth` sort before all others.
                     count: "SELECT count(*) AS count FROM booking \
                             WHERE id > '00000001-0000-0000-0000-000000000000'",
                     one: "SELECT 1 FROM booking JOIN checkout ON checkout.id = booking.checkout_id \
@@ -102,14 +99,14 @@ impl Product {
         Ok(())
     }
 
-    /// Ends all of it.
+    /// Stops ingress and worker.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.stop_worker().await?;
         self.ingress.terminate(true).await?;
         Ok(())
     }
 
-    /// Ends the worker as an operator does. Ingress goes on.
+    /// Stops the worker as an operator does. Ingress goes on.
     pub async fn stop_worker(&mut self) -> anyhow::Result<()> {
         if let Some(worker) = self.worker.take() {
             worker.terminate(true).await?;
@@ -133,7 +130,7 @@ impl Drop for Product {
     }
 }
 
-/// Waits until something answers.
+/// Waits until the service at `address` accepts a connection.
 pub async fn wait_for(address: SocketAddr) -> anyhow::Result<()> {
     let answered = async {
         while Connection::open(address).await.is_err() {
@@ -141,7 +138,7 @@ pub async fn wait_for(address: SocketAddr) -> anyhow::Result<()> {
         }
     };
     tokio::time::timeout(PATIENCE, answered).await?;
-    // What listens may still be connecting to what it needs.
+    // A service that listens may still be connecting to its broker and database.
     tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What came out, for people and for programs.
+//! Results: a table for readers, JSON for programs.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -12,26 +12,26 @@ use crate::{
     },
 };
 
-/// Everything of one sitting.
+/// Results of one run of the benchmark.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     pub date: String,
     pub machine: String,
-    /// From which the medians are.
+    /// Results of each round, from which the medians are taken.
     pub rounds: Rounds,
     pub limits: Option<Limits>,
-    /// The product and the peers, by name.
+    /// Medians of the product and the peers, by name.
     pub targets: BTreeMap<String, Common>,
-    /// The product alone.
+    /// Latency curve of the product alone.
     pub rates: Vec<Steady>,
     pub backlog: Option<Backlog>,
     pub waiting: Vec<Waiting>,
     pub create_session: Option<CreateSession>,
-    /// After all of that.
+    /// Memory of the product after all of that, by process.
     pub memory_mb: BTreeMap<&'static str, f64>,
 }
 
-/// What came out of each round.
+/// Results of each round.
 #[derive(Debug, Default, Serialize)]
 pub struct Rounds {
     pub limits: Vec<Limits>,
@@ -46,19 +46,19 @@ impl Rounds {
     }
 }
 
-/// What the product and its peers have in common.
+/// Measurements that the product and its peers have in common.
 #[derive(Debug, Default, Serialize)]
 pub struct Common {
     pub throughput: Option<Throughput>,
     pub steady: Option<Steady>,
     pub spike: Option<Spike>,
     pub confirm: Option<Confirm>,
-    /// After all of it but the spike, by process.
+    /// Memory after all of these but the spike, by process.
     pub memory_mb: BTreeMap<&'static str, f64>,
 }
 
 impl Common {
-    /// Of several rounds, value by value.
+    /// Median of several rounds, value by value.
     pub fn median(rounds: &[Self]) -> Self {
         fn all<T: Clone>(rounds: &[Common], part: fn(&Common) -> &Option<T>) -> Option<Vec<T>> {
             rounds.iter().map(|round| part(round).clone()).collect()
@@ -75,7 +75,7 @@ impl Common {
 }
 
 impl Report {
-    /// The medians of the rounds so far.
+    /// Takes the medians of the rounds so far.
     pub fn sum_up(&mut self) {
         let Rounds {
             limits,
@@ -143,7 +143,7 @@ impl Report {
         Ok(out)
     }
 
-    /// What only the product was asked for, and what limits it.
+    /// Lists what only the product was measured for, and its limits.
     fn alone(&self, out: &mut String) -> std::fmt::Result {
         if let Some(backlog) = &self.backlog {
             let (events, rate) = (backlog.events, whole(backlog.per_second));

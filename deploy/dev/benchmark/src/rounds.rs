@@ -1,11 +1,12 @@
-//! Everything in turn, several times over: a machine has better and worse minutes, and all shall
-//! have their share of both.
+//! Rounds: every target is measured in turn, several times over, so that a bad minute of the
+//! machine does not hit one target alone.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use testkit::Servers;
 
 use crate::{
+    effort::Effort,
     limits::limits,
     measure::{self, Spike},
     peers::{self, Peer},
@@ -14,37 +15,28 @@ use crate::{
     target::Target,
 };
 
-/// How often and how long.
-#[derive(Debug, Clone, Copy)]
-pub struct Effort {
-    /// Of which the median counts.
-    pub rounds: usize,
-    /// Of one measurement.
-    pub time: Duration,
-}
-
-/// Events of a backlog.
+/// Events in the backlog.
 const BACKLOG: u32 = 100_000;
 /// Webhooks a second of a busy shop, at which latency is compared.
 const BUSY: u32 = 200;
-/// Webhooks a second for the curve of latency, as far as they are below what is taken at most:
-/// beyond that it is overload that one would see.
+/// Webhooks a second for the latency curve, as far as they are below `BELOW` of the throughput:
+/// higher rates would show overload.
 const RATES: [u32; 7] = [200, 500, 1000, 1500, 2000, 3000, 4000];
 const BELOW: f64 = 0.7;
 
-/// What is compared, and on what.
+/// Inputs of a benchmark run.
 pub struct Bench<'a> {
     pub servers: &'a Servers,
     pub folder: &'a Path,
-    /// Sources of what one would write instead.
+    /// Folder with the sources of the peers.
     pub peers: Option<&'a Path>,
-    /// Only what the product and its peers have in common.
+    /// Measure only what the product and its peers have in common.
     pub brief: bool,
     pub effort: Effort,
 }
 
 impl Bench<'_> {
-    /// Fills `report` as it goes.
+    /// Runs all rounds and fills `report` on the way.
     pub async fn run(&self, report: &mut Report) -> anyhow::Result<()> {
         for round in 1..=self.effort.rounds {
             tracing::info!("Round {round} of {}", self.effort.rounds);
@@ -60,10 +52,10 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Returns the product, still running.
+    /// Runs one round. Returns the product, still running.
     async fn round(&self, rounds: &mut Rounds) -> anyhow::Result<Product> {
         if !self.brief {
-            tracing::info!("The limits of broker and database");
+            tracing::info!("Limits of broker and database");
             let measured = limits(self.servers, self.folder, self.effort.time).await?;
             rounds.limits.push(measured);
         }
@@ -126,7 +118,7 @@ impl Bench<'_> {
         Ok(measured)
     }
 
-    /// Returns how many rows there will be once a worker is back.
+    /// Measures a spike. Returns also the number of rows there will be once a worker is back.
     async fn spike(&self, target: &Target) -> anyhow::Result<(Spike, usize)> {
         tracing::info!("{}: a spike without a worker", target.name);
         let before = target.rows.count().await?;
@@ -134,15 +126,15 @@ impl Bench<'_> {
         Ok((spike, before + queued))
     }
 
-    /// Drops the database of one that runs no more: the next shall not pay for its tidying up.
+    /// Drops the database of a stopped target, so that its clean-up does not slow the next one.
     async fn forget(&self, target: &Target) -> anyhow::Result<()> {
         let database = target.rows.database().await?;
         let drop = format!("DROP DATABASE {database} WITH (FORCE)");
-        self.servers.psql("postgres", &drop)?;
+        self.servers.postgres.psql("postgres", &drop)?;
         Ok(())
     }
 
-    /// What no peer can be asked for.
+    /// Measures what no peer offers.
     async fn product_alone(
         &self,
         product: &mut Product,
@@ -163,7 +155,7 @@ impl Bench<'_> {
         }
         tracing::info!("product: a backlog");
         report.backlog = Some(measure::backlog(product, BACKLOG).await?);
-        tracing::info!("product: pages that wait");
+        tracing::info!("product: waiting pages");
         for waiters in [10, 1000] {
             let waiting = measure::waiting(product, waiters).await?;
             report.waiting.push(waiting);

@@ -1,22 +1,22 @@
-//! What is visible in the database, of the product or of a peer.
+//! Rows that are visible in the database of the product or of a peer.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
-/// Between two counts.
+/// Pause between two counts.
 const LOOK: Duration = Duration::from_millis(50);
-/// For rows that were promised.
+/// Longest wait for rows that were promised.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The rows that payments lead to.
+/// Queries for the rows that payments lead to.
 #[derive(Debug)]
 pub struct Rows {
     pub db: DatabaseConnection,
-    /// Counts all of them, as `count`.
+    /// Counts all rows, as `count`.
     pub count: &'static str,
-    /// Selects that of the session `$1`.
+    /// Selects the row of the session `$1`.
     pub one: &'static str,
 }
 
@@ -27,7 +27,7 @@ impl Rows {
         Ok(usize::try_from(row.try_get::<i64>("", "count")?)?)
     }
 
-    /// The name of the PostgreSQL database they are in.
+    /// Name of the PostgreSQL database.
     pub async fn database(&self) -> anyhow::Result<String> {
         let backend = self.db.get_database_backend();
         let statement = Statement::from_string(backend, "SELECT current_database()::text AS name");
@@ -42,9 +42,9 @@ impl Rows {
         Ok(self.db.query_one_raw(statement).await?.is_some())
     }
 
-    /// Waits until there are so many, and fails if there are more.
+    /// Waits until there are `count` rows, and fails if there are more.
     ///
-    /// Returns how long that took.
+    /// Returns the time it took.
     pub async fn wait_for(&self, count: usize) -> anyhow::Result<Duration> {
         let start = Instant::now();
         loop {

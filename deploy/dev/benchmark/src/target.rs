@@ -1,4 +1,4 @@
-//! What is measured: something that takes Stripe's webhooks and leads to rows.
+//! Target of a measurement: services that take Stripe's webhooks and write rows.
 
 use std::{
     collections::BTreeMap,
@@ -11,15 +11,15 @@ use std::{
 
 use crate::{event::Template, generator::Generator, holds::Holds, rows::Rows, usage};
 
-/// The product or a peer, running.
+/// The running product or peer.
 pub struct Target {
     pub name: String,
-    /// Of its HTTP service.
+    /// Address of the HTTP service.
     pub address: SocketAddr,
     pub rows: Arc<Rows>,
-    /// Its processes by name.
+    /// Process ids by name.
     pub processes: BTreeMap<&'static str, u32>,
-    /// Where the buyers' holds are made. Peers write whatever an event says.
+    /// Maker of the buyers' holds. Peers need none: they write what an event says.
     pub holds: Option<Holds>,
     pub template: Arc<Template>,
 }
@@ -28,9 +28,9 @@ pub struct Target {
 static RUNS: AtomicU32 = AtomicU32::new(1);
 
 impl Target {
-    /// A generator whose buyers are about to pay.
+    /// Returns a generator whose buyers are about to pay.
     ///
-    /// - `buyers`: at most so many.
+    /// - `buyers`: the most that will pay.
     pub async fn expect(&self, buyers: u32) -> anyhow::Result<Generator> {
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         if let Some(holds) = &self.holds {
@@ -43,7 +43,7 @@ impl Target {
         })
     }
 
-    /// Time on the processor so far, by process, in ms.
+    /// CPU time so far, by process, in ms.
     pub fn cpu_ms(&self) -> anyhow::Result<BTreeMap<&'static str, f64>> {
         let of =
             |(name, pid): (&&'static str, &u32)| Ok((*name, usage::cpu(*pid)?.as_secs_f64() * 1e3));

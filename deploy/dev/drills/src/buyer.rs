@@ -8,10 +8,11 @@ use sea_orm::{ConnectionTrait, EntityTrait, TransactionTrait};
 use serde_json::{Value, json};
 use shared::{clock, db::slot};
 use stripe_sim::{Outcome, Verdict};
+use testkit::{insert_slot, tomorrow};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::world::{World, new_slot};
+use crate::environment::Environment;
 
 /// Between two tries, while the shop is down.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -30,7 +31,7 @@ pub enum Plan {
     RefundPart,
     RefundThatFails,
     Dispute,
-    /// Pays after the hold has ended here and somebody else has the seat: it goes back.
+    /// Pays after the hold has ended here and another buyer has the seat: the money goes back.
     PayTooLate,
 }
 
@@ -70,13 +71,16 @@ impl Buyer {
     }
 
     /// Does it all. Returns the session, and when it was paid, if it was.
-    pub async fn buy(&self, world: &World) -> anyhow::Result<(String, Option<OffsetDateTime>)> {
-        let stripe = &world.stripe;
+    pub async fn buy(
+        &self,
+        environment: &Environment,
+    ) -> anyhow::Result<(String, Option<OffsetDateTime>)> {
+        let stripe = &environment.stripe;
         if self.plan == Plan::PayTooLate {
-            let session = self.pay_too_late(world).await?;
+            let session = self.pay_too_late(environment).await?;
             return Ok((session, Some(clock::system())));
         }
-        let session = order(world, self.slot, self.key).await?;
+        let session = order(environment, self.slot, self.key).await?;
         let paid_at = clock::system();
         match self.plan {
             Plan::DeclineThenPay => stripe.pay(&session, Outcome::Decline).await?,
@@ -110,23 +114,26 @@ impl Buyer {
             _ => {}
         }
         if self.asks {
-            ask(world, &session).await;
+            ask(environment, &session).await;
         }
         let paid = !matches!(self.plan, Plan::Expire | Plan::DelayThenFailed);
         Ok((session, paid.then_some(paid_at)))
     }
 
-    /// The seat is the only one of its slot. Our side gives it up, somebody else buys it, and
+    /// The seat is the only one of its slot. Our side gives it up, another buyer takes it, and
     /// then the first buyer pays.
-    async fn pay_too_late(&self, world: &World) -> anyhow::Result<String> {
+    async fn pay_too_late(&self, environment: &Environment) -> anyhow::Result<String> {
         let slot = until_it_works(async || {
-            let any = slot::Entity::find_by_id(self.slot).one(&world.db).await?;
-            new_slot(&world.db, any.context("a slot")?.offering_id, 1).await
+            let any = slot::Entity::find_by_id(self.slot)
+                .one(&environment.db)
+                .await?;
+            let offering = any.context("a slot")?.offering_id;
+            insert_slot(&environment.db, offering, tomorrow(), (1, 0)).await
         })
         .await?;
-        let late = order(world, slot, self.key).await?;
+        let late = order(environment, slot, self.key).await?;
         until_it_works(async || {
-            let tx = world.db.begin().await?;
+            let tx = environment.db.begin().await?;
             let given_up = format!(
                 "UPDATE checkout SET state = 'expired', seats_held = false \
                  WHERE session_id = '{late}' AND seats_held"
@@ -145,31 +152,27 @@ impl Buyer {
             Ok(tx.commit().await?)
         })
         .await?;
-        let quick = order(world, slot, Uuid::from_u128(self.key.as_u128() ^ 1)).await?;
-        world.stripe.pay(&quick, Outcome::Succeed).await?;
+        let quick = order(environment, slot, Uuid::from_u128(self.key.as_u128() ^ 1)).await?;
+        environment.stripe.pay(&quick, Outcome::Succeed).await?;
         // Booked first, or both would be in a race that either may win.
         for _ in 0..TRIES {
-            if ask(world, &quick).await.as_deref() == Some("confirmed") {
+            if ask(environment, &quick).await.as_deref() == Some("confirmed") {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
         }
-        world.stripe.pay(&late, Outcome::Succeed).await?;
+        environment.stripe.pay(&late, Outcome::Succeed).await?;
         Ok(late)
     }
 }
 
 /// Holds a seat and opens a session, however long it takes.
-async fn order(world: &World, slot: Uuid, key: Uuid) -> anyhow::Result<String> {
-    let body = json!({
-        "slot_id": slot,
-        "quantity": 1,
-        "customer": { "name": "Ada Lovelace", "email": "ada@example.com" },
-    });
+async fn order(environment: &Environment, slot: Uuid, key: Uuid) -> anyhow::Result<String> {
+    let body = testkit::order(slot, 1);
     for _ in 0..TRIES {
-        let request = world
+        let request = environment
             .http
-            .post(format!("{}/api/create-checkout-session", world.url))
+            .post(format!("{}/api/create-checkout-session", environment.url))
             .header("idempotency-key", key.to_string())
             .json(&body);
         if let Ok(answer) = request.send().await
@@ -185,12 +188,12 @@ async fn order(world: &World, slot: Uuid, key: Uuid) -> anyhow::Result<String> {
 }
 
 /// The buyer's page asks a few times. Returns the last word.
-async fn ask(world: &World, session: &str) -> Option<String> {
+async fn ask(environment: &Environment, session: &str) -> Option<String> {
     let mut status = None;
     for _ in 0..3 {
-        let request = world
+        let request = environment
             .http
-            .post(format!("{}/api/payment/confirm", world.url))
+            .post(format!("{}/api/payment/confirm", environment.url))
             .header("prefer", "wait=2")
             .json(&json!({ "session_id": session }));
         if let Ok(answer) = request.send().await

@@ -13,7 +13,7 @@ use shared::db::{
 };
 use stripe_sim::{LedgerEntry, LedgerItem};
 
-use crate::world::World;
+use crate::environment::Environment;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -40,14 +40,14 @@ impl Verdict {
 
 /// Waits until the books agree, at most for `patience`. Returns the last comparison and how
 /// long it took.
-pub async fn settle(
-    world: &World,
+pub async fn wait_until_consistent(
+    environment: &Environment,
     patience: Duration,
     dead_letters: usize,
 ) -> anyhow::Result<(Verdict, Duration)> {
     let start = Instant::now();
     loop {
-        let verdict = compare(world, dead_letters).await?;
+        let verdict = compare(environment, dead_letters).await?;
         if verdict.is_clean() || start.elapsed() > patience {
             return Ok((verdict, start.elapsed()));
         }
@@ -58,9 +58,9 @@ pub async fn settle(
 /// Compares the books now.
 ///
 /// - `dead_letters`: how many there have to be.
-pub async fn compare(world: &World, dead_letters: usize) -> anyhow::Result<Verdict> {
-    let ledger = world.stripe.ledger();
-    let db = &world.db;
+pub async fn compare(environment: &Environment, dead_letters: usize) -> anyhow::Result<Verdict> {
+    let ledger = environment.stripe.ledger();
+    let db = &environment.db;
     let checkouts = checkout::Entity::find().all(db).await?;
     let payments = by_checkout(payment::Entity::find().all(db).await?, |row| {
         row.checkout_id
@@ -154,7 +154,7 @@ fn judge(
     let paid = entry.status == "complete" && entry.payment_status != "unpaid";
     let mut wrong = |what: String| verdict.unaccounted.push(format!("{id}: {what}"));
     let Some(checkout) = checkout else {
-        // An order whose answer was lost, and whose hold was given back: nobody can have paid.
+        // An order whose answer was lost, and whose hold was given back: no buyer can have paid.
         if paid {
             verdict.lost.push(id.clone());
         }

@@ -1,209 +1,123 @@
-//! The drills: what each breaks, and how often.
+//! The drills: what each breaks, and on what it is played.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
+use futures_util::future::LocalBoxFuture;
 use testkit::Servers;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
-    faults,
-    load::Load,
-    table::Row,
-    verdict,
-    world::{Plan, World},
+    environment::{Environment, Plan},
+    faults::{failpoints, losses, network, poison, processes, servers},
+    report::Row,
+    scale::Scale,
 };
 
-/// After the last fault: longer than the lease of a refund, and than the retries that as many
-/// faults may have led to.
-const PATIENCE: (Duration, Duration) = (Duration::from_mins(3), Duration::from_mins(25));
-
-/// How much of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Scale {
-    pub long: bool,
-    pub seed: u64,
+/// One drill.
+pub struct Drill {
+    pub name: &'static str,
+    pub about: &'static str,
+    plan: Plan,
+    play: for<'a> fn(&'a mut Environment, Scale) -> LocalBoxFuture<'a, anyhow::Result<Row>>,
 }
 
-impl Scale {
-    /// One number for each.
-    pub fn of<T>(self, short: T, long: T) -> T {
-        if self.long { long } else { short }
+const fn workers(workers: usize) -> Plan {
+    Plan {
+        workers,
+        proxied: false,
     }
 }
 
-/// What breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drill {
-    KillWorkers,
-    KillIngress,
-    KillBroker,
-    KillDatabase,
-    FrozenBroker,
-    Network,
-    Failpoints,
-    RollingRestart,
-    Losses,
-    Poison,
-    Embedded,
-}
+const PROXIED: Plan = Plan {
+    workers: 2,
+    proxied: true,
+};
+
+/// All of them, in the order in which they are played.
+pub const DRILLS: [Drill; 11] = [
+    Drill {
+        name: "kill-workers",
+        about: "SIGKILL of workers at random",
+        plan: workers(4),
+        play: |environment, scale| Box::pin(processes::kill_workers(environment, scale)),
+    },
+    Drill {
+        name: "kill-ingress",
+        about: "SIGKILL of ingress, under a sender that retries",
+        plan: workers(2),
+        play: |environment, scale| Box::pin(processes::kill_ingress(environment, scale)),
+    },
+    Drill {
+        name: "kill-broker",
+        about: "SIGKILL of RabbitMQ, and its start",
+        plan: workers(2),
+        play: |environment, scale| Box::pin(servers::kill_broker(environment, scale)),
+    },
+    Drill {
+        name: "kill-database",
+        about: "SIGKILL of PostgreSQL, and a long outage",
+        plan: workers(2),
+        play: |environment, scale| Box::pin(servers::kill_database(environment, scale)),
+    },
+    Drill {
+        name: "frozen-broker",
+        about: "RabbitMQ stopped in its tracks, or out of memory",
+        plan: workers(2),
+        play: |environment, scale| Box::pin(servers::freeze_broker(environment, scale)),
+    },
+    Drill {
+        name: "network",
+        about: "latency, resets and black holes between all of them",
+        plan: PROXIED,
+        play: |environment, scale| Box::pin(network::break_it(environment, scale)),
+    },
+    Drill {
+        name: "failpoints",
+        about: "a crash at each named place in the code",
+        plan: workers(2),
+        play: |environment, scale| Box::pin(failpoints::crash_at_each(environment, scale)),
+    },
+    Drill {
+        name: "rolling-restart",
+        about: "SIGTERM of one worker after the other",
+        plan: workers(2),
+        play: |environment, scale| Box::pin(processes::restart_workers(environment, scale)),
+    },
+    Drill {
+        name: "losses",
+        about: "events never delivered, messages deleted; one reconcile",
+        plan: workers(2),
+        play: |environment, scale| Box::pin(losses::lose_events(environment, scale)),
+    },
+    Drill {
+        name: "poison",
+        about: "messages that cannot be read or kill their worker",
+        // More than one message can kill.
+        plan: workers(6),
+        play: |environment, scale| Box::pin(poison::publish_poison(environment, scale)),
+    },
+    Drill {
+        name: "embedded",
+        about: "SIGKILL of the shop that is one process",
+        plan: workers(0),
+        play: |environment, scale| Box::pin(processes::kill_shop(environment, scale)),
+    },
+];
 
 impl Drill {
-    pub const ALL: [Self; 11] = [
-        Self::KillWorkers,
-        Self::KillIngress,
-        Self::KillBroker,
-        Self::KillDatabase,
-        Self::FrozenBroker,
-        Self::Network,
-        Self::Failpoints,
-        Self::RollingRestart,
-        Self::Losses,
-        Self::Poison,
-        Self::Embedded,
-    ];
-
-    pub fn named(name: &str) -> anyhow::Result<Self> {
-        let drill = Self::ALL.into_iter().find(|drill| drill.name() == name);
+    pub fn named(name: &str) -> anyhow::Result<&'static Self> {
+        let drill = DRILLS.iter().find(|drill| drill.name == name);
         drill.with_context(|| format!("no drill is called {name}; see deploy/chaos list"))
     }
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::KillWorkers => "kill-workers",
-            Self::KillIngress => "kill-ingress",
-            Self::KillBroker => "kill-broker",
-            Self::KillDatabase => "kill-database",
-            Self::FrozenBroker => "frozen-broker",
-            Self::Network => "network",
-            Self::Failpoints => "failpoints",
-            Self::RollingRestart => "rolling-restart",
-            Self::Losses => "losses",
-            Self::Poison => "poison",
-            Self::Embedded => "embedded",
-        }
-    }
-
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::KillWorkers => "SIGKILL of workers at random",
-            Self::KillIngress => "SIGKILL of ingress, under a sender that retries",
-            Self::KillBroker => "SIGKILL of RabbitMQ, and its start",
-            Self::KillDatabase => "SIGKILL of PostgreSQL, and a long outage",
-            Self::FrozenBroker => "RabbitMQ stopped in its tracks, or out of memory",
-            Self::Network => "latency, resets and black holes between all of them",
-            Self::Failpoints => "a crash at each named place in the code",
-            Self::RollingRestart => "SIGTERM of one worker after the other",
-            Self::Losses => "events never delivered, messages deleted; one reconcile",
-            Self::Poison => "messages that cannot be read or kill their worker",
-            Self::Embedded => "SIGKILL of the shop that is one process",
-        }
-    }
-
+    /// Starts what it is played on, plays it, and waits until the books agree.
     pub async fn play(
-        self,
+        &self,
         servers: Arc<Servers>,
         folder: &Path,
         scale: Scale,
     ) -> anyhow::Result<Row> {
-        let plan = Plan {
-            workers: match self {
-                Self::Embedded => 0,
-                Self::KillWorkers => 4,
-                // More than one message can kill.
-                Self::Poison => 6,
-                _ => 2,
-            },
-            proxied: self == Self::Network,
-        };
-        let mut world = World::start(servers, folder, self.name(), plan).await?;
-        match self {
-            Self::Failpoints => faults::failpoints::play(self, &world, scale).await,
-            Self::Losses => faults::losses::play(self, &world, scale).await,
-            Self::Poison => faults::poison::play(self, &world, scale).await,
-            Self::Network => {
-                let mut proxies = std::mem::take(&mut world.proxies);
-                let faults = faults::network::break_it(&mut proxies, scale);
-                self.under_load(&world, scale.of(200, 2_000), scale, faults)
-                    .await
-            }
-            Self::KillWorkers => {
-                let faults = faults::processes::kill_workers(&world, scale);
-                self.under_load(&world, scale.of(300, 20_000), scale, faults)
-                    .await
-            }
-            Self::KillIngress | Self::Embedded => {
-                let kills = match self {
-                    Self::Embedded => scale.of(10, 200),
-                    _ => scale.of(8, 100),
-                };
-                let faults = faults::processes::kill_ingress(&world, kills, scale);
-                self.under_load(&world, scale.of(200, 3_000), scale, faults)
-                    .await
-            }
-            Self::RollingRestart => {
-                let faults = faults::processes::restart_workers(&world, scale);
-                self.under_load(&world, scale.of(200, 3_000), scale, faults)
-                    .await
-            }
-            Self::KillBroker => {
-                let faults = faults::servers::kill_broker(&world, scale);
-                self.under_load(&world, scale.of(200, 2_000), scale, faults)
-                    .await
-            }
-            Self::KillDatabase => {
-                let faults = faults::servers::kill_database(&world, scale);
-                self.under_load(&world, scale.of(200, 2_000), scale, faults)
-                    .await
-            }
-            Self::FrozenBroker => {
-                let faults = faults::servers::freeze_broker(&world, scale);
-                self.under_load(&world, scale.of(200, 2_000), scale, faults)
-                    .await
-            }
-        }
-    }
-
-    /// Buyers come while `faults` happen, and some more; then the books have to agree.
-    async fn under_load(
-        self,
-        world: &World,
-        buyers: usize,
-        scale: Scale,
-        faults: impl Future<Output = anyhow::Result<usize>>,
-    ) -> anyhow::Result<Row> {
-        let load = Load::new(scale.seed, buyers);
-        let enough = CancellationToken::new();
-        let breaking = async {
-            let faults = faults.await;
-            enough.cancel();
-            faults
-        };
-        let (faults, bought) = tokio::join!(breaking, load.run(world, &enough));
-        bought?;
-        self.settled(world, scale, faults?, 0).await
-    }
-
-    /// Waits until the books agree, and lets the product's own audit look as well.
-    ///
-    /// - `dead_letters`: how many there have to be.
-    pub async fn settled(
-        self,
-        world: &World,
-        scale: Scale,
-        faults: usize,
-        dead_letters: usize,
-    ) -> anyhow::Result<Row> {
-        let patience = scale.of(PATIENCE.0, PATIENCE.1);
-        let (verdict, took) = verdict::settle(world, patience, dead_letters).await?;
-        let row = Row::new(self, faults, &verdict, took);
-        let (agrees, audit) = world
-            .operator(&["audit", "--since", "24h", "--json"])
-            .await?;
-        Ok(if agrees == verdict.is_clean() {
-            row
-        } else {
-            row.failing(format!("worker audit says {}", audit["differences"]))
-        })
+        let mut environment = Environment::start(servers, folder, self.name, self.plan).await?;
+        (self.play)(&mut environment, scale).await
     }
 }

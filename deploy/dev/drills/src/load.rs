@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     buyer::{Buyer, Plan},
-    world::World,
+    environment::Environment,
+    finish::finish,
+    report::Row,
+    scale::Scale,
 };
 
 /// Buyers who come for as long as a drill needs them.
@@ -54,7 +57,11 @@ impl Load {
     }
 
     /// Lets them buy until there were enough and `enough` is cancelled.
-    pub async fn run(&self, world: &World, enough: &CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(
+        &self,
+        environment: &Environment,
+        enough: &CancellationToken,
+    ) -> anyhow::Result<()> {
         let next = AtomicUsize::new(0);
         let buyers = (0..self.at_once).map(|_| async {
             loop {
@@ -65,9 +72,9 @@ impl Load {
                 let only = self.only.iter().cycle().nth(number);
                 let number = u64::try_from(number)?;
                 let mut random = StdRng::seed_from_u64(self.seed ^ (number << 20));
-                let mut buyer = Buyer::random(&mut random, &world.slots);
+                let mut buyer = Buyer::random(&mut random, &environment.slots);
                 buyer.plan = only.copied().unwrap_or(buyer.plan);
-                let (session, paid_at) = buyer.buy(world).await?;
+                let (session, paid_at) = buyer.buy(environment).await?;
                 if let Some(at) = paid_at {
                     let paid = self.paid_at.lock();
                     paid.unwrap_or_else(PoisonError::into_inner)
@@ -78,4 +85,25 @@ impl Load {
         try_join_all(buyers).await?;
         Ok(())
     }
+}
+
+/// Buyers come while `faults` happen, and some more; then the books have to agree.
+///
+/// - `faults`: returns how many there were.
+pub async fn under_load(
+    environment: &Environment,
+    buyers: usize,
+    scale: Scale,
+    faults: impl Future<Output = anyhow::Result<usize>>,
+) -> anyhow::Result<Row> {
+    let load = Load::new(scale.seed, buyers);
+    let enough = CancellationToken::new();
+    let breaking = async {
+        let faults = faults.await;
+        enough.cancel();
+        faults
+    };
+    let (faults, bought) = tokio::join!(breaking, load.run(environment, &enough));
+    bought?;
+    finish(environment, scale, faults?, 0).await
 }

@@ -1,23 +1,26 @@
 //! `deploy/chaos`: drills that show that no payment is lost and none doubled, whatever breaks.
 
 mod buyer;
+mod check;
 mod drill;
+mod environment;
 mod faults;
+mod finish;
 mod load;
 mod proxy;
-mod table;
-mod verdict;
-mod world;
+mod report;
+mod scale;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
 use testkit::Servers;
 
 use crate::{
-    drill::{Drill, Scale},
-    table::Row,
+    drill::{DRILLS, Drill},
+    report::Row,
+    scale::Scale,
 };
 
 /// Plays a shop's day on private servers while something breaks, lets it settle, and compares
@@ -69,12 +72,12 @@ async fn until_interrupted(
 }
 
 async fn play(cli: Cli) -> anyhow::Result<bool> {
-    let drills = match cli.drills.as_slice() {
+    let drills: Vec<&Drill> = match cli.drills.as_slice() {
         [word] if word == "list" => {
-            table::list();
+            list();
             return Ok(true);
         }
-        [word] if word == "all" => Drill::ALL.to_vec(),
+        [word] if word == "all" => DRILLS.iter().collect(),
         names => names
             .iter()
             .map(|name| Drill::named(name))
@@ -89,20 +92,28 @@ async fn play(cli: Cli) -> anyhow::Result<bool> {
     tracing::info!(seed = scale.seed, folder = %folder.path().display(), "Playing");
     let mut rows = Vec::new();
     for drill in drills {
-        tracing::info!("{}: {}", drill.name(), drill.about());
+        tracing::info!("{}: {}", drill.name, drill.about);
         let row = drill
             .play(servers.clone(), folder.path(), scale)
             .await
-            .with_context(|| format!("{} (seed {})", drill.name(), scale.seed))?;
+            .with_context(|| format!("{} (seed {})", drill.name, scale.seed))?;
         tracing::info!("{row}");
         rows.push(row);
     }
     drop(servers);
-    table::print(&rows, cli.json)?;
+    report::print(&rows, cli.json)?;
     let clean = rows.iter().all(Row::is_clean);
     if cli.keep || !clean {
         let kept: PathBuf = folder.keep();
         tracing::info!("Logs and data are in {}", kept.display());
     }
     Ok(clean)
+}
+
+/// The drills there are.
+fn list() {
+    let mut out = std::io::stdout();
+    for drill in &DRILLS {
+        writeln!(out, "{:<16} {}", drill.name, drill.about).ok();
+    }
 }

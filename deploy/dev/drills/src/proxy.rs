@@ -16,7 +16,7 @@ pub enum Weather {
     Clear,
     /// Every packet waits, in milliseconds.
     Slow(u64),
-    /// Nothing comes through, and nobody is told.
+    /// Nothing comes through, and no connection ends.
     BlackHole,
 }
 

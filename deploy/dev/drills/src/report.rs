@@ -4,7 +4,7 @@ use std::{fmt, io::Write, time::Duration};
 
 use serde::Serialize;
 
-use crate::{drill::Drill, verdict::Verdict};
+use crate::check::Verdict;
 
 /// One drill's line.
 #[derive(Debug, Serialize)]
@@ -23,7 +23,12 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn new(drill: Drill, faults: usize, verdict: &Verdict, settled_in: Duration) -> Self {
+    pub fn new(
+        drill: &'static str,
+        faults: usize,
+        verdict: &Verdict,
+        settled_in: Duration,
+    ) -> Self {
         let all = verdict
             .lost
             .iter()
@@ -31,7 +36,7 @@ impl Row {
             .chain(verdict.doubled.iter().map(|id| format!("doubled {id}")))
             .chain(verdict.unaccounted.iter().cloned());
         Self {
-            drill: drill.name(),
+            drill,
             faults,
             sessions: verdict.sessions,
             lost: verdict.lost.len(),
@@ -99,12 +104,4 @@ pub fn print(rows: &[Row], json: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The drills there are.
-pub fn list() {
-    let mut out = std::io::stdout();
-    for drill in Drill::ALL {
-        writeln!(out, "{:<16} {}", drill.name(), drill.about()).ok();
-    }
 }

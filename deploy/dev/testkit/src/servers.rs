@@ -7,37 +7,45 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use tempfile::TempDir;
 
-/// Both servers, in a folder of their own.
+use crate::process::signal;
+
+/// Both servers.
 #[derive(Debug)]
 pub struct Servers {
-    folder: PathBuf,
-    /// `postgres://…/postgres`
-    pub postgres_url: String,
-    /// `amqp://…`
-    pub amqp_url: String,
+    /// The database server.
+    pub postgres: Postgres,
+    /// The message broker.
+    pub broker: Broker,
 }
 
 impl Servers {
-    /// Starts both.
+    /// Starts both, in folders of their own below `folder`.
     ///
     /// # Errors
     ///
     /// One of them is not installed or does not start.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
         Ok(Self {
-            postgres_url: services(&["start-postgres"], &folder.join("postgres"), &[])?,
-            amqp_url: services(&["start-rabbitmq"], &folder.join("rabbitmq"), &[])?,
-            folder: folder.to_owned(),
+            postgres: Postgres::start(folder.join("postgres"))?,
+            broker: Broker::start(folder.join("rabbitmq"))?,
         })
     }
+}
 
-    fn postgres(&self) -> PathBuf {
-        self.folder.join("postgres")
-    }
+/// A PostgreSQL of our own. It is stopped when this is dropped.
+#[derive(Debug)]
+pub struct Postgres {
+    /// `postgres://…/postgres`
+    pub url: String,
+    folder: PathBuf,
+}
 
-    fn rabbitmq(&self) -> PathBuf {
-        self.folder.join("rabbitmq")
+impl Postgres {
+    fn start(folder: PathBuf) -> anyhow::Result<Self> {
+        let url = services("start-postgres", &folder, &[])?;
+        Ok(Self { url, folder })
     }
 
     /// SIGKILL, in the middle of whatever it does.
@@ -45,8 +53,9 @@ impl Servers {
     /// # Errors
     ///
     /// It does not run.
-    pub fn kill_postgres(&self) -> anyhow::Result<()> {
-        signal("KILL", &services(&["pid-postgres"], &self.postgres(), &[])?)
+    pub fn kill(&self) -> anyhow::Result<()> {
+        let pid = services("pid-postgres", &self.folder, &[])?;
+        signal("KILL", pid.parse()?)
     }
 
     /// Starts it again. What the dead server held takes a moment to be free.
@@ -54,8 +63,83 @@ impl Servers {
     /// # Errors
     ///
     /// It does not start.
-    pub async fn revive_postgres(&self) -> anyhow::Result<()> {
-        revive("start-postgres", &self.postgres()).await
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        start_again("start-postgres", &self.folder).await
+    }
+
+    /// Runs `sql` in `database`.
+    ///
+    /// # Errors
+    ///
+    /// The first statement that fails.
+    pub fn psql(&self, database: &str, sql: &str) -> anyhow::Result<String> {
+        let arguments = ["-d", database, "-Atq", "-v", "ON_ERROR_STOP=1", "-c", sql];
+        services("psql", &self.folder, &arguments)
+    }
+
+    /// What PostgreSQL has logged.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn log(&self) -> anyhow::Result<String> {
+        let log = self.folder.join("data/server.log");
+        Ok(std::fs::read_to_string(log)?)
+    }
+
+    /// Runs PostgreSQL's own benchmark, and returns what it says.
+    ///
+    /// # Errors
+    ///
+    /// It fails.
+    pub fn pgbench(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        services("pgbench", &self.folder, arguments)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        stop(&self.folder);
+    }
+}
+
+/// A RabbitMQ of our own. It is stopped when this is dropped.
+#[derive(Debug)]
+pub struct Broker {
+    /// `amqp://…`
+    pub url: String,
+    folder: PathBuf,
+    /// Removed after the broker was stopped.
+    _own_folder: Option<TempDir>,
+}
+
+impl Broker {
+    /// Starts one that leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// It is not installed or does not start.
+    pub fn private() -> anyhow::Result<Self> {
+        let folder = crate::folder("broker")?;
+        Self::start_in(folder.path().to_owned(), Some(folder))
+    }
+
+    /// Starts it, with its data in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// It is not installed or does not start.
+    pub fn start(folder: PathBuf) -> anyhow::Result<Self> {
+        Self::start_in(folder, None)
+    }
+
+    fn start_in(folder: PathBuf, own_folder: Option<TempDir>) -> anyhow::Result<Self> {
+        let url = services("start-rabbitmq", &folder, &[])?;
+        Ok(Self {
+            url,
+            folder,
+            _own_folder: own_folder,
+        })
     }
 
     /// SIGKILL, in the middle of whatever it does.
@@ -63,17 +147,17 @@ impl Servers {
     /// # Errors
     ///
     /// It does not run.
-    pub fn kill_rabbitmq(&self) -> anyhow::Result<()> {
-        self.signal_rabbitmq("KILL")
+    pub fn kill(&self) -> anyhow::Result<()> {
+        self.signal("KILL")
     }
 
-    /// Starts it again.
+    /// Starts it again. What the dead server held takes a moment to be free.
     ///
     /// # Errors
     ///
     /// It does not start.
-    pub async fn revive_rabbitmq(&self) -> anyhow::Result<()> {
-        revive("start-rabbitmq", &self.rabbitmq()).await
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        start_again("start-rabbitmq", &self.folder).await
     }
 
     /// Any signal, such as STOP and CONT.
@@ -81,8 +165,9 @@ impl Servers {
     /// # Errors
     ///
     /// It does not run.
-    pub fn signal_rabbitmq(&self, name: &str) -> anyhow::Result<()> {
-        signal(name, &services(&["pid-rabbitmq"], &self.rabbitmq(), &[])?)
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let pid = services("pid-rabbitmq", &self.folder, &[])?;
+        signal(name, pid.parse()?)
     }
 
     /// Lets the broker believe that it has no memory left, or enough again.
@@ -93,54 +178,29 @@ impl Servers {
     pub fn set_memory_alarm(&self, on: bool) -> anyhow::Result<()> {
         let watermark = if on { "0" } else { "0.4" };
         let arguments = ["set_vm_memory_high_watermark", watermark];
-        services(&["rabbitmqctl"], &self.rabbitmq(), &arguments)?;
+        services("rabbitmqctl", &self.folder, &arguments)?;
         Ok(())
     }
-
-    /// Runs `sql` in `database`.
-    ///
-    /// # Errors
-    ///
-    /// The first statement that fails.
-    pub fn psql(&self, database: &str, sql: &str) -> anyhow::Result<String> {
-        let arguments = ["-d", database, "-Atq", "-v", "ON_ERROR_STOP=1", "-c", sql];
-        services(&["psql"], &self.postgres(), &arguments)
-    }
-
-    /// What PostgreSQL has logged.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read.
-    pub fn postgres_log(&self) -> anyhow::Result<String> {
-        let log = self.postgres().join("data/server.log");
-        Ok(std::fs::read_to_string(log)?)
-    }
-
-    /// Runs PostgreSQL's own benchmark, and returns what it says.
-    ///
-    /// # Errors
-    ///
-    /// It fails.
-    pub fn pgbench(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        services(&["pgbench"], &self.postgres(), arguments)
-    }
 }
 
-impl Drop for Servers {
+impl Drop for Broker {
     fn drop(&mut self) {
-        for folder in [self.postgres(), self.rabbitmq()] {
-            if let Err(error) = services(&["stop"], &folder, &[]) {
-                tracing::warn!(%error, "A server is left running");
-            }
-        }
+        stop(&self.folder);
     }
 }
 
-async fn revive(command: &str, folder: &Path) -> anyhow::Result<()> {
+fn stop(folder: &Path) {
+    if let Err(error) = services("stop", folder, &[]) {
+        tracing::warn!(%error, "A server is left running");
+    }
+}
+
+async fn start_again(command: &'static str, folder: &Path) -> anyhow::Result<()> {
     let mut last = None;
     for _ in 0..20 {
-        match services(&[command], folder, &[]) {
+        let folder = folder.to_owned();
+        let started = tokio::task::spawn_blocking(move || services(command, &folder, &[]));
+        match started.await? {
             Ok(_) => return Ok(()),
             Err(error) => last = Some(error),
         }
@@ -149,10 +209,10 @@ async fn revive(command: &str, folder: &Path) -> anyhow::Result<()> {
     Err(last.context("never tried")?)
 }
 
-fn services(command: &[&str], folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+fn services(command: &str, folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../services");
     let output = Command::new(script)
-        .args(command)
+        .arg(command)
         .arg(folder)
         .args(arguments)
         .stdin(Stdio::null())
@@ -161,15 +221,7 @@ fn services(command: &[&str], folder: &Path, arguments: &[&str]) -> anyhow::Resu
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "deploy/services {command:?}: {complaint}"
+        "deploy/services {command}: {complaint}"
     );
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-}
-
-/// Sends a signal to a process.
-pub(crate) fn signal(name: &str, pid: &str) -> anyhow::Result<()> {
-    let mut kill = Command::new("kill");
-    kill.arg(format!("-{name}")).arg(pid).stderr(Stdio::null());
-    ensure!(kill.status()?.success(), "cannot signal process {pid}");
-    Ok(())
 }

@@ -52,7 +52,7 @@ pub async fn assert_balance(db: &DatabaseConnection, ledger: &[LedgerEntry]) {
     assert_seats(db).await;
 }
 
-/// Every seat that is taken is taken by somebody, and by one.
+/// Every seat that is taken is held by one checkout.
 pub async fn assert_seats(db: &DatabaseConnection) {
     let bookings: HashMap<Uuid, Status> = booking::Entity::find()
         .all(db)
@@ -65,7 +65,7 @@ pub async fn assert_seats(db: &DatabaseConnection) {
     for row in checkout::Entity::find().all(db).await.unwrap() {
         let takes = match (row.state, bookings.get(&row.id)) {
             (State::Open | State::PaymentPending, _) | (_, Some(Status::Confirmed)) => true,
-            // It keeps what it had until somebody has decided.
+            // It keeps what it had until an operator has decided.
             (_, Some(Status::NeedsAttention)) => row.seats_held,
             _ => false,
         };

@@ -199,7 +199,7 @@ impl Browser {
     }
 
     /// Closes it. An error in a script, or something that the page's own policy refused, is
-    /// a failure, whoever saw it.
+    /// a failure, whichever page it is on.
     ///
     /// - `expected`: parts of messages that this test provoked.
     pub async fn close(self, expected: &[&str]) {
@@ -217,9 +217,18 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         // Its browsers end with it.
-        crate::stack::signal_group("TERM", self.chromedriver.id());
+        signal_group("TERM", self.chromedriver.id());
         self.chromedriver.wait().ok();
     }
+}
+
+/// Sends a signal to every process of a group, if any is left.
+fn signal_group(name: &str, group: u32) {
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{name}"))
+        .arg("--")
+        .arg(format!("-{group}"));
+    kill.stderr(Stdio::null()).status().ok();
 }
 
 /// It picks a port for IPv6 and wants the same one for IPv4, which another may have: then it

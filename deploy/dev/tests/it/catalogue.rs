@@ -3,10 +3,11 @@
 
 use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::Value;
+use testkit::order;
 use uuid::Uuid;
 
 use crate::{
-    shop::{Shop, insert_slot, order},
+    shop::Shop,
     stack::{Stack, on_each_stack},
 };
 
@@ -140,7 +141,7 @@ async fn one_bad_row_costs_that_row_and_doctor_names_it(stack: Stack) {
 
     // What cannot be priced cannot be ordered, and that is no outage.
     let starts_at = shared::clock::system() + time::Duration::DAY;
-    let slot = insert_slot(&shop.stack, 1, starts_at).await;
+    let slot = shop.stack.slot_at(1, starts_at).await;
     if backend == DbBackend::Sqlite {
         run("DROP TRIGGER offering_check_update").await;
     }
@@ -166,10 +167,10 @@ async fn each_offering_pages_on_its_own(stack: Stack) {
     let shop = Shop::open(stack).await;
     let first = shop.slot(1).await;
     for minutes in 1..=119 {
-        shop.slot_after(first, minutes).await;
+        shop.stack.slot_after(first, minutes).await;
     }
     let late = shared::clock::system() + time::Duration::days(200);
-    insert_slot(&shop.stack, 1, late).await;
+    shop.stack.slot_at(1, late).await;
 
     let listed = offerings(&shop).await;
 

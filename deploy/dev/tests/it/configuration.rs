@@ -1,15 +1,12 @@
 //! How the programs answer to wrong variables and arguments.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::{processes::binary, stack::Stack};
+use crate::{service, stack::Stack};
 
 fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(binary(program));
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied());
+    let mut command = service::command(program);
+    command.args(arguments).envs(variables.iter().copied());
     command.output().unwrap()
 }
 

@@ -1,21 +1,18 @@
-//! A frontend of somebody else, on another origin, that uses the shop's API.
+//! A merchant's own front end, on another origin, that uses the shop's API.
 
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use stripe_sim::Outcome;
+use testkit::start_stripe;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    browser::Browser,
-    shop::{Shop, start_stripe},
-    stack::Stack,
-};
+use crate::{browser::Browser, shop::Shop, stack::Stack};
 
 /// What the README tells people to copy.
 const CONFIRM_JS: &str = include_str!("../../../../ingress/pages/confirm.js");
 
 async fn shop_for(origins: &str) -> Shop {
     let mut stack = Stack::sqlite_embedded().await;
-    stack.variables.push(("CORS_ORIGINS", origins.to_owned()));
+    stack.variables.insert("CORS_ORIGINS", origins.to_owned());
     Shop::open(stack).await
 }
 
@@ -54,7 +51,7 @@ async fn only_the_listed_origins_may_call_the_shops_api() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_example_works_on_a_page_of_another_origin() {
     // Any page of another origin will do; a stand-in has one.
-    let elsewhere = start_stripe(CancellationToken::new()).await;
+    let elsewhere = start_stripe(CancellationToken::new()).await.unwrap();
     let shop = shop_for(elsewhere.base_url()).await;
     let slot = shop.slot(1).await;
     let session = shop.create(slot).await;

@@ -6,11 +6,12 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use shared::{clock, db::checkout};
 use stripe_sim::Faults;
+use testkit::order;
 use uuid::Uuid;
 
 use crate::{
     idempotency_key::send,
-    shop::{Shop, insert_slot, order},
+    shop::Shop,
     stack::{Stack, on_each_stack},
 };
 
@@ -82,7 +83,7 @@ async fn a_hundred_buyers_share_ten_seats(stack: Stack) {
 async fn bad_requests_get_a_clear_error(stack: Stack) {
     let shop = Shop::open(stack).await;
     let slot = shop.slot(2).await;
-    let begun = insert_slot(&shop.stack, 2, clock::system()).await;
+    let begun = shop.stack.slot_at(2, clock::system()).await;
     let with = |field: &str, value: Value| {
         let mut order = order(slot, 1);
         *order.pointer_mut(field).unwrap() = value;

@@ -230,7 +230,7 @@ async fn a_secret_that_was_rolled_is_still_good_for_what_waits(stack: Stack) {
             ..shop.worker_context()
         }
     };
-    let old = crate::shop::ENDPOINT_SECRET;
+    let old = testkit::ENDPOINT_SECRET;
 
     let without = run_job(&with("whsec_new_secret"), &message)
         .await

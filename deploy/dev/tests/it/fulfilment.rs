@@ -1,4 +1,4 @@
-//! One paid session, one booking and one payment: whoever brings the news, how often and
+//! One paid session, one booking and one payment: whichever of webhook and browser is first, how often and
 //! in which order.
 
 use futures_util::{StreamExt, future::join_all, stream};
@@ -271,7 +271,7 @@ async fn a_failure_of_stripe_is_retried(stack: Stack) {
     shop.stripe.set_faults(undelivered());
 
     assert_eq!(meanwhile["status"], "processing");
-    // By the retry tier, with nobody asking again.
+    // By the retry tier: no confirm asks again.
     shop.wait_for_bookings(1).await;
     assert_eq!(queue::dead(&shop.stack).await, 0);
     shop.close().await;

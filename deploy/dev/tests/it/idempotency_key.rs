@@ -6,9 +6,10 @@ use sea_orm::{EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
 use shared::db::{checkout, offering};
 use stripe_sim::{Faults, Outcome};
+use testkit::order;
 
 use crate::{
-    shop::{Session, Shop, eventually, order},
+    shop::{Session, Shop, eventually},
     stack::{Stack, on_each_stack},
 };
 

@@ -8,11 +8,12 @@ use std::{
 use reqwest::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::order;
 use tokio::time::timeout;
 
 use crate::{
-    processes::clean_command,
-    shop::{PATIENCE, eventually, order},
+    service,
+    shop::{PATIENCE, eventually},
 };
 
 struct LocalShop {
@@ -38,7 +39,7 @@ impl LocalShop {
 }
 
 fn command(folder: &TempDir) -> Command {
-    let mut command = clean_command("local");
+    let mut command = service::command("local");
     command
         .current_dir(folder.path())
         .env("LISTEN_ADDR", "127.0.0.1:0")

@@ -30,7 +30,7 @@ async fn the_service_does_what_its_document_says() {
         .required("TEST_SCHEMATHESIS", "deploy/test, which sets it")
         .unwrap();
     let mut stack = Stack::sqlite_embedded().await;
-    stack.variables.push(("ORDERS_PER_MINUTE", "0".to_owned()));
+    stack.variables.insert("ORDERS_PER_MINUTE", "0".to_owned());
     let shop = Shop::open(stack).await;
     shop.slot(10_000).await;
     let folder = TempDir::new().unwrap();

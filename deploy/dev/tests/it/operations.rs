@@ -13,16 +13,15 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::{
-    processes::{Probed, clean_command},
-    shop::{Shop, variables},
+    service::{self, Service},
+    shop::Shop,
 };
 
 /// `worker …` as an operator of this shop would type it.
 fn command(shop: &Shop, arguments: &[&str]) -> Command {
-    let mut command = clean_command("worker");
+    let mut command = service::command("worker");
     command.args(arguments);
-    command.envs(variables(shop.stripe.base_url()));
-    command.envs(shop.stack.variables.clone());
+    command.envs(shop.variables());
     command.env("USER", "ada");
     command
 }
@@ -36,10 +35,8 @@ pub async fn worker(shop: &Shop, arguments: &[&str]) -> Output {
 }
 
 /// A worker that is a process of its own.
-fn start_worker(shop: &Shop) -> Probed {
-    let mut variables = variables(shop.stripe.base_url());
-    variables.extend(shop.stack.variables.clone());
-    Probed::start("worker", &variables)
+fn start_worker(shop: &Shop) -> Service {
+    Service::start("worker", &shop.variables())
 }
 
 /// What it prints for programs, when it ends well.

@@ -2,12 +2,10 @@
 
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
+use testkit::order;
 use uuid::Uuid;
 
-use crate::{
-    shop::{Shop, order},
-    stack::Stack,
-};
+use crate::{shop::Shop, stack::Stack};
 
 async fn order_as(shop: &Shop, forwarded_for: &str, slot: Uuid) -> Response {
     let url = format!("{}/api/create-checkout-session", shop.url);
@@ -47,11 +45,11 @@ async fn a_client_with_too_many_orders_is_told_when_to_come_back() {
     shop.close().await;
 }
 
-/// They may all come through one proxy that nobody told us about.
+/// They may all come through one proxy that is not among the trusted ones.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_cannot_be_told_apart_are_not_counted() {
     let mut stack = Stack::sqlite_embedded().await;
-    stack.variables.push(("ORDERS_PER_MINUTE", "2".to_owned()));
+    stack.variables.insert("ORDERS_PER_MINUTE", "2".to_owned());
     let shop = Shop::open(stack).await;
     let slot = shop.slot(10).await;
 

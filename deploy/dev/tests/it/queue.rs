@@ -42,7 +42,7 @@ on_each_stack![
 /// Source: `rabbit_quorum_queue:stat/1`
 const BROKERS_PATIENCE: Duration = Duration::from_millis(250);
 
-/// Messages in `lane` that no worker has in hand; of the embedded queue, also those that one has.
+/// Messages in `lane` that no worker has; of the embedded queue, also those that one runs.
 pub async fn waiting(stack: &Stack, lane: &str) -> u64 {
     match &stack.queue {
         QueueSettings::RabbitMq { prefix, .. } => {

@@ -5,9 +5,10 @@ use sea_orm::{EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
 use shared::db::offering;
 use stripe_sim::{Faults, Outcome};
+use testkit::order;
 
 use crate::{
-    shop::{Session, Shop, insert_slot, order},
+    shop::{Session, Shop},
     stack::{Stack, on_each_stack},
 };
 
@@ -138,10 +139,10 @@ async fn a_stripe_that_does_not_answer_holds_no_seats(stack: Stack) {
 async fn any_hold_works_with_clocks_a_minute_apart() {
     for hold in ["30", "1439"] {
         let mut stack = Stack::sqlite_embedded().await;
-        stack.variables.push(("HOLD_MINUTES", hold.to_owned()));
+        stack.variables.insert("HOLD_MINUTES", hold.to_owned());
         let shop = Shop::without_worker(stack).await;
         let starts_at = shared::clock::system() + time::Duration::days(9);
-        let slot = insert_slot(&shop.stack, 5, starts_at).await;
+        let slot = shop.stack.slot_at(5, starts_at).await;
         for clock_ahead_s in [-60, 0, 60] {
             shop.stripe.set_faults(Faults {
                 clock_ahead_s,

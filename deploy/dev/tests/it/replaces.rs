@@ -3,12 +3,13 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use stripe_sim::Outcome;
+use testkit::order;
 use uuid::Uuid;
 
 use crate::{
     create_checkout_session::at_stripe,
     idempotency_key::send,
-    shop::{Session, Shop, order},
+    shop::{Session, Shop},
     stack::{Stack, on_each_stack},
 };
 

@@ -1,22 +1,22 @@
 //! A database and a queue of a test's own, and their end.
 
-use std::{
-    process::Command,
-    sync::atomic::{AtomicU32, Ordering},
-};
-
 use lapin::{
     Connection, ConnectionProperties,
     options::{ExchangeDeleteOptions, QueueDeleteOptions},
 };
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
-use secrecy::ExposeSecret;
+use sea_orm::{DatabaseConnection, EntityTrait};
 use shared::{
     config::{AmqpUri, DatabaseSettings, Env, QueueSettings},
-    db,
+    db::slot,
     queue::{RetryTier, topology::Topology},
 };
 use tempfile::TempDir;
+use testkit::{
+    Variables, connect_database, create_database, insert_offering, insert_slot, open_database,
+    run_as_admin, tomorrow,
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// Runs each of the named `async fn(Stack)` on PostgreSQL with RabbitMQ and on SQLite with
 /// the embedded queue.
@@ -38,19 +38,20 @@ macro_rules! on_each_stack {
 }
 pub(crate) use on_each_stack;
 
-/// A migrated database and a queue that nobody else uses.
+/// A migrated database and a queue of a test's own.
 pub struct Stack {
     /// What a service has to be given.
-    pub variables: Vec<(&'static str, String)>,
+    pub variables: Variables,
     pub database: DatabaseSettings,
     pub queue: QueueSettings,
+    /// The test's own, more patient than the services' where SQLite is busy.
     pub db: DatabaseConnection,
     cleanup: Cleanup,
 }
 
 enum Cleanup {
     Folder(#[expect(dead_code, reason = "dropping it removes the folder")] TempDir),
-    Servers { admin_url: String, database: String },
+    Servers { server: String, database: String },
 }
 
 impl Stack {
@@ -61,52 +62,30 @@ impl Stack {
 
     /// With a broker of the test's choice, such as one that it is going to kill.
     pub async fn postgres_with_broker(amqp_url: &str) -> Self {
-        let admin_url = from_deploy_test("TEST_DATABASE_URL");
-        let database = unique_name();
-        let admin = Database::connect(ConnectOptions::new(&admin_url))
-            .await
-            .unwrap();
-        admin
-            .execute_unprepared(&format!("CREATE DATABASE {database}"))
-            .await
-            .unwrap();
-        admin.close().await.unwrap();
-        let (server, _) = admin_url.rsplit_once('/').unwrap();
-        let variables = vec![
-            ("DATABASE_URL", format!("{server}/{database}")),
+        let server = from_deploy_test("TEST_DATABASE_URL");
+        let url = create_database(&server, "bookonce_test").await.unwrap();
+        let (_, database) = url.rsplit_once('/').unwrap();
+        let database = database.to_owned();
+        let variables = Variables::from([
+            ("DATABASE_URL", url),
             ("AMQP_URL", amqp_url.to_owned()),
             ("QUEUE_PREFIX", database.clone()),
-        ];
-        Self::open(
-            variables,
-            Cleanup::Servers {
-                admin_url,
-                database,
-            },
-        )
-        .await
+        ]);
+        Self::open(variables, Cleanup::Servers { server, database }).await
     }
 
     pub async fn sqlite_embedded() -> Self {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("shop.sqlite");
-        let variables = vec![("DATABASE_URL", format!("sqlite://{}", file.display()))];
+        let variables = Variables::from([("DATABASE_URL", format!("sqlite://{}", file.display()))]);
         Self::open(variables, Cleanup::Folder(folder)).await
     }
 
-    async fn open(variables: Vec<(&'static str, String)>, cleanup: Cleanup) -> Self {
-        let env: Env = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
+    async fn open(variables: Variables, cleanup: Cleanup) -> Self {
+        let env = testkit::env(&variables);
         let database = DatabaseSettings::from_env(&env).unwrap();
         let queue = QueueSettings::from_env(&env, &database).unwrap();
-        let mut options = ConnectOptions::new(database.url.expose_secret());
-        options.map_sqlx_sqlite_opts(|sqlite| sqlite.create_if_missing(true));
-        let migrating = Database::connect(options).await.unwrap();
-        ::migrations::up(&migrating).await.unwrap();
-        migrating.close().await.unwrap();
-        let db = db::connect(&database).await.unwrap();
+        let db = open_database(&variables["DATABASE_URL"]).await.unwrap();
         Self {
             variables,
             database,
@@ -116,7 +95,30 @@ impl Stack {
         }
     }
 
-    /// Ends all connections to this test's PostgreSQL database and lets nobody in again.
+    /// A slot for tomorrow, at 49.00 EUR a seat.
+    pub async fn slot(&self, capacity: i32) -> Uuid {
+        self.slot_at(capacity, tomorrow()).await
+    }
+
+    /// A slot of an offering of its own.
+    pub async fn slot_at(&self, capacity: i32, starts_at: OffsetDateTime) -> Uuid {
+        let offering_id = insert_offering(&self.db).await.unwrap();
+        let slot = insert_slot(&self.db, offering_id, starts_at, (capacity, 0));
+        slot.await.unwrap()
+    }
+
+    /// A slot of the same offering, so many minutes later, with five seats.
+    pub async fn slot_after(&self, slot: Uuid, minutes: i64) -> Uuid {
+        let slot = slot::Entity::find_by_id(slot).one(&self.db).await.unwrap();
+        let slot = slot.unwrap();
+        let starts_at = slot
+            .starts_at
+            .saturating_add(time::Duration::minutes(minutes));
+        let later = insert_slot(&self.db, slot.offering_id, starts_at, (5, 0));
+        later.await.unwrap()
+    }
+
+    /// Ends all connections to this test's PostgreSQL database and refuses new ones.
     pub async fn take_the_database_away(&self) {
         self.as_admin(&[
             "ALTER DATABASE {database} ALLOW_CONNECTIONS false",
@@ -125,7 +127,7 @@ impl Stack {
         .await;
     }
 
-    /// Lets everybody in again.
+    /// Accepts connections again.
     pub async fn give_the_database_back(&mut self) {
         self.as_admin(&["ALTER DATABASE {database} ALLOW_CONNECTIONS true"])
             .await;
@@ -135,7 +137,8 @@ impl Stack {
     /// For the test's own questions, after connections were ended: a pool trusts one for a
     /// second after its last use.
     pub async fn connect_anew(&mut self) {
-        self.db = db::connect(&self.database).await.unwrap();
+        let url = &self.variables["DATABASE_URL"];
+        self.db = connect_database(url).await.unwrap();
     }
 
     /// Ends all connections; from then on the database can only be read, like a standby.
@@ -149,34 +152,25 @@ impl Stack {
     }
 
     async fn as_admin(&self, statements: &[&str]) {
-        let Cleanup::Servers {
-            admin_url,
-            database,
-        } = &self.cleanup
-        else {
+        let Cleanup::Servers { server, database } = &self.cleanup else {
             panic!("only a server can refuse connections")
         };
-        let admin = Database::connect(ConnectOptions::new(admin_url))
-            .await
-            .unwrap();
-        for statement in statements {
-            let statement = statement.replace("{database}", database);
-            admin.execute_unprepared(&statement).await.unwrap();
-        }
-        admin.close().await.unwrap();
+        let statements = statements.iter();
+        let statements: Vec<_> = statements
+            .map(|it| it.replace("{database}", database))
+            .collect();
+        let statements: Vec<_> = statements.iter().map(String::as_str).collect();
+        run_as_admin(server, &statements).await.unwrap();
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let Cleanup::Servers {
-            admin_url,
-            database,
-        } = &self.cleanup
-        else {
+        let Cleanup::Servers { server, database } = &self.cleanup else {
             return;
         };
-        let (admin_url, database) = (admin_url.clone(), database.clone());
+        let server = server.clone();
+        let drop = format!("DROP DATABASE {database} WITH (FORCE)");
         let queue = self.queue.clone();
         // A runtime of its own: dropping cannot await, and the test's runtime may be ending.
         let cleaned = std::thread::spawn(move || {
@@ -184,11 +178,7 @@ impl Drop for Stack {
                 .enable_all()
                 .build();
             runtime.unwrap().block_on(async {
-                let admin = Database::connect(ConnectOptions::new(admin_url))
-                    .await
-                    .unwrap();
-                let drop = format!("DROP DATABASE {database} WITH (FORCE)");
-                admin.execute_unprepared(&drop).await.unwrap();
+                run_as_admin(&server, &[&drop]).await.unwrap();
                 if let QueueSettings::RabbitMq { uri, prefix } = queue {
                     delete_topology(&uri, &prefix).await;
                 }
@@ -234,24 +224,6 @@ pub async fn connect(uri: &AmqpUri) -> lapin::Result<Connection> {
     Connection::connect_uri(uri.expose(), ConnectionProperties::default()).await
 }
 
-/// Sends a signal to a process.
-pub fn signal(name: &str, pid: u32) {
-    let status = Command::new("kill")
-        .arg(format!("-{name}"))
-        .arg(pid.to_string())
-        .status();
-    assert!(status.unwrap().success(), "cannot signal process {pid}");
-}
-
-/// Sends a signal to every process of a group, if any is left.
-pub fn signal_group(name: &str, group: u32) {
-    let mut kill = Command::new("kill");
-    kill.arg(format!("-{name}"))
-        .arg("--")
-        .arg(format!("-{group}"));
-    kill.stderr(std::process::Stdio::null()).status().ok();
-}
-
 fn from_deploy_test(variable: &'static str) -> String {
     let env = Env::from_process();
     let hint = "run the tests with deploy/test, which starts what they need and sets it";
@@ -265,10 +237,4 @@ pub fn scale(variable: &'static str, default: u32) -> u32 {
     Env::from_process()
         .parse_or(variable, default, "a number")
         .unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn unique_name() -> String {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    format!("bookonce_test_{}_{number}", std::process::id())
 }

@@ -6,11 +6,9 @@ use std::process::Command;
 use reqwest::StatusCode;
 use serde_json::Value;
 use shared::config::Env;
+use testkit::ENDPOINT_SECRET;
 
-use crate::{
-    shop::{ENDPOINT_SECRET, Shop},
-    stack::Stack,
-};
+use crate::{shop::Shop, stack::Stack};
 
 /// Runs `script` with the `stripe` package and reads the JSON it prints.
 fn node(script: &str, arguments: &[&str]) -> Value {

@@ -8,9 +8,9 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use shared::db::dispute;
 use stripe_sim::{Faults, Outcome};
+use testkit::Broker;
 
 use crate::{
-    private_broker::PrivateBroker,
     queue,
     shop::{Session, Shop, eventually},
     stack::{Stack, on_each_stack},
@@ -26,7 +26,7 @@ on_each_stack![
     an_event_that_is_faster_than_the_session_id_finds_its_hold,
 ];
 
-/// The event of a session that somebody just paid, which nobody delivers but the test.
+/// The event of a session that was just paid, which only the test delivers.
 async fn undelivered_payment(shop: &Shop) -> (Session, Value) {
     shop.stripe.set_faults(Faults {
         deliver_webhooks: false,
@@ -91,7 +91,7 @@ async fn what_is_not_for_us_is_acknowledged_and_changes_nothing(stack: Stack) {
     ] {
         assert_eq!(deliver(&shop, &event).await.0, StatusCode::OK, "{event}");
     }
-    // Only the worker can tell that a session is somebody else's.
+    // Only the worker can tell that a session is another integration's.
     eventually("the foreign one is queued", async || {
         queue::waiting(&shop.stack, "events").await == 1
     })
@@ -270,9 +270,7 @@ async fn an_event_that_is_faster_than_the_session_id_finds_its_hold(stack: Stack
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
-    let broker = tokio::task::spawn_blocking(PrivateBroker::start)
-        .await
-        .unwrap();
+    let broker = Broker::private().unwrap();
     // Its worker has to find the way back by itself.
     let shop = Shop::open(Stack::postgres_with_broker(&broker.url).await).await;
     shop.wait_until_ready().await;
@@ -292,7 +290,7 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
     let posted = AtomicUsize::new(0);
     let post = async |event| {
         if posted.fetch_add(1, Ordering::Relaxed) == 150 {
-            broker.kill();
+            broker.kill().unwrap();
         }
         (event, deliver(&shop, event).await)
     };
@@ -302,7 +300,7 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
     };
     let (before, after) = events.split_at(300);
     let mut answers = post_all(before).await;
-    tokio::task::block_in_place(|| broker.start_again());
+    broker.start_again().await.unwrap();
     // A queue may need a moment longer than its broker.
     eventually("webhooks are taken again", async || {
         deliver(&shop, &events[0]).await.0 == StatusCode::OK
@@ -333,7 +331,7 @@ async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
     assert_eq!(shop.told(&unpaid.id).await.1["status"], "awaiting_payment");
 
     // Nor does confirm promise what it cannot keep.
-    broker.kill();
+    broker.kill().unwrap();
     let asked = shop.create(slot).await;
     eventually("confirm knows that the broker is gone", async || {
         let (status, problem) = shop.confirm(&asked.id, 1).await;

@@ -1,5 +1,5 @@
-//! Many events wait on the queue, and the worker comes back: how fast they become
-//! rows, and what it is like for a buyer who pays meanwhile.
+//! Backlog: many events wait on the queue when the worker comes back. How fast they become rows,
+//! and how long a buyer who asks meanwhile has to wait.
 
 use std::{
     net::SocketAddr,
@@ -11,38 +11,37 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{CONNECTIONS, confirm, create_session::paid_buyers};
+use super::{confirm, create_session::paid_buyers};
 use crate::{
+    closed_loop::CONNECTIONS,
     figures::{Times, per_second},
     http::Connection,
     product::Product,
 };
 
-/// Between two buyers.
+/// Pause between two buyers.
 const PAUSE: Duration = Duration::from_millis(50);
-/// More than can ask one after the other meanwhile.
+/// Buyers; more than can ask one after the other meanwhile.
 const BUYERS: usize = 800;
-/// Between two counts of the rows.
+/// Pause between two counts of the rows.
 const LOOK: Duration = Duration::from_millis(200);
-/// For all of them.
+/// Longest wait for all rows.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Serialize)]
 pub struct Backlog {
     pub events: usize,
     pub per_second: f64,
-    /// The worker's processor time for each.
+    /// CPU time of the worker for each event.
     pub worker_cpu_ms: f64,
-    /// For a buyer whose webhook stands at the end of it all: from the question to the booking.
+    /// Times from confirm to booking, for a buyer whose webhook is behind the whole backlog.
     pub confirms: Times,
     pub confirmed: usize,
     /// Seconds since the worker was started, and rows by then.
     pub progress: Vec<(f64, usize)>,
 }
 
-/// Stops the worker, and starts it again.
-///
-/// - `events`: that wait for it.
+/// Stops the worker, and starts it again once `events` wait on the queue.
 pub async fn backlog(product: &mut Product, events: u32) -> anyhow::Result<Backlog> {
     product.stop_worker().await?;
     let generator = product.target.expect(events).await?;
@@ -61,7 +60,7 @@ pub async fn backlog(product: &mut Product, events: u32) -> anyhow::Result<Backl
     loop {
         let rows = product.target.rows.count().await? - before;
         progress.push((start.elapsed().as_secs_f64(), rows));
-        // Buyers who asked are among them, and those whom reconcile found: a few of a thousand.
+        // Includes buyers who asked and those whom reconcile found: a few in a thousand.
         if rows >= events {
             break;
         }
@@ -82,7 +81,7 @@ pub async fn backlog(product: &mut Product, events: u32) -> anyhow::Result<Backl
     })
 }
 
-/// One buyer after the other asks, until `enough`.
+/// Confirms for one buyer after the other, until `enough`.
 async fn ask(
     address: SocketAddr,
     sessions: Vec<String>,

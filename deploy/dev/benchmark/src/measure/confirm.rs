@@ -1,4 +1,4 @@
-//! The buyer's page asks for a session that is booked.
+//! Confirms: the buyer's page asks for a session that is booked.
 
 use std::time::Duration;
 
@@ -6,9 +6,8 @@ use anyhow::ensure;
 use hyper::StatusCode;
 use serde::Serialize;
 
-use super::CONNECTIONS;
 use crate::{
-    closed_loop::closed_loop,
+    closed_loop::{CONNECTIONS, closed_loop},
     event::Names,
     figures::{Times, median},
     target::Target,

@@ -1,4 +1,4 @@
-//! Buyers who begin: a hold, and a Checkout Session at a Stripe that takes its time.
+//! Checkouts that begin: a hold, and a Checkout Session from a slow Stripe.
 
 use std::time::{Duration, Instant};
 
@@ -17,18 +17,18 @@ use crate::{
 };
 
 const PATH: &str = "/api/create-checkout-session";
-/// Of Stripe.
+/// Latency of Stripe.
 const LATENCY: Duration = Duration::from_millis(50);
 /// Buyers at once.
 const AT_ONCE: usize = 64;
-/// Slots they choose from; one alone would have them wait for each other.
+/// Slots to choose from; with one slot, buyers would wait for each other.
 const SLOTS: usize = 50;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateSession {
     pub per_second: f64,
     pub answers: Times,
-    /// The same with one buyer at a time, less what Stripe takes.
+    /// Answers with one buyer at a time, less Stripe's latency.
     pub ours_alone: Times,
 }
 
@@ -74,7 +74,7 @@ pub async fn create_session(product: &Product, time: Duration) -> anyhow::Result
     })
 }
 
-/// Slots that nobody fills.
+/// Adds slots with far more seats than buyers.
 async fn slots(product: &Product) -> anyhow::Result<Vec<Uuid>> {
     let holds = product.target.holds.as_ref().context("no catalogue")?;
     let mut slots = Vec::new();
@@ -84,7 +84,7 @@ async fn slots(product: &Product) -> anyhow::Result<Vec<Uuid>> {
     Ok(slots)
 }
 
-/// Sessions of `count` buyers who have paid, and whose webhooks never come.
+/// Returns sessions of `count` buyers who have paid, and whose webhooks never come.
 pub(super) async fn paid_buyers(product: &Product, count: usize) -> anyhow::Result<Vec<String>> {
     let slots = slots(product).await?;
     let mut connection = Connection::open(product.target.address).await?;
@@ -97,14 +97,10 @@ pub(super) async fn paid_buyers(product: &Product, count: usize) -> anyhow::Resu
     Ok(sessions)
 }
 
-/// One buyer begins. Returns the session's id.
+/// Begins one buyer's checkout. Returns the session's id.
 async fn begin(connection: &mut Connection, slot: Uuid) -> anyhow::Result<String> {
-    let order = serde_json::json!({
-        "slot_id": slot,
-        "quantity": 1,
-        "customer": { "name": "Ada Lovelace", "email": "ada@example.com" },
-    });
-    let (status, body) = connection.post(PATH, None, order.to_string()).await?;
+    let order = testkit::order(slot, 1).to_string();
+    let (status, body) = connection.post(PATH, None, order).await?;
     ensure!(
         status == StatusCode::OK || status == StatusCode::CREATED,
         "{status}"

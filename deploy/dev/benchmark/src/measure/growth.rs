@@ -5,8 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 use testkit::Servers;
 
-use super::{Steady, Throughput, steady, throughput};
-use crate::{product::Product, rounds::Effort};
+use super::{
+    steady::{Steady, steady},
+    throughput::{Throughput, throughput},
+};
+use crate::{effort::Effort, product::Product};
 
 /// Webhooks a second at which latency is compared.
 const RATE: u32 = 200;
@@ -15,13 +18,13 @@ const WATCHED: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Serialize)]
 pub struct Growth {
-    /// Bookings to begin with, each with its checkout, payment and event.
+    /// Bookings that fill the large tables, each with its checkout, payment and event.
     pub bookings: u64,
     pub small: (Throughput, Steady),
     pub large: (Throughput, Steady),
-    /// How the large tables are read: what PostgreSQL says of every statement of some events.
+    /// Plans by which PostgreSQL reads the large tables, for every statement of some events.
     pub plans: Vec<String>,
-    /// Those of the plans that read a whole table.
+    /// Plans that read a whole table.
     pub scans: Vec<String>,
 }
 
@@ -33,18 +36,22 @@ pub async fn growth(
 ) -> anyhow::Result<Growth> {
     let small = measure(product, effort).await?;
     let database = product.target.rows.database().await?;
-    servers.psql(&database, &FILL.replace("$BOOKINGS", &bookings.to_string()))?;
-    servers.psql(&database, "VACUUM ANALYZE")?;
-    // What was filled in is on the disk before anything else has to be.
-    servers.psql(&database, "CHECKPOINT")?;
+    servers
+        .postgres
+        .psql(&database, &FILL.replace("$BOOKINGS", &bookings.to_string()))?;
+    servers.postgres.psql(&database, "VACUUM ANALYZE")?;
+    // Flush the new rows now, so that the measured writes do not pay for it.
+    servers.postgres.psql(&database, "CHECKPOINT")?;
     let large = measure(product, effort).await?;
 
-    // New connections tell what they do.
-    servers.psql(&database, &EXPLAIN.replace("$DATABASE", &database))?;
+    // Only new connections log their plans, so the worker is restarted.
+    servers
+        .postgres
+        .psql(&database, &EXPLAIN.replace("$DATABASE", &database))?;
     product.stop_worker().await?;
     product.start_worker()?;
     steady(&product.target, RATE, WATCHED).await?;
-    let log = servers.postgres_log()?;
+    let log = servers.postgres.log()?;
     let mut plans: Vec<String> = log
         .lines()
         .filter_map(|line| line.split_once("  (cost=").map(|(node, _)| node))
@@ -71,7 +78,7 @@ async fn measure(product: &Product, effort: Effort) -> anyhow::Result<(Throughpu
     Ok((Throughput::median(&fast), Steady::median(&busy)))
 }
 
-/// The tables that grow; the others hold what is sold, or what is under way.
+/// Whether `plan` scans a table that grows; the others hold what is sold or under way.
 fn reads_all(plan: &str) -> bool {
     let grown = ["booking", "checkout", "payment", "stripe_event"];
     plan.strip_prefix("Seq Scan on ")

@@ -1,14 +1,14 @@
-//! A busy shop for many minutes: whether memory stays where it was. The times are of tables that
-//! grow all the while.
+//! Soak test: whether memory stays flat over many minutes of a busy shop. The times are of tables
+//! that grow all the while.
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
-use super::{confirm, create_session, steady};
+use super::{confirm::confirm, create_session::create_session, steady::steady};
 use crate::product::Product;
 
 /// Webhooks a second.
 const RATE: u32 = 500;
-/// Of a minute; what it takes to prepare the buyers makes it a minute.
+/// Part of each minute; preparing the buyers takes up the rest.
 const WEBHOOKS: Duration = Duration::from_secs(40);
 const CONFIRMS: Duration = Duration::from_secs(5);
 const SESSIONS: Duration = Duration::from_secs(5);

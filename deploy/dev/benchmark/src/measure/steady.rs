@@ -12,14 +12,14 @@ pub struct Steady {
     /// Webhooks a second.
     pub rate: u32,
     pub answers: Times,
-    /// From the arrival of a webhook to its visible row.
+    /// Times from the arrival of a webhook to its visible row.
     pub rows: Times,
-    /// Of the rows that were followed, those that took longer than ten seconds.
+    /// Followed rows that took longer than ten seconds.
     pub late: usize,
 }
 
 impl Steady {
-    /// Of runs at the same rate.
+    /// Median of runs at the same rate.
     pub fn median(runs: &[Self]) -> Self {
         Self {
             rate: runs.iter().map(|it| it.rate).max().unwrap_or_default(),

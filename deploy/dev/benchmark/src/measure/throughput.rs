@@ -6,8 +6,8 @@ use anyhow::ensure;
 use hyper::StatusCode;
 use serde::Serialize;
 
-use super::CONNECTIONS;
 use crate::{
+    closed_loop::CONNECTIONS,
     event::Names,
     figures::{Times, median, median_by_process, per_second},
     generator::{Generator, Posted},
@@ -16,8 +16,8 @@ use crate::{
     target::Target,
 };
 
-/// Holds are made for so many, and a run that meets them all ends early: far more of them would
-/// have the database tidy up after the making while the run goes on.
+/// Holds made for each second of a run, which ends early if it uses them all: after many more,
+/// the database would still be vacuuming while the run goes on.
 const MOST_PER_SECOND: u32 = 6_000;
 /// Connections of a spike: as many as the broker's own limit has confirms in flight.
 pub const SPIKE_CONNECTIONS: usize = limits::IN_FLIGHT;
@@ -26,10 +26,10 @@ pub const SPIKE_CONNECTIONS: usize = limits::IN_FLIGHT;
 #[derive(Debug, Clone, Serialize)]
 pub struct Throughput {
     pub accepted_per_second: f64,
-    /// Until the last row was there.
+    /// Rate until the last row was visible.
     pub rows_per_second: f64,
     pub answers: Times,
-    /// Of an event, by process.
+    /// CPU time of an event, by process.
     pub cpu_ms: BTreeMap<&'static str, f64>,
 }
 
@@ -45,7 +45,7 @@ impl Throughput {
     }
 }
 
-/// Webhooks in, while nobody turns them into rows.
+/// Webhooks in, while no worker turns them into rows.
 #[derive(Debug, Clone, Serialize)]
 pub struct Spike {
     pub accepted_per_second: f64,
@@ -61,8 +61,8 @@ impl Spike {
     }
 }
 
-/// Brings caches and pools to life, and sees whether what is measured is right: a forgery is
-/// refused, and an event that comes twice leads to one row.
+/// Warms caches and pools, and checks that the target is right: a forgery is refused, and an
+/// event that comes twice leads to one row.
 pub async fn warm_up(target: &Target) -> anyhow::Result<()> {
     const BUYERS: u32 = 2000;
     let before = target.rows.count().await?;
@@ -112,9 +112,9 @@ pub async fn throughput(target: &Target, time: Duration) -> anyhow::Result<Throu
     })
 }
 
-/// Webhooks over [`SPIKE_CONNECTIONS`], while no worker runs.
+/// Posts webhooks over [`SPIKE_CONNECTIONS`], while no worker runs.
 ///
-/// Returns also how many events it has left on the queue.
+/// Returns also the number of events left on the queue.
 pub async fn spike(target: &Target, time: Duration) -> anyhow::Result<(Spike, usize)> {
     let generator = target.expect(buyers(time)?).await?;
     let posted = run(&generator, SPIKE_CONNECTIONS, time).await?;
@@ -133,7 +133,7 @@ async fn run(generator: &Generator, connections: usize, time: Duration) -> anyho
     Ok(posted)
 }
 
-/// Whom a run of `time` can meet.
+/// Number of buyers for a run of `time`.
 fn buyers(time: Duration) -> anyhow::Result<u32> {
     let seconds = u32::try_from(time.as_secs().max(1))?;
     Ok(seconds.saturating_mul(MOST_PER_SECOND))

@@ -1,4 +1,4 @@
-//! Buyers whose pages wait for news, while nobody works: what they cost the database.
+//! Waiting pages: what they cost the database while no worker runs.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 use super::{confirm, create_session::paid_buyers};
 use crate::{figures::Times, http::Connection, product::Product};
 
-/// What the database is watched for.
+/// Time for which the database is watched.
 const WATCHED: Duration = Duration::from_secs(5);
-/// The database counts what a connection did once it has been idle for a moment.
+/// Pause before a count: the database counts a connection's work once it is idle for a moment.
 const COUNTED: Duration = Duration::from_millis(1500);
 
 #[derive(Debug, Serialize)]
@@ -21,11 +21,11 @@ pub struct Waiting {
     pub waiters: usize,
     /// Transactions a second that the database counts meanwhile.
     pub database_per_second: f64,
-    /// From the start of a worker to the booking on each page.
+    /// Times from the start of a worker to the booking on each page.
     pub answered: Times,
 }
 
-/// Stops the worker, and starts it again.
+/// Stops the worker, lets pages wait, and starts it again.
 pub async fn waiting(product: &mut Product, waiters: usize) -> anyhow::Result<Waiting> {
     let sessions = paid_buyers(product, waiters).await?;
     product.stop_worker().await?;
@@ -41,7 +41,7 @@ pub async fn waiting(product: &mut Product, waiters: usize) -> anyhow::Result<Wa
             Ok(Instant::now())
         });
     }
-    // Until each has asked once, and its job is on the queue.
+    // Until each page has asked once, and its job is on the queue.
     tokio::time::sleep(COUNTED).await;
     let before = transactions(product).await?;
     tokio::time::sleep(WATCHED).await;

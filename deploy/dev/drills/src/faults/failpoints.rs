@@ -11,16 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     buyer::Plan,
-    drill::{Drill, Scale},
+    environment::{Environment, everyday_faults},
+    finish::finish,
     load::Load,
-    table::Row,
-    world::{World, everyday_faults},
+    report::Row,
+    scale::Scale,
 };
 
 /// For the crashes at one place.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<Row> {
+pub async fn crash_at_each(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
     let wanted = scale.of(2, 20);
     let mut crashes: usize = 0;
     let mut poisons: usize = 0;
@@ -30,27 +31,27 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
             .iter()
             .any(|part| name.starts_with(part));
         let services: Vec<&Arc<Supervised>> = if at_ingress {
-            vec![&world.ingress]
+            vec![&environment.ingress]
         } else {
-            world.workers.iter().collect()
+            environment.workers.iter().collect()
         };
-        let seen = crash(world, name, &services, wanted, buyers, &mut poisons).await?;
+        let seen = crash(environment, name, &services, wanted, buyers, &mut poisons).await?;
         tracing::info!("{name}: {seen} crashes");
         crashes = crashes.saturating_add(seen);
     }
-    // A message that was in hand at four crashes is set aside, as it should be. Now that they
+    // A message that was running at four crashes is set aside, as it should be. Now that they
     // are over, it is for an operator to have it tried again.
     let replay = ["dead", "replay", "--reason", "delivery_limit"];
     let because = ["--why", "the crashes are over", "--by", "drill", "--json"];
-    world
+    environment
         .operator(&[replay.as_slice(), &because].concat())
         .await?;
-    drill.settled(world, scale, crashes, poisons).await
+    finish(environment, scale, crashes, poisons).await
 }
 
 /// Has `services` crash at `name` until it was seen so often.
 async fn crash(
-    world: &World,
+    environment: &Environment,
     name: &str,
     services: &[&Arc<Supervised>],
     wanted: usize,
@@ -69,7 +70,7 @@ async fn crash(
         service.terminate(false).await?;
     }
     if name.starts_with("retry") {
-        world.stripe.set_faults(Faults {
+        environment.stripe.set_faults(Faults {
             api_status: Some(500),
             api_status_percent: 60,
             ..everyday_faults()
@@ -82,7 +83,7 @@ async fn crash(
         load
     };
     let enough = CancellationToken::new();
-    let publisher = world.publisher().await?;
+    let publisher = environment.publisher().await?;
     let watch = async {
         let start = std::time::Instant::now();
         let crashes = loop {
@@ -95,7 +96,7 @@ async fn crash(
                 *poisons = poisons.saturating_add(1);
                 let id = format!("evt_unreadable_{poisons}");
                 let body = Bytes::from_static(b"{");
-                let (signature, now) = (world.stripe.sign_bytes(&body), clock::system());
+                let (signature, now) = (environment.stripe.sign_bytes(&body), clock::system());
                 let poison =
                     Envelope::stripe_event(&id, body, &signature, now, &Traceparent::new());
                 publisher.publish(Lane::Events, &poison).await?;
@@ -110,10 +111,10 @@ async fn crash(
         }
         anyhow::Ok(crashes)
     };
-    let (crashes, bought) = tokio::join!(watch, load.run(world, &enough));
+    let (crashes, bought) = tokio::join!(watch, load.run(environment, &enough));
     bought?;
     let crashes = crashes?;
-    world.stripe.set_faults(everyday_faults());
+    environment.stripe.set_faults(everyday_faults());
     ensure!(crashes >= wanted, "{name} was come by {crashes} times only");
     Ok(crashes)
 }

@@ -1,4 +1,4 @@
-//! What nobody can deliver: events that Stripe never posts, messages that somebody deletes.
+//! Losses: events that Stripe never posts, and messages that are deleted from the queue.
 //! One reconcile has to find them all.
 
 use std::time::Duration;
@@ -14,16 +14,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     buyer::Plan,
-    drill::{Drill, Scale},
+    check,
+    environment::{Environment, everyday_faults},
+    finish::finish,
     load::Load,
-    table::Row,
-    verdict,
-    world::{World, everyday_faults},
+    report::Row,
+    scale::Scale,
 };
 
-pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<Row> {
+pub async fn lose_events(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
     let (buyers, deleted) = scale.of((150, 20_usize), (3_000, 100));
-    world.stripe.set_faults(Faults {
+    environment.stripe.set_faults(Faults {
         drop_percent: 5,
         ..everyday_faults()
     });
@@ -32,14 +33,16 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         clock::system(),
         clock::system().saturating_add(time::Duration::WEEK),
     );
-    recurring_job::take(&world.db, recurring_job::RECONCILE, now, now).await?;
-    recurring_job::finish(&world.db, recurring_job::RECONCILE, later, later).await?;
+    recurring_job::take(&environment.db, recurring_job::RECONCILE, now, now).await?;
+    recurring_job::finish(&environment.db, recurring_job::RECONCILE, later, later).await?;
     let enough = CancellationToken::new();
     enough.cancel();
-    Load::new(scale.seed, buyers).run(world, &enough).await?;
+    Load::new(scale.seed, buyers)
+        .run(environment, &enough)
+        .await?;
 
-    // More of them while nobody works, so that there is something to delete.
-    for worker in &world.workers {
+    // More of them while no worker runs, so that there is something to delete.
+    for worker in &environment.workers {
         worker.terminate(true).await?;
     }
     // Of their events, some are never posted. Payments, refunds and disputes, whose events are
@@ -51,29 +54,28 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         Plan::RefundThatFails,
         Plan::Dispute,
     ]);
-    more.run(world, &enough).await?;
-    delete(world, deleted).await?;
-    for worker in &world.workers {
+    more.run(environment, &enough).await?;
+    delete(environment, deleted).await?;
+    for worker in &environment.workers {
         worker.want_again();
     }
-    let (missing, _) = verdict::settle(world, Duration::from_secs(15), 0).await?;
+    let (missing, _) =
+        check::wait_until_consistent(environment, Duration::from_secs(15), 0).await?;
     ensure!(
         !missing.is_clean(),
         "nothing was lost, so nothing can be found"
     );
 
-    let (_, report) = world
+    let (_, report) = environment
         .operator(&["reconcile", "--since", "24h", "--json"])
         .await?;
-    let dropped = world
+    let dropped = environment
         .stripe
         .events()
         .iter()
         .filter(|it| it["pending_webhooks"] != 0)
         .count();
-    let row = drill
-        .settled(world, scale, deleted.saturating_add(dropped), 0)
-        .await?;
+    let row = finish(environment, scale, deleted.saturating_add(dropped), 0).await?;
     let found = |what: &str| report[what].as_u64().unwrap_or_default();
     Ok(row.noting(format!(
         "one reconcile found {} sessions, {} refunds, {} disputes and {} more by their events",
@@ -85,9 +87,9 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
 }
 
 /// Takes messages off the queue and does nothing with them.
-async fn delete(world: &World, count: usize) -> anyhow::Result<()> {
-    let publisher = world.publisher().await?;
-    let source = ConsumerSource::new(&world.queue()?, &publisher, "thief");
+async fn delete(environment: &Environment, count: usize) -> anyhow::Result<()> {
+    let publisher = environment.publisher().await?;
+    let source = ConsumerSource::new(&environment.queue()?, &publisher, "thief");
     let stop = CancellationToken::new();
     let mut consumer = source.consume(Lane::Events, 1, stop).await?;
     for _ in 0..count {

@@ -16,12 +16,7 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    drill::{Drill, Scale},
-    load::Load,
-    table::Row,
-    world::World,
-};
+use crate::{environment::Environment, finish::finish, load::Load, report::Row, scale::Scale};
 
 /// What a healthy message may be held up.
 const TOLERATED: time::Duration = time::Duration::seconds(2);
@@ -32,9 +27,9 @@ const KINDS: usize = 5;
 const LARGE: usize = 17_800;
 const LARGEST: usize = 130_000;
 
-fn poison(world: &World, number: usize) -> Envelope {
+fn poison(environment: &Environment, number: usize) -> Envelope {
     let signed = |id: String, body: &'static [u8]| {
-        let (signature, now) = (world.stripe.sign_bytes(body), clock::system());
+        let (signature, now) = (environment.stripe.sign_bytes(body), clock::system());
         let trace = Traceparent::new();
         Envelope::stripe_event(&id, Bytes::from_static(body), &signature, now, &trace)
     };
@@ -55,30 +50,30 @@ fn poison(world: &World, number: usize) -> Envelope {
     }
 }
 
-pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<Row> {
+pub async fn publish_poison(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
     let (buyers, poisons) = scale.of((300, 5), (5_000, 50));
     // Posts that are lost would be late for another reason.
-    world.stripe.set_faults(stripe_sim::Faults::default());
+    environment.stripe.set_faults(stripe_sim::Faults::default());
     let load = Load::new(scale.seed, buyers);
     let enough = CancellationToken::new();
-    let publisher = world.wide_publisher().await?;
+    let publisher = environment.wide_publisher().await?;
     let poisoning = async {
         for number in 0..poisons {
             tokio::time::sleep(Duration::from_secs(1)).await;
             publisher
-                .publish(Lane::Events, &poison(world, number))
+                .publish(Lane::Events, &poison(environment, number))
                 .await?;
         }
         enough.cancel();
         anyhow::Ok(())
     };
-    let (poisoned, bought) = tokio::join!(poisoning, load.run(world, &enough));
+    let (poisoned, bought) = tokio::join!(poisoning, load.run(environment, &enough));
     poisoned?;
     bought?;
-    let mut row = drill.settled(world, scale, poisons, poisons).await?;
+    let mut row = finish(environment, scale, poisons, poisons).await?;
 
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    for letter in dead_letter::Entity::find().all(&world.db).await? {
+    for letter in dead_letter::Entity::find().all(&environment.db).await? {
         let count = reasons.entry(letter.reason).or_default();
         *count = count.saturating_add(1);
     }
@@ -92,7 +87,7 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         row = row.failing(format!("dead letters {reasons:?}, not {expected:?}"));
     }
     let paid_at = load.paid_at();
-    let rows = payment::Entity::find().all(&world.db).await?;
+    let rows = payment::Entity::find().all(&environment.db).await?;
     let late = rows.iter().filter_map(|row| {
         let paid_at = paid_at.get(&row.session_id)?.unix_timestamp_nanos();
         let late = row
@@ -102,7 +97,7 @@ pub async fn play(drill: Drill, world: &World, scale: Scale) -> anyhow::Result<R
         i64::try_from(late).ok()
     });
     let latest = time::Duration::nanoseconds(late.max().unwrap_or_default());
-    // A short run is for any machine, with a build that nobody made fast.
+    // A short run is for any machine, and for a debug build.
     if scale.long && latest > TOLERATED {
         row = row.failing(format!("a healthy message was {latest} late"));
     }

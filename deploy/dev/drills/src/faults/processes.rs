@@ -6,18 +6,34 @@ use anyhow::ensure;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use testkit::Supervised;
 
-use crate::{drill::Scale, world::World};
+use crate::{environment::Environment, load::under_load, report::Row, scale::Scale};
 
 /// Kills a worker at random moments; it is started again at once.
-pub async fn kill_workers(world: &World, scale: Scale) -> anyhow::Result<usize> {
-    kill(&world.workers, scale.of(15, 200), 100..900, scale).await
+pub async fn kill_workers(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
+    let faults = kill(&environment.workers, scale.of(15, 200), 100..900, scale);
+    under_load(environment, scale.of(300, 20_000), scale, faults).await
 }
 
-/// Kills ingress, or the shop that is one process, at random moments.
-pub async fn kill_ingress(world: &World, kills: usize, scale: Scale) -> anyhow::Result<usize> {
-    let victims = std::slice::from_ref(&world.ingress);
+/// Kills ingress at random moments.
+pub async fn kill_ingress(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
+    let faults = kill_front(environment, scale.of(8, 100), scale);
+    under_load(environment, scale.of(200, 3_000), scale, faults).await
+}
+
+/// Kills the shop that is one process at random moments.
+pub async fn kill_shop(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
+    let faults = kill_front(environment, scale.of(10, 200), scale);
+    under_load(environment, scale.of(200, 3_000), scale, faults).await
+}
+
+async fn kill_front(
+    environment: &Environment,
+    kills: usize,
+    scale: Scale,
+) -> anyhow::Result<usize> {
+    let victims = std::slice::from_ref(&environment.ingress);
     let killed = kill(victims, kills, 300..1200, scale).await?;
-    world.wait_until_it_serves().await?;
+    environment.wait_until_it_serves().await?;
     Ok(killed)
 }
 
@@ -41,11 +57,21 @@ async fn kill(
 }
 
 /// Asks each worker to stop, one after the other, and starts it again.
-pub async fn restart_workers(world: &World, scale: Scale) -> anyhow::Result<usize> {
+pub async fn restart_workers(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
+    under_load(
+        environment,
+        scale.of(200, 3_000),
+        scale,
+        restart(environment, scale),
+    )
+    .await
+}
+
+async fn restart(environment: &Environment, scale: Scale) -> anyhow::Result<usize> {
     let rounds = scale.of(2, 50);
     let mut restarts: usize = 0;
     for _ in 0..rounds {
-        for worker in &world.workers {
+        for worker in &environment.workers {
             tokio::time::sleep(Duration::from_millis(700)).await;
             let status = worker.terminate(false).await?;
             ensure!(

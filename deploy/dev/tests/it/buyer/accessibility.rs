@@ -1,4 +1,4 @@
-//! Small screens, dark screens, no mouse.
+//! Accessibility: small screens, dark screens, no mouse.
 
 use thirtyfour::{By, Key};
 
@@ -39,7 +39,7 @@ async fn every_page_fits_a_phone_and_shuts_nobody_out() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
     let slot = shop.slot(5).await;
     for minutes in 1..9 {
-        shop.slot_after(slot, minutes).await;
+        shop.stack.slot_after(slot, minutes).await;
     }
     let browser = Browser::open().await;
     browser.like_a_phone().await;

@@ -3,11 +3,7 @@
 use serde_json::json;
 use time::macros::datetime;
 
-use crate::{
-    browser::Browser,
-    shop::{Shop, insert_slot},
-    stack::Stack,
-};
+use crate::{browser::Browser, shop::Shop, stack::Stack};
 
 /// Berlin puts its clocks back at 1:00 UTC on the last Sunday of October.
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +15,7 @@ async fn times_name_their_zone_while_the_clocks_are_changed() {
         datetime!(2099-10-25 12:00 UTC),
         datetime!(2099-03-29 00:30 UTC),
     ] {
-        insert_slot(&shop.stack, 5, starts_at).await;
+        shop.stack.slot_at(5, starts_at).await;
     }
     let browser = Browser::open().await;
 
@@ -44,7 +40,7 @@ async fn each_offering_unfolds_to_its_last_slot() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
     let first = shop.slot(5).await;
     for minutes in 1..120 {
-        shop.slot_after(first, minutes).await;
+        shop.stack.slot_after(first, minutes).await;
     }
     shop.slot(7).await; // of another offering
     let browser = Browser::open().await;
@@ -75,7 +71,7 @@ async fn each_offering_unfolds_to_its_last_slot() {
     shop.close().await;
 }
 
-/// What is sold may be read by a page that is older or newer than the data.
+/// The page may be older or newer than the data that it shows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_currency_that_the_browser_cannot_write_is_shown_as_it_is() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;

@@ -1,4 +1,4 @@
-//! The form, with everything that can be wrong with it.
+//! The order form, with every mistake that a buyer can make.
 
 use serde_json::Value;
 use thirtyfour::Key;
@@ -10,7 +10,7 @@ use crate::{browser::Browser, shop::Shop, stack::Stack};
 async fn a_slot_that_fills_meanwhile_offers_the_next_one() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
     let full = shop.slot(2).await;
-    let next = shop.slot_after(full, 60).await;
+    let next = shop.stack.slot_after(full, 60).await;
     let browser = Browser::open().await;
 
     fill_in(&browser, &shop, 2).await;
@@ -29,7 +29,7 @@ async fn a_slot_that_fills_meanwhile_offers_the_next_one() {
         .find("#order-error", "This time has just filled up")
         .await;
     browser.find("#next-slot", "Take ").await;
-    browser.press(Key::Enter).await; // it has the focus
+    browser.press(Key::Enter).await; // the button has the focus
     browser.click("#book", "Book now, €98.00").await;
     browser.click("button", "Pay").await;
 
@@ -51,7 +51,7 @@ async fn one_click_tells_all_that_is_missing_or_submits() {
         browser.run(script).await
     };
 
-    // Leaving the e-mail address by the click finds that it is none.
+    // The click leaves the e-mail field, which is then found to be invalid.
     browser.fill("#email", "ada").await;
     press_and_release(&browser, "#book").await;
 
@@ -71,7 +71,7 @@ async fn one_click_tells_all_that_is_missing_or_submits() {
     let after = browser
         .run("return document.querySelector('#book').getBoundingClientRect().y")
         .await;
-    assert_eq!(before, after, "an error keeps its place");
+    assert_eq!(before, after, "the button does not move when the errors go");
     browser.fill("#name", "Ada Lovelace").await;
     press_and_release(&browser, "#book").await;
     browser.find("h1", "Pay ").await;
@@ -79,7 +79,7 @@ async fn one_click_tells_all_that_is_missing_or_submits() {
     shop.close().await;
 }
 
-/// As a hand does it: the pointer stays where the button was when it went down.
+/// Clicks as a hand does: the pointer stays where the button was when it was pressed.
 async fn press_and_release(browser: &Browser, css: &str) {
     let element = browser.find(css, "").await;
     element.scroll_into_view().await.unwrap();
@@ -166,10 +166,7 @@ async fn mistakes_are_pointed_out_in_the_servers_own_words() {
     let gone = browser
         .run("return document.querySelector('#email-error').textContent")
         .await;
-    assert_eq!(
-        gone, "",
-        "a mistake that is mended is not pointed out any more"
-    );
+    assert_eq!(gone, "", "a corrected mistake is not pointed out any more");
     browser.close(&[]).await;
     shop.close().await;
 }

@@ -121,7 +121,7 @@ async fn an_expired_checkout_and_a_foreign_link_are_called_by_their_names() {
     shop.close().await;
 }
 
-/// Not by the tab that opened it, and long after: there is nothing to wait for.
+/// Looked up from another tab, long after: there is nothing to wait for.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unpaid_session_that_is_looked_up_is_called_unpaid_at_once() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
@@ -158,7 +158,7 @@ async fn an_unpaid_session_that_is_looked_up_is_called_unpaid_at_once() {
     shop.close().await;
 }
 
-/// As a site sends buyers back that did not let Stripe put the id in.
+/// As from a site that did not let Stripe put the id into `success_url`.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_without_the_id_finds_what_this_tab_ordered() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
@@ -216,8 +216,8 @@ async fn refunds_are_said_in_the_buyers_words() {
     shop.close().await;
 }
 
-/// Paid when the seats were gone: the money goes back by itself. Paid what the hold does not
-/// say: a person has to look.
+/// A payment after the seats were gone is refunded by itself. A payment of another amount than
+/// the hold says waits for an operator.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_paid_for_nothing_reads_that_the_money_is_safe() {
     let mut shop = Shop::open(Stack::sqlite_embedded().await).await;
@@ -233,7 +233,7 @@ async fn who_paid_for_nothing_reads_that_the_money_is_safe() {
     checkout::free_seats(&db, &hold).await.unwrap();
     shop.create(slot).await;
     shop.pay(&late, Outcome::Succeed).await;
-    // The worker books, and Stripe's API does not answer: the refund has to wait.
+    // The worker books, and Stripe's API fails: the refund has to wait.
     let page = format!("{}/payment-success?session_id=", shop.url);
     shop.stripe.set_faults(Faults {
         api_status: Some(500),
@@ -279,7 +279,7 @@ async fn money_is_shown_in_the_currencys_own_digits() {
         ("isk", 500_000, "ISK 5,000"),
     ] {
         shop.slot(1).await;
-        // One column after the other would be refused in between.
+        // In one statement: one column alone would be refused.
         offering::Entity::update_many()
             .col_expr(offering::Column::Currency, Expr::value(currency))
             .col_expr(

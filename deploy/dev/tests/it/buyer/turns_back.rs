@@ -22,13 +22,13 @@ async fn who_turns_back_can_go_on_with_the_same_seats() {
     browser.find("dd", "€98.00").await;
     browser.find("#minutes", "30 more minutes").await; // rounded down from 31
     browser.assert_accessible().await;
-    // In the shop the seats are gone for others, and said to be the buyer's.
+    // The shop shows the seats as taken, and as held by this buyer.
     browser.click("a", "Back to the shop").await;
     browser.find("#held", "more minutes: 2 seats").await;
     browser.find(".slots button", "1 seat left").await;
     browser.assert_accessible().await;
 
-    // The same wish again leads to the same session, by the form as by the link.
+    // The same order again leads to the same session, by the form as by the link.
     go_to_payment(&browser, &shop, 2).await;
     browser.driver.back().await.unwrap();
     browser.find("#book", "Book now").await;
@@ -41,7 +41,7 @@ async fn who_turns_back_can_go_on_with_the_same_seats() {
         (checkouts(&shop).await, shop.seats_taken(slot).await),
         (1, 2)
     );
-    // Paid: the shop does not invite to pay again, and neither does the page for turning back.
+    // Once paid, neither the shop nor the page for turning back invites to pay again.
     browser.click("a", "Back to the shop").await;
     browser.find(".slots button", "1 seat left").await;
     assert!(!browser.text().await.contains("On hold"));
@@ -81,7 +81,7 @@ async fn the_back_button_does_not_hold_more_seats() {
         (checkouts(&shop).await, shop.seats_taken(slot).await),
         (1, 2)
     );
-    // Another booking of the same is a new one.
+    // The same order after a payment is a new booking.
     go_to_payment(&browser, &shop, 2).await;
     assert_eq!(
         (checkouts(&shop).await, shop.seats_taken(slot).await),
@@ -107,8 +107,8 @@ async fn who_paid_in_another_tab_is_not_asked_to_pay_again() {
         .await
         .unwrap();
 
-    // The buyer looks at this tab again; what Stripe said is passed on for up to 10 s.
-    eventually("this tab knows it, too", async || {
+    // The buyer looks at this tab again; the server passes on Stripe's answer for up to 10 s.
+    eventually("this tab knows of the payment, too", async || {
         let look = "document.dispatchEvent(new Event('visibilitychange'))";
         browser.run(look).await;
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -120,8 +120,8 @@ async fn who_paid_in_another_tab_is_not_asked_to_pay_again() {
     shop.close().await;
 }
 
-/// The page for turning back has just heard from Stripe that nothing is paid, and the server
-/// passes that on for a while.
+/// Stripe has just told the page for turning back that nothing is paid, and the server passes
+/// that on for a while.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_turned_back_and_then_paid_never_reads_that_nothing_is_paid() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
@@ -171,7 +171,7 @@ async fn a_payment_on_its_way_is_not_offered_for_payment_again() {
         "{page}"
     );
 
-    // Nor one that may have arrived while the worker is away.
+    // Nor a payment that may have arrived while the worker is stopped.
     let mut shop = shop;
     shop.stop_workers().await;
     go_to_payment(&browser, &shop, 1).await;

@@ -57,7 +57,7 @@ async fn a_long_wait_gets_words_of_its_own() {
     assert!(page.contains("You need not pay again"), "{page}");
     assert!(
         page.contains(&session_id(&browser).await),
-        "something to quote: {page}"
+        "an id to quote: {page}"
     );
     browser.assert_accessible().await;
     shop.start_worker();

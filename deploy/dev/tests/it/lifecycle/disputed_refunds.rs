@@ -1,5 +1,5 @@
-//! Money that the buyer's bank has taken: it is not ours to book for again, and not ours to give
-//! back.
+//! Refunds of disputed payments: money that the buyer's bank has taken neither pays for a booking
+//! again nor can be refunded.
 
 use sea_orm::{EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ async fn a_verdict_that_is_overturned_and_an_amount_that_changes_are_followed(st
 
     assert_eq!(row(&id).await.status, dispute::Status::Lost);
     assert_eq!(status(&shop, &session).await, "confirmed");
-    // What Stripe does not know any more is as the event says.
+    // A dispute that Stripe no longer knows is as its event says.
     let gone = json!({
         "id": "du_ofAnotherTime", "object": "dispute", "amount": 100, "currency": "eur",
         "reason": null, "status": "won", "payment_intent": payment_of(&shop, &session).await.payment_intent_id,
@@ -172,7 +172,7 @@ async fn a_refund_in_another_currency_is_not_added_up(stack: Stack) {
     let payment = payment_of(&shop, &session).await;
     assert_eq!(payment.amount_refunded_minor_units, 0);
     assert_eq!(status(&shop, &session).await, "confirmed");
-    // It is written down, and the books say that Stripe has none like it.
+    // The refund is stored, and the audit says that Stripe has none like it.
     let row = refund::Entity::find_by_id("re_inYen").one(&shop.stack.db);
     assert!(row.await.unwrap().is_some());
     let since = shared::clock::system().saturating_sub(time::Duration::HOUR);

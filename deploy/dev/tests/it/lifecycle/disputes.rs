@@ -1,4 +1,4 @@
-//! Buyers who go to their bank.
+//! Disputes and inquiries that buyers open with their bank.
 
 use sea_orm::EntityTrait;
 use shared::db::{booking, dispute};

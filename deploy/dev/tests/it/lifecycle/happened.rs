@@ -1,4 +1,4 @@
-//! A story that has happened at Stripe: how it is told here, and what is true afterwards.
+//! A story that has happened at Stripe: its messages, and the state they lead to here.
 
 use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::shop::{Session, Shop};
 pub struct Truth {
     pub state: String,
     pub booking: Option<String>,
-    /// What was paid, and what of it went back.
+    /// Amount paid, and amount refunded.
     pub paid: Option<(i64, i64)>,
     pub dispute: Option<String>,
     pub seat: bool,
@@ -32,7 +32,7 @@ pub struct Happened {
 }
 
 impl Happened {
-    /// The messages that tell it.
+    /// Messages of the story's events.
     pub fn messages(&self, shop: &Shop) -> Vec<Envelope> {
         self.events
             .iter()
@@ -50,7 +50,7 @@ impl Happened {
         }
     }
 
-    /// What is true here now.
+    /// State of the checkout in the database now.
     pub async fn truth(&self, shop: &Shop) -> Truth {
         let db = &shop.stack.db;
         let checkout = checkout::Entity::find_by_id(self.checkout_id).one(db).await;

@@ -1,4 +1,4 @@
-//! Whatever is told in whatever order, however often: the end is the same.
+//! Messages in any order, and any number of times, lead to the same end.
 //!
 //! `TEST_SEED=… TEST_HISTORIES=1` plays one history again; a failure prints its seed.
 
@@ -12,6 +12,7 @@ use shared::{
     stripe::{client::StripeClient, id::Mode},
 };
 use stripe_sim::{StripeSim, Verdict};
+use testkit::start_stripe;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     books,
-    shop::{Shop, start_stripe},
+    shop::Shop,
     stack::{Stack, on_each_stack, scale},
 };
 
@@ -30,13 +31,13 @@ on_each_stack![
     every_permutation_ends_like_its_story,
 ];
 
-/// Told at once; each has a Stripe of its own.
+/// Histories played at once, each with a Stripe of its own.
 const AT_ONCE: usize = 4;
-/// A stand-in remembers everything, so each serves so many histories only.
+/// Histories for each stand-in, which keeps all its objects.
 pub const PER_STRIPE: usize = 100;
 const LONGEST: usize = 12;
 
-/// A Stripe apart from the shop's, and a worker that asks it. It ends with this.
+/// A Stripe apart from the shop's, and a worker that asks it. Dropping this stops both.
 pub struct OwnStripe {
     pub stripe: StripeSim,
     pub worker: worker::Context,
@@ -45,7 +46,7 @@ pub struct OwnStripe {
 
 pub async fn own_stripe(shop: &Shop) -> OwnStripe {
     let shutdown = CancellationToken::new();
-    let stripe = start_stripe(shutdown.clone()).await;
+    let stripe = start_stripe(shutdown.clone()).await.unwrap();
     stripe.set_faults(shop.stripe.faults());
     let settings = StripeSettings {
         secret_key: "sk_test_of_the_tests".into(),
@@ -70,7 +71,7 @@ pub fn seed() -> u64 {
         .unwrap()
 }
 
-/// A failure of `history` says how to play it again.
+/// Runs `history`; a failure says how to play it again.
 pub async fn replayable(seed: u64, history: impl Future<Output = ()>) {
     if let Err(panic) = AssertUnwindSafe(history).catch_unwind().await {
         let what = panic.downcast_ref::<String>();
@@ -78,11 +79,11 @@ pub async fn replayable(seed: u64, history: impl Future<Output = ()>) {
     }
 }
 
-/// All events at least once, and more of them and confirm jobs among them, in any order.
+/// All events at least once, with repeats and confirm jobs among them, in any order.
 fn shuffled(happened: &Happened, shop: &Shop, random: &mut StdRng) -> Vec<Envelope> {
     let mut told = happened.messages(shop);
     let known = told.clone();
-    // Of what nobody tells, only asking can know.
+    // Without an event, only a confirm job can lead to the state.
     if told.is_empty() {
         told.push(happened.confirm_job());
     }
@@ -192,7 +193,7 @@ async fn every_permutation_ends_like_its_story(stack: Stack) {
         }
     };
     join_all(stories.iter().map(play)).await;
-    // As above.
+    // The seats are the shop's, as above.
     books::assert_seats(&shop.stack.db).await;
 }
 

@@ -1,4 +1,4 @@
-//! Holds that end, and the sweep for those whose end nobody told us.
+//! Holds that end, and the sweep for those whose end no event reported.
 
 use sea_orm::{EntityTrait, sea_query::Expr};
 use shared::{
@@ -12,7 +12,7 @@ use worker::{Fulfillment, refund_payments, run_job, sweep_holds};
 use super::{booking_of, checkout_of, confirm_job, message, new_events, play, quiet_shop, status};
 use crate::{
     queue,
-    shop::{Shop, eventually, insert_slot},
+    shop::{Shop, eventually},
     stack::{Stack, on_each_stack},
 };
 
@@ -26,7 +26,7 @@ on_each_stack![
     a_hold_ends_when_its_slot_begins_and_who_pays_then_comes_too_late,
 ];
 
-/// After every hold of now has ended.
+/// Time at which every hold of now has ended.
 fn later() -> OffsetDateTime {
     clock::system().saturating_add(time::Duration::hours(2))
 }
@@ -38,7 +38,7 @@ fn context(shop: &Shop, clock: Clock) -> worker::Context {
     }
 }
 
-/// One sweep, two hours from now, and a worker for what it finds.
+/// Sweeps once, two hours from now, and starts a worker for what is found.
 async fn sweep(shop: &mut Shop) -> usize {
     let found = sweep_holds(&context(shop, later), &shop.publisher)
         .await
@@ -63,7 +63,7 @@ async fn every_end_of_a_hold_frees_its_seats_once(stack: Stack) {
     let events = new_events(&shop, &mut played);
     for event in events.iter().chain(events.iter().rev()) {
         let mut event = event.clone();
-        // Not the inbox alone must see to it.
+        // A new id, so that not only the inbox keeps repeats out.
         event["id"] = format!("{}{}", event["id"].as_str().unwrap(), rand_suffix()).into();
         run_job(&worker, &message(&shop, &event)).await.unwrap();
         run_job(&worker, &confirm_job(&expired)).await.unwrap();
@@ -92,7 +92,7 @@ async fn an_overdue_hold_is_expired_at_stripe_and_then_released(stack: Stack) {
     })
     .await;
     let at_stripe = shop.stripe.ledger().pop().unwrap();
-    assert_eq!(at_stripe.status, "expired", "nobody can pay it any more");
+    assert_eq!(at_stripe.status, "expired", "no buyer can pay it any more");
     assert_eq!(status(&shop, &session).await, "expired");
     shop.close().await;
 }
@@ -150,7 +150,7 @@ async fn a_hold_that_never_got_a_session_is_abandoned(stack: Stack) {
         .await;
     assert_eq!(row.unwrap().unwrap().state, State::Abandoned);
     assert_eq!(queue::waiting(&shop.stack, "confirm").await, 0);
-    // Should the session exist and be paid all the same, it is booked.
+    // If the session exists after all and is paid, it is booked.
     shop.pay(&session, Outcome::Succeed).await;
     let event = shop.stripe.events().pop().unwrap();
     run_job(&shop.worker_context(), &message(&shop, &event))
@@ -166,7 +166,7 @@ async fn sweeps_at_once_share_the_work(stack: Stack) {
     for _ in 0..30 {
         shop.create(slot).await;
     }
-    // Holds that have not ended are nobody's business.
+    // Holds that have not ended are left alone.
     assert_eq!(
         sweep_holds(&shop.worker_context(), &shop.publisher)
             .await
@@ -193,8 +193,8 @@ async fn a_hold_ends_when_its_slot_begins_and_who_pays_then_comes_too_late(stack
     let soon = clock::system().saturating_add(time::Duration::seconds(3));
     let begun = || clock::system() > soon.saturating_add(time::Duration::SECOND);
     let slots = [
-        insert_slot(&shop.stack, 1, soon).await,
-        insert_slot(&shop.stack, 1, soon).await,
+        shop.stack.slot_at(1, soon).await,
+        shop.stack.slot_at(1, soon).await,
     ];
     let [late, in_time] = [shop.create(slots[0]).await, shop.create(slots[1]).await];
     let held = checkout_of(&shop, &late).await.expires_at;
@@ -205,15 +205,18 @@ async fn a_hold_ends_when_its_slot_begins_and_who_pays_then_comes_too_late(stack
 
     let outcomes = play(&shop, &mut 0).await;
 
-    // What counts is when the buyer paid, not when we hear of it.
+    // What counts is when the buyer paid, not when the event arrives.
     assert_eq!(outcomes, [Fulfillment::Booked, Fulfillment::RefundPending]);
     let reason = booking_of(&shop, &late).await.reason;
     assert_eq!(reason.as_deref(), Some("slot_started"));
     assert_eq!(shop.seats_taken(slots[0]).await, 0);
     assert_eq!(refund_payments(&shop.worker_context()).await.unwrap(), 1);
     assert_eq!(status(&shop, &late).await, "refunded");
-    // The same when Stripe is asked.
-    let slot = insert_slot(&shop.stack, 1, clock::system() + time::Duration::seconds(2)).await;
+    // The same holds when the worker asks Stripe.
+    let slot = shop
+        .stack
+        .slot_at(1, clock::system() + time::Duration::seconds(2))
+        .await;
     let asked = shop.create(slot).await;
     let begins = checkout_of(&shop, &asked).await.expires_at;
     eventually("the slot has begun", async || {

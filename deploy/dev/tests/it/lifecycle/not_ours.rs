@@ -1,4 +1,4 @@
-//! Events of the same Stripe account that are none of our business.
+//! Events of the same Stripe account that this shop has to ignore.
 
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn rows(shop: &Shop) -> u64 {
         + stripe_event::Entity::find().count(db).await.unwrap()
 }
 
-/// A session that somebody else made with the same key, paid and refunded and disputed.
+/// A session that another site made with the same key, paid and refunded and disputed.
 async fn foreign_session(shop: &Shop) {
     let form = [
         ("mode", "payment"),
@@ -77,7 +77,7 @@ async fn what_is_somebody_elses_is_left_alone(stack: Stack) {
         assert_eq!(outcome, Fulfillment::NotOurs(NotOurs::Foreign), "{event}");
     }
 
-    // Whose it is comes first, what it lacks second.
+    // Ownership is checked first, completeness second.
     let mut incomplete = ours.clone();
     incomplete["id"] = json!("evt_incomplete");
     incomplete["data"]["object"] = json!({

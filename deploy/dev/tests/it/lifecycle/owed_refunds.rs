@@ -22,7 +22,7 @@ on_each_stack![
     a_refund_that_stripe_cannot_make_now_is_made_later,
 ];
 
-/// A session that is paid although its only seat belongs to somebody else by now.
+/// A session that is paid although its only seat belongs to another buyer by now.
 pub(super) async fn paid_without_seats(shop: &Shop, played: &mut usize) -> Session {
     let slot = shop.slot(1).await;
     let late = shop.create(slot).await;
@@ -48,7 +48,7 @@ async fn paid_without_seats_is_refunded_once_whatever_crashes(stack: Stack) {
     assert_eq!(status(&shop, &late).await, "refund_pending");
     let context = shop.worker_context();
 
-    // A worker calls Stripe and dies before it can write down what came of it.
+    // A worker calls Stripe and dies before it can store the outcome.
     let url = format!("{}/v1/refunds", shop.stripe.base_url());
     let intent = shop
         .stripe
@@ -68,16 +68,16 @@ async fn paid_without_seats_is_refunded_once_whatever_crashes(stack: Stack) {
 
     let kept: usize = rounds.into_iter().map(Result::unwrap).sum();
     assert_eq!(kept, 1);
-    assert_eq!(refunded(&shop, &late), 4900, "once");
+    assert_eq!(refunded(&shop, &late), 4900, "refunded once");
     assert_eq!(status(&shop, &late).await, "refunded");
-    // Stripe's own events about it change nothing more.
+    // Stripe's own events about the refund change nothing more.
     play(&shop, &mut played).await;
     assert_eq!(refund_payments(&context).await.unwrap(), 0);
     assert_eq!(booking_of(&shop, &late).await.status, Status::Cancelled);
     shop.close().await;
 }
 
-/// Also if part of the money went back by hand before, and if the seats are free again since.
+/// Holds also if an operator refunded a part before, and if the seats are free again since.
 async fn a_refund_we_owe_that_fails_needs_a_person_in_any_order(stack: Stack) {
     let shop = quiet_shop(stack).await;
     let context = shop.worker_context();
@@ -89,7 +89,7 @@ async fn a_refund_we_owe_that_fails_needs_a_person_in_any_order(stack: Stack) {
         assert_eq!(status(&shop, &late).await, "refund_pending");
         assert_eq!(refund_payments(&context).await.unwrap(), 1);
         assert_eq!(status(&shop, &late).await, "refunded");
-        // Whoever had the seat gives it back.
+        // The buyer who had the seat gives it back.
         let winner = shop.stripe.ledger().into_iter().find(|entry| {
             entry.session_id != late.id && entry.amount_refunded == 0 && entry.status == "complete"
         });
@@ -147,7 +147,7 @@ async fn a_refund_that_stripe_cannot_make_now_is_made_later(stack: Stack) {
     assert_eq!(
         refund_payments(&context).await.unwrap(),
         0,
-        "it is not due yet"
+        "the refund is not due yet"
     );
     assert_eq!(promise.attempts, 0, "an outage is not charged");
     outbox::Entity::update_many()

@@ -1,8 +1,8 @@
-//! Two sessions that cannot both become a booking: of one wish, or for the last seat.
+//! Two sessions that cannot both become a booking: for one purchase, or for the last seat.
 //!
-//! Which of them wins depends on the order in which they are told, so the end is not compared
-//! with another order's but with what has to hold in any: one has the seat, and the money of
-//! the other is back. `TEST_SEED=… TEST_HISTORIES=1` plays one pair again.
+//! Which of them wins depends on the order of the messages, so the test checks what has to hold
+//! in any order: one session has the seat, and the other is refunded.
+//! `TEST_SEED=… TEST_HISTORIES=1` plays one pair again.
 
 use rand::{
     RngExt, SeedableRng,
@@ -36,7 +36,7 @@ use crate::{
 
 on_each_stack![of_two_that_exclude_each_other_one_is_booked_and_one_refunded];
 
-/// What happens at Stripe to one of the two.
+/// Outcome at Stripe of one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Paid,
@@ -91,7 +91,7 @@ async fn play(shop: &Shop, own: &OwnStripe, seed: u64) {
         }
     }
 
-    // Told until nothing is new: what we give back is news again.
+    // Delivered until there are no new events: refunds that we make lead to more.
     loop {
         let news: Vec<Envelope> = stripe
             .events_after(heard)
@@ -135,12 +135,12 @@ async fn play(shop: &Shop, own: &OwnStripe, seed: u64) {
         assert_eq!(booking.status, expected, "{ends:?}");
         assert!(
             entry.amount_refunded == 0 || given_back,
-            "all of it, and once"
+            "refunded in full, and once"
         );
         confirmed += i32::from(!given_back);
     }
     assert!(confirmed <= 1, "{ends:?}");
-    // Who comes while the other still may pay does without, and who is paid has a claim.
+    // A session gets no seat while the other may still be paid, and a paid one has a claim.
     if ends[1] == End::Paid && ends[0] != End::PaidAndRefunded {
         assert_eq!(confirmed, 1, "{ends:?}");
     }

@@ -1,4 +1,4 @@
-//! Money that goes back: all of it, some of it, not after all.
+//! Refunds: full ones, partial ones, and ones that fail.
 
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::json;
@@ -86,7 +86,7 @@ async fn a_refund_that_fails_is_taken_back(stack: Stack) {
     );
     assert_eq!(shop.seats_taken(slot).await, 1);
 
-    // Unless somebody else has the seat by now: then a person has to decide.
+    // Unless another buyer has the seat by now: then an operator has to decide.
     let refund = shop.stripe.refund(&session.id, None).unwrap();
     play(&shop, &mut played).await;
     booked(&shop, slot, &mut played).await;
@@ -146,7 +146,7 @@ async fn charge_events_of_every_api_version_are_understood(stack: Stack) {
         assert_eq!(
             asked,
             u64::from(!embedded),
-            "an event that says all needs no question"
+            "an event that says all needs no call to Stripe"
         );
         let payment = payment_of(&shop, &session).await;
         assert_eq!(payment.amount_refunded_minor_units, 1500);

@@ -6,7 +6,7 @@ use worker::operator::booking_show::story;
 
 use super::{booked, booking_of, payment_of, play, quiet_shop};
 use crate::{
-    processes::clean_command,
+    service::command,
     stack::{Stack, on_each_stack},
 };
 
@@ -68,14 +68,9 @@ async fn the_whole_story_is_found_under_every_name(stack: Stack) {
     );
 
     let worker = |name: &str| {
-        let mut command = clean_command("worker");
-        let variables = shop
-            .stack
-            .variables
-            .iter()
-            .map(|(name, value)| (name, value));
+        let mut command = command("worker");
         command
-            .envs(variables)
+            .envs(&shop.stack.variables)
             .args(["booking", "show", "--json", name]);
         command.output().unwrap()
     };

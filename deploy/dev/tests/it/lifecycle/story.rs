@@ -1,7 +1,7 @@
 //! What happened at Stripe to one session, and what must be true here in the end.
 //!
-//! The expectation is computed from the story alone, by rules written down a second time:
-//! nothing of it is the worker's.
+//! The expectation is computed from the story alone, by rules written a second time: none of
+//! the worker's code is used.
 
 use rand::{RngExt, rngs::StdRng};
 use sea_orm::{ActiveModelTrait, EntityTrait};
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::happened::{Happened, Truth};
 use crate::shop::{Session, Shop};
 
-/// How the buyer's visit to the payment page ended.
+/// End of the buyer's visit to the payment page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     StillOpen,
@@ -40,14 +40,14 @@ pub struct Refund {
 pub struct Dispute {
     pub inquiry: bool,
     pub verdict: Option<Verdict>,
-    /// The other verdict follows.
+    /// Whether the opposite verdict follows.
     pub overturned: bool,
-    /// What it is about in the end.
+    /// Amount disputed in the end.
     pub amount: i64,
 }
 
 impl Dispute {
-    /// What the bank has taken for good, and what it has taken until there is a verdict.
+    /// Amounts that the bank has taken: for good, and until there is a verdict.
     fn taken(self) -> (i64, i64) {
         match self.end() {
             _ if self.inquiry => (0, 0),
@@ -66,7 +66,7 @@ impl Dispute {
     }
 }
 
-/// How events are told.
+/// Form in which events arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     Snapshot,
@@ -78,14 +78,14 @@ pub enum Style {
 #[derive(Debug, Clone)]
 pub struct Story {
     pub price: i64,
-    /// What the hold says has to be paid, if it is not the price.
+    /// Amount that the hold expects, which may differ from the price.
     pub held: i64,
-    /// Our side had given the seats up before the first word came.
+    /// Whether our side had freed the seats before the first event arrived.
     pub released: bool,
     pub end: End,
     pub refunds: Vec<Refund>,
     pub dispute: Option<Dispute>,
-    /// `charge.refunded` brings its refunds along, as it did before 2022-11-15.
+    /// Whether `charge.refunded` includes its refunds, as it did before 2022-11-15.
     pub old_shape: bool,
     pub style: Style,
 }
@@ -168,7 +168,7 @@ impl Story {
         matches!(self.end, End::Paid | End::DelayedPaid)
     }
 
-    /// Makes it happen at `stripe`, for a checkout of its own.
+    /// Makes the story happen at `stripe`, for a checkout of its own.
     pub async fn happen(&self, shop: &Shop, stripe: &StripeSim) -> Happened {
         let before = stripe.event_count();
         let (checkout_id, slot_id) = (Uuid::now_v7(), shop.slot(1).await);
@@ -195,7 +195,7 @@ impl Story {
         }
         match self.end {
             End::Expired => stripe.expire(&session.id).unwrap(),
-            // What costs nothing is done at once, whatever the method.
+            // A free session is complete at once, with any method.
             End::DelayedPaid | End::DelayedFailed if self.price > 0 => {
                 let succeeded = self.end == End::DelayedPaid;
                 stripe.settle(&session.id, succeeded).await.unwrap();
@@ -276,7 +276,7 @@ impl Story {
         tx.commit().await.unwrap();
     }
 
-    /// What must be true once everything has been heard at least once.
+    /// State that must hold once every event has arrived at least once.
     pub fn expected(&self) -> Truth {
         let free = self.price == 0;
         // A free session is complete at once; there is nothing to wait for.
@@ -303,13 +303,13 @@ impl Story {
         let gone = lost > 0 && refunded + lost >= self.price && given_up;
         let booking = match self.held {
             _ if given_back || gone => "cancelled",
-            // A refund came back to us, and the bank has taken money.
+            // A refund failed, and the bank has taken money.
             _ if failed && (lost > 0 || contested > 0) => "needs_attention",
             held if held != self.price => "needs_attention",
             _ => "confirmed",
         };
         let booking = paid.then_some(booking);
-        // Nobody else wants the seats here, so whoever may have some has them.
+        // No other buyer wants the seats here, so a checkout that may have them has them.
         let seat = match booking {
             Some(booking) => booking != "cancelled",
             None => matches!(state, "open" | "payment_pending"),
@@ -333,7 +333,7 @@ impl Story {
     }
 }
 
-/// Puts into each `charge.refunded` the refunds that were there when it was made.
+/// Adds to each `charge.refunded` the refunds that existed when it was made.
 fn bring_refunds_along(events: &mut [Value]) {
     let mut refunds = Vec::new();
     for event in events {

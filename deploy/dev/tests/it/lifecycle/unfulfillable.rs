@@ -1,4 +1,4 @@
-//! Paid, and there is nothing for the money: what becomes of the booking.
+//! Paid sessions that cannot be fulfilled: what becomes of their bookings.
 
 use futures_util::future::join_all;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
@@ -8,12 +8,13 @@ use shared::db::{
     offering, outbox,
 };
 use stripe_sim::Outcome;
+use testkit::order;
 use worker::{Fulfillment, OnUnfulfillable, refund_payments, run_job};
 
 use super::{booking_of, checkout_of, confirm_job, message, play, quiet_shop, status};
 use crate::{
     idempotency_key::send,
-    shop::{Session, Shop, order},
+    shop::{Session, Shop},
     stack::{Stack, on_each_stack},
 };
 
@@ -26,7 +27,7 @@ on_each_stack![
     five_hundred_buyers_for_one_seat,
 ];
 
-/// The hold ends on our side only, as if Stripe had been told too late.
+/// Ends the hold on our side only, as if Stripe had been told too late.
 pub(super) async fn release(shop: &Shop, session: &Session) {
     let mut checkout = checkout_of(shop, session).await;
     checkout::advance(&shop.stack.db, &mut checkout, State::Expired)
@@ -128,12 +129,12 @@ async fn what_does_not_fit_the_hold_waits_for_an_operator(stack: Stack) {
             Some(reason)
         );
         assert_eq!(refund_payments(&context).await.unwrap(), 0);
-        assert_eq!(shop.seats_taken(slot).await, 1, "the seat waits as well");
-        // The buyer is told, and polling leads nowhere.
+        assert_eq!(shop.seats_taken(slot).await, 1, "the seat stays held, too");
+        // The buyer is told, and the page has no reason to poll.
         let (_, told) = shop.confirm(&session.id, 0).await;
         assert_eq!(told["status"], "needs_attention");
         assert_eq!(told["retry_after_ms"], Value::Null);
-        // An operator gives it back.
+        // An operator refunds the payment.
         shop.stripe.refund(&session.id, None).unwrap();
         play(&shop, &mut 0).await;
         assert_eq!(status(&shop, &session).await, "refunded");
@@ -192,7 +193,7 @@ async fn five_hundred_buyers_for_one_seat(stack: Stack) {
             });
             winners.collect()
         };
-        // Half of them come early; the winner's hold ends on our side only. Then the others.
+        // Half of the buyers come early; the winner's hold ends on our side only. Then the rest.
         let early = rush().await;
         assert_eq!(early.len(), 1);
         release(&shop, &early[0]).await;
@@ -220,7 +221,7 @@ async fn five_hundred_buyers_for_one_seat(stack: Stack) {
     shop.close().await;
 }
 
-/// A price of nothing is paid with nothing.
+/// Stripe makes no PaymentIntent for a price of zero.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_costs_nothing_is_booked_without_a_payment_intent() {
     let shop = quiet_shop(Stack::sqlite_embedded().await).await;

@@ -1,4 +1,4 @@
-//! `worker audit`: a difference between the books is found, whichever it is.
+//! `worker audit`: every kind of difference between the books is found.
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 use serde_json::Value;
@@ -59,7 +59,7 @@ async fn a_session_that_names_anothers_checkout_takes_nothing_from_it(stack: Sta
     booked(&shop, 1).await;
     let checkout = checkout::Entity::find().one(&shop.stack.db).await;
     let id = checkout.unwrap().unwrap().id;
-    // Made later, so that Stripe lists it first.
+    // A session made later, so that Stripe lists it first.
     let id = id.to_string();
     let form = [
         ("mode", "payment"),
@@ -167,5 +167,5 @@ async fn each_difference_is_named(stack: Stack) {
     let kinds = audit["differences"].to_string();
     assert!(kinds.contains("seats_differ"), "{kinds}");
     assert!(kinds.contains("seats_held_differ"), "{kinds}");
-    // Not closed: these books shall not balance.
+    // Not closed: these books do not balance.
 }

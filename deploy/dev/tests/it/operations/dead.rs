@@ -1,4 +1,4 @@
-//! `worker dead`: what is set aside is found, tried again, or left alone.
+//! `worker dead`: dead letters are listed, replayed or discarded.
 
 use serde_json::{Value, json as value};
 use shared::{clock, db::dead_letter, message::Envelope, queue::Lane, traceparent::Traceparent};
@@ -27,7 +27,7 @@ async fn shop_with_poison(stack: Stack) -> Shop {
     let shop = Shop::open(stack).await;
     let poison = signed(&shop, "evt_poison", &value!("no event"));
     shop.publisher.publish(Lane::Events, &poison).await.unwrap();
-    eventually("it is set aside", async || {
+    eventually("the message is dead-lettered", async || {
         !letters(&shop, &[]).await.is_empty()
     })
     .await;
@@ -67,7 +67,7 @@ async fn what_is_set_aside_is_listed_with_advice_and_kept_when_discarded(stack: 
     let still_open = letters(&shop, &[]).await.len();
     let done = worker(&shop, &["dead", "discard", id, "--why", "a test"]).await;
 
-    assert!(!unsaid.status.success(), "it must be said which");
+    assert!(!unsaid.status.success(), "discard needs to know which");
     assert_eq!(dry["letters"], value!([id]));
     assert_eq!(still_open, 1);
     assert!(done.status.success());
@@ -86,7 +86,7 @@ async fn what_dies_again_is_open_again(stack: Stack) {
     let done = json(&shop, &replay).await;
 
     assert_eq!(done["letters"].as_array().unwrap().len(), 1);
-    eventually("it died again", async || {
+    eventually("the message died again", async || {
         let found = letters(&shop, &[]).await;
         found.len() == 1 && found[0]["times"] == 2
     })
@@ -94,7 +94,7 @@ async fn what_dies_again_is_open_again(stack: Stack) {
     shop.close().await;
 }
 
-/// An event that was set aside although it was good: the fault it met is repaired since.
+/// A good event that was dead-lettered for a fault that is repaired since.
 async fn replaying_twice_books_once(stack: Stack) {
     let shop = Shop::open(stack).await;
     shop.stripe.set_faults(Faults {

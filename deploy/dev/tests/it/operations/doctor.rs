@@ -1,4 +1,4 @@
-//! `worker doctor`, and what a service says that cannot start.
+//! `worker doctor`, and the error of a service that cannot start.
 
 use std::cell::RefCell;
 
@@ -20,9 +20,9 @@ use stripe_sim::{Faults, Outcome};
 
 use super::{json, worker};
 use crate::{
-    processes::clean_command,
     queue::channel,
-    shop::{Shop, eventually, variables},
+    service::command,
+    shop::{Shop, eventually},
     stack::{Stack, on_each_stack},
 };
 
@@ -51,7 +51,7 @@ async fn a_healthy_shop_has_nothing_that_fails(stack: Stack) {
     let shop = Shop::open(stack).await;
     shop.wait_until_ready().await;
 
-    // Of a queue that is slow to answer, a broker says that it has no consumers.
+    // The broker reports no consumers for a queue that is slow to answer.
     let findings = RefCell::new(Value::Null);
     eventually("all queues have consumers", async || {
         let found = json(&shop, &["doctor", "--json"]).await;
@@ -74,7 +74,7 @@ async fn a_healthy_shop_has_nothing_that_fails(stack: Stack) {
     assert_eq!(
         status_of(&findings, "reconcile"),
         "warning",
-        "it has not run yet"
+        "reconcile has not run yet"
     );
     shop.close().await;
 }
@@ -102,7 +102,7 @@ async fn what_is_wrong_is_named_with_its_remedy(stack: Stack) {
     shop.close().await;
 }
 
-/// `audit` compares books: what waits is in it as a remark. `doctor` is asked whether all is well.
+/// `audit` compares books, and only remarks on what waits. `doctor` answers whether all is well.
 async fn what_waits_for_an_operator_fails_doctor_and_not_audit(stack: Stack) {
     let shop = Shop::open(stack).await;
     shop.wait_until_ready().await;
@@ -122,7 +122,7 @@ async fn what_waits_for_an_operator_fails_doctor_and_not_audit(stack: Stack) {
         &Traceparent::new(),
     );
     shop.publisher.publish(Lane::Events, &poison).await.unwrap();
-    eventually("both wait", async || {
+    eventually("the booking and the dead letter wait", async || {
         let told = shop.told(&session.id).await.1;
         told["status"] == "needs_attention" && crate::queue::dead(&shop.stack).await == 1
     })
@@ -149,7 +149,7 @@ async fn what_waits_for_an_operator_fails_doctor_and_not_audit(stack: Stack) {
     shop.close().await;
 }
 
-/// Each is asked for in a way that changes nothing.
+/// Each permission is tried by a request that changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_permission_that_the_key_lacks_is_named() {
     let shop = Shop::without_worker(Stack::sqlite_embedded().await).await;
@@ -189,7 +189,7 @@ async fn each_permission_that_the_key_lacks_is_named() {
         "rak_charge_read",
     ];
     assert_eq!(named(&three).await.len(), 3);
-    assert!(shop.stripe.ledger().is_empty(), "a session was made");
+    assert!(shop.stripe.ledger().is_empty(), "doctor made a session");
     shop.close().await;
 }
 
@@ -198,7 +198,7 @@ async fn messages_that_nobody_takes_are_a_failure(stack: Stack) {
     let session = shop.create(shop.slot(1).await).await;
     shop.pay(&session, Outcome::Succeed).await;
     eventually("the webhook is on the queue", async || {
-        // What is on the embedded queue may wait a moment.
+        // Backdated, because a message may wait a moment on the embedded queue.
         let a_while_ago = job::Entity::update_many().col_expr(
             job::Column::AvailableAtMs,
             Expr::col(job::Column::AvailableAtMs).sub(120_000_i64),
@@ -246,14 +246,9 @@ async fn a_queue_with_other_arguments_is_reported_with_the_difference() {
         .unwrap();
 
     let doctor = worker(&shop, &["doctor", "--json"]).await;
-    let variables = variables(shop.stripe.base_url());
-    let variables: Vec<_> = variables
-        .into_iter()
-        .chain(shop.stack.variables.clone())
-        .collect();
-    let ingress = tokio::task::spawn_blocking(move || {
-        clean_command("ingress").envs(variables).output().unwrap()
-    });
+    let variables = shop.variables();
+    let ingress =
+        tokio::task::spawn_blocking(move || command("ingress").envs(variables).output().unwrap());
     let ingress = ingress.await.unwrap();
 
     let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
@@ -267,11 +262,7 @@ async fn a_queue_with_other_arguments_is_reported_with_the_difference() {
         detail.contains("x-delivery-limit") && detail.contains('7'),
         "{detail}"
     );
-    assert_eq!(
-        ingress.status.code(),
-        Some(2),
-        "no reason to start it again"
-    );
+    assert_eq!(ingress.status.code(), Some(2), "a restart would not help");
     let complaint = String::from_utf8_lossy(&ingress.stderr);
     assert!(complaint.contains("x-delivery-limit"), "{complaint}");
     assert!(complaint.contains("QUEUE_PREFIX"), "{complaint}");

@@ -1,4 +1,4 @@
-//! `/metrics`: what was done, and what was left alone, by reason.
+//! `/metrics`: jobs by outcome, and ignored events by reason.
 
 use serde_json::json;
 use shared::service::metrics;
@@ -11,7 +11,7 @@ use crate::{
 
 on_each_stack![events_are_counted_by_what_became_of_them];
 
-/// The sum over everything this process has counted under `name` with all of `labels`.
+/// Sum of this process's counters of `name` that have all of `labels`.
 fn count(name: &str, labels: &[&str]) -> u64 {
     metrics::render()
         .lines()
@@ -22,7 +22,7 @@ fn count(name: &str, labels: &[&str]) -> u64 {
 
 async fn events_are_counted_by_what_became_of_them(stack: Stack) {
     metrics::start();
-    // What alerts watch is there before it happens.
+    // Counters that alerts watch exist before the first count.
     let text = metrics::render();
     for begun in [
         "bookonce_webhook_events_total{outcome=\"ignored_connected_account\"}",

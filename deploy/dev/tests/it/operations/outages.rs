@@ -1,4 +1,4 @@
-//! While something is down its work waits, and nothing is charged for it.
+//! Outages: while a dependency is down its jobs wait, and no attempt is charged.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,15 @@ use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
 use shared::{config::QueueSettings, db::job};
 use stripe_sim::{Faults, Outcome};
+use testkit::Broker;
 use worker::outage::dependency::Dependency;
 
 use super::start_worker;
 use crate::{
-    private_broker::PrivateBroker,
-    processes::Probed,
     queue::{dead, waiting},
+    service::Service,
     shop::{Shop, eventually},
-    stack::{Stack, on_each_stack, signal},
+    stack::{Stack, on_each_stack},
 };
 
 on_each_stack![while_stripe_is_down_only_its_work_waits];
@@ -70,7 +70,7 @@ async fn while_the_database_is_away_webhooks_are_taken_and_wait() {
     shop.stack.take_the_database_away().await;
 
     for session in &sessions {
-        // Answered once the webhook is.
+        // The payment page answers once the webhook is answered.
         shop.pay(session, Outcome::Succeed).await;
     }
     let breakers = shop.worker_context().breakers;
@@ -78,7 +78,7 @@ async fn while_the_database_is_away_webhooks_are_taken_and_wait() {
         breakers.is_open(Dependency::Database)
     })
     .await;
-    eventually("what was in hand waits as well", async || {
+    eventually("running jobs wait as well", async || {
         waiting(&shop.stack, "events").await > 0
     })
     .await;
@@ -94,7 +94,7 @@ async fn while_the_database_is_away_webhooks_are_taken_and_wait() {
     shop.close().await;
 }
 
-/// As after a failover that leaves us connected to what is the standby now.
+/// As after a failover that leaves the worker connected to the new standby.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_takes_no_writes_its_work_waits() {
     let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
@@ -111,16 +111,19 @@ async fn while_the_database_takes_no_writes_its_work_waits() {
     .await;
     for _ in 0..3 {
         let seen = last_look(&shop).await;
-        eventually("it looks again", async || last_look(&shop).await > seen).await;
-        assert!(is_open(&worker, "database").await, "in vain");
-        assert!(!worker.is_ready().await, "it can be read, and that is all");
+        eventually("the worker looks again", async || {
+            last_look(&shop).await > seen
+        })
+        .await;
+        assert!(is_open(&worker, "database").await, "no write succeeded");
+        assert!(!worker.is_ready().await, "the database is read-only");
     }
     shop.stack.make_the_database_read_only(false).await;
 
     shop.wait_for_bookings(1).await;
     worker.wait_until_ready().await;
     assert_eq!(dead(&shop.stack).await, 0);
-    worker.process.terminate();
+    worker.terminate().await;
     shop.close().await;
 }
 
@@ -145,18 +148,18 @@ async fn while_stripe_is_down_a_worker_is_ready_for_events() {
     })
     .await;
 
-    worker.process.terminate();
+    worker.terminate().await;
     shop.close().await;
 }
 
-async fn is_open(worker: &Probed, dependency: &str) -> bool {
+async fn is_open(worker: &Service, dependency: &str) -> bool {
     let line = format!(r#"bookonce_breaker_open{{dependency="{dependency}"}} 1"#);
     let metrics = worker.get("/metrics").await;
     metrics.is_some_and(|(_, text)| text.contains(&line))
 }
 
-/// When a worker last looked whether the database takes a write, in microseconds. `None` if the
-/// connection has been used for something else since.
+/// Time when a worker last looked whether the database takes a write, in microseconds. `None` if
+/// the connection has run another query since.
 async fn last_look(shop: &Shop) -> Option<i64> {
     let sql = "SELECT CAST(EXTRACT(EPOCH FROM max(query_start)) * 1000000 AS bigint) \
                FROM pg_stat_activity WHERE datname = current_database() \
@@ -166,10 +169,10 @@ async fn last_look(shop: &Shop) -> Option<i64> {
     row.unwrap().try_get_by_index(0).unwrap()
 }
 
-/// A broker that is stopped in its tracks does not close connections: only time tells.
+/// A frozen broker does not close connections: only a timeout tells.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_broker_costs_the_first_webhook_some_seconds_and_the_next_none() {
-    let broker = PrivateBroker::start();
+    let broker = Broker::private().unwrap();
     let shop = Shop::open(Stack::postgres_with_broker(&broker.url).await).await;
     shop.wait_until_ready().await;
     let slot = shop.slot(1).await;
@@ -184,22 +187,22 @@ async fn a_frozen_broker_costs_the_first_webhook_some_seconds_and_the_next_none(
         let answer = request.header("stripe-signature", signature).body(body);
         (answer.send().await.unwrap().status(), start.elapsed())
     };
-    signal("STOP", broker.pid());
+    broker.signal("STOP").unwrap();
 
     let (first, waited) = post().await;
     assert_eq!(first, StatusCode::SERVICE_UNAVAILABLE);
     // Stripe waits no longer.
     assert!(waited < Duration::from_secs(10), "{waited:?}");
-    // One in a second tries, and waits four.
+    // One request a second tries the broker, and waits four seconds.
     eventually("the next one need not wait", async || {
         let (next, waited) = post().await;
         assert_eq!(next, StatusCode::SERVICE_UNAVAILABLE);
         waited < Duration::from_secs(2)
     })
     .await;
-    signal("CONT", broker.pid());
+    broker.signal("CONT").unwrap();
 
-    eventually("it takes webhooks again", async || {
+    eventually("ingress takes webhooks again", async || {
         post().await.0 == StatusCode::OK
     })
     .await;

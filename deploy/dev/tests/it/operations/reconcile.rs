@@ -1,4 +1,4 @@
-//! `worker reconcile`: what never arrived is found in Stripe's books.
+//! `worker reconcile`: finds in Stripe's books what never arrived.
 
 use futures_util::future::join_all;
 use sea_orm::{EntityTrait, sea_query::Expr};
@@ -79,14 +79,14 @@ async fn whatever_never_arrived_is_found_once(stack: Stack) {
     assert_eq!(found["sessions"], 7);
     assert_eq!(found["foreign_sessions"], 1);
     assert_eq!(found["missing_sessions"], 6);
-    assert_eq!(found["missing_events"], 0, "their objects told it all");
+    assert_eq!(found["missing_events"], 0, "the sessions said it all");
     shop.wait_for_bookings(5).await;
     eventually("the seat is free", async || {
         shop.seats_taken(slot).await == 0
     })
     .await;
 
-    // A refund that nobody told, not even by an event.
+    // A refund that no webhook and no listed event reports.
     shop.stripe.refund(&sessions[0].id, Some(1000)).unwrap();
     let refunded = async || {
         let rows = payment::Entity::find().all(&shop.stack.db).await.unwrap();
@@ -97,7 +97,7 @@ async fn whatever_never_arrived_is_found_once(stack: Stack) {
     let cursor = Cursor {
         started_at: clock::system(),
         sessions_since: clock::system().unix_timestamp() - 3600,
-        // As if Stripe had never made one.
+        // As if Stripe had never made an event.
         events_since: clock::system().unix_timestamp() + 3600,
         part: Part::FIRST,
     };
@@ -140,7 +140,7 @@ async fn a_run_goes_on_where_another_ended(stack: Stack) {
     assert_eq!(
         first.report().missing_sessions,
         0,
-        "ours is on the next page"
+        "our session is on the next page"
     );
 
     let cursor = serde_json::to_string(first.cursor()).unwrap();
@@ -157,7 +157,7 @@ async fn a_run_goes_on_where_another_ended(stack: Stack) {
 async fn one_worker_at_a_time_reconciles(stack: Stack) {
     let now = clock::system() + time::Duration::HOUR;
     let lease_end = now + time::Duration::MINUTE;
-    // The first look only makes the row, due a little later.
+    // The first `take` only makes the row, due a little later.
     let take = || recurring_job::take(&stack.db, recurring_job::RECONCILE, now, lease_end);
     let early = clock::system();
     let first = recurring_job::take(&stack.db, recurring_job::RECONCILE, early, early).await;
@@ -200,8 +200,7 @@ async fn a_worker_reconciles_by_itself(stack: Stack) {
     shop.close().await;
 }
 
-/// Whatever the last worker left behind: a run that ended just now, none that ever did, or one that
-/// died with it.
+/// Holds after any last worker: its run ended just now, it never ran one, or its run died with it.
 async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     shop.stripe.set_faults(deaf());
@@ -246,14 +245,14 @@ async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
     shop.close().await;
 }
 
-/// A worker that starts before thousands of events has Stripe asked about none of them.
+/// A worker that starts with thousands of events on the queue asks Stripe about none of them.
 async fn a_backlog_arrives_by_itself(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     let now = clock::system();
     recurring_job::take(&shop.stack.db, recurring_job::RECONCILE, now, now)
         .await
         .unwrap();
-    // More than a worker takes ahead.
+    // So that the worker does not take all events at once.
     shop.worker_config.limits.batch = 1;
     shop.worker_config.limits.concurrency = 1;
     paid(&shop, 120).await;
@@ -271,13 +270,13 @@ async fn a_backlog_arrives_by_itself(stack: Stack) {
     })
     .await;
     shop.stop_workers().await;
-    // A run that came after them had nothing to ask for, and lists are a handful.
+    // A run after the events had nothing to ask for, and its lists are a handful of calls.
     let calls = shop.stripe.api_calls() - calls_before;
     assert!(calls < 20, "{calls} calls to Stripe");
     shop.close().await;
 }
 
-/// Answered 200 and then lost, or never posted at all: Stripe's books have them.
+/// Stripe's books have them, if their events were lost after a 200 or never posted at all.
 async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     let sessions = paid(&shop, 4).await;
@@ -301,7 +300,7 @@ async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
         let of_it = kinds.iter().filter(|it| it["what"] == what);
         assert_eq!(of_it.count(), 2, "{audit}");
     }
-    // One of the refunds is seen by what is left of its session.
+    // One of the refunds is found by the amount left of its session.
     let missing = |what: &str| found[format!("missing_{what}")].as_u64().unwrap();
     assert_eq!(missing("sessions") + missing("refunds"), 2, "{found}");
     assert_eq!(missing("disputes"), 2, "{found}");
@@ -312,7 +311,7 @@ async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
             .success()
     })
     .await;
-    // Long after it was opened, a dispute is closed: its event tells.
+    // A dispute that is closed long after it was opened is found by its event.
     shop.stripe.close_dispute(&dispute, Verdict::Won).unwrap();
     let context = shop.worker_context();
     let cursor = Cursor {
@@ -333,7 +332,7 @@ async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
     shop.close().await;
 }
 
-/// As after an update, with the key of before.
+/// As after an update that needs more permissions than the old key has.
 async fn what_the_key_may_not_list_does_not_hide_the_rest(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     shop.stripe.set_faults(Faults {
@@ -358,7 +357,7 @@ async fn what_the_key_may_not_list_does_not_hide_the_rest(stack: Stack) {
     assert_eq!(report["missing_sessions"], 1);
     assert!(report["events"].as_u64().unwrap() > 0, "{report}");
     shop.wait_for_bookings(1).await;
-    // It did not succeed, and the next run begins with the first part.
+    // The run did not succeed, and the next one begins with the first part.
     eventually("the run has ended", async || {
         let job = recurring_job::Entity::find_by_id("reconcile");
         let job = job.one(&shop.stack.db).await.unwrap().unwrap();

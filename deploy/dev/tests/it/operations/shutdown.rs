@@ -1,4 +1,4 @@
-//! SIGTERM in the middle of work: what is in hand is finished and acked, nothing more taken.
+//! SIGTERM during work: running jobs are finished and acked, no more are taken.
 
 use reqwest::StatusCode;
 use stripe_sim::{Faults, Outcome};
@@ -31,14 +31,14 @@ async fn a_worker_that_is_stopped_finishes_what_it_has_and_hands_nothing_back() 
     });
     let calls_before = shop.stripe.api_calls();
     let worker = start_worker(&shop);
-    eventually("it is at work", async || {
+    eventually("the worker is at work", async || {
         shop.stripe.api_calls() > calls_before
     })
     .await;
 
     let readyz = worker.url("/readyz");
-    let stopped = tokio::task::spawn_blocking(move || worker.process.terminate());
-    eventually("it says that it is not ready any more", async || {
+    let stopped = tokio::spawn(worker.terminate());
+    eventually("the worker is no longer ready", async || {
         let Ok(answer) = shop.http.get(&readyz).send().await else {
             return true;
         };
@@ -55,9 +55,9 @@ async fn a_worker_that_is_stopped_finishes_what_it_has_and_hands_nothing_back() 
 
     assert!(status.success());
     let booked = shop.bookings().await;
-    assert!((1..20).contains(&booked), "{booked} were in hand");
+    assert!((1..20).contains(&booked), "{booked} jobs were running");
     let left = waiting(&shop.stack, "confirm").await;
-    assert_eq!(left + booked, 20, "what is left was not begun");
+    assert_eq!(left + booked, 20, "the other jobs were not begun");
     assert!(!redelivered(&shop.stack, "confirm").await);
     // Another worker does the rest.
     shop.stripe.set_faults(undelivered);

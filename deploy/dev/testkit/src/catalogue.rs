@@ -1,0 +1,75 @@
+//! What a shop sells, and what a buyer orders.
+
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait};
+use serde_json::{Value, json};
+use shared::{
+    clock,
+    db::{offering, slot},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Of one seat, in cents.
+pub const PRICE: i64 = 4900;
+
+/// A kayak tour at 49.00 EUR a seat.
+///
+/// # Errors
+///
+/// The database refuses.
+pub async fn insert_offering(db: &impl ConnectionTrait) -> anyhow::Result<Uuid> {
+    let row = offering::Model {
+        id: Uuid::now_v7(),
+        name: "Harbour kayak tour".to_owned(),
+        description: String::new(),
+        unit_amount_minor_units: PRICE,
+        currency: "eur".to_owned(),
+    };
+    let id = row.id;
+    offering::Entity::insert(offering::ActiveModel::from(row).reset_all())
+        .exec_without_returning(db)
+        .await?;
+    Ok(id)
+}
+
+/// An hour of an offering.
+///
+/// # Errors
+///
+/// The database refuses.
+pub async fn insert_slot(
+    db: &impl ConnectionTrait,
+    offering_id: Uuid,
+    starts_at: OffsetDateTime,
+    (capacity, seats_taken): (i32, i32),
+) -> anyhow::Result<Uuid> {
+    let row = slot::Model {
+        id: Uuid::now_v7(),
+        offering_id,
+        starts_at,
+        ends_at: starts_at.saturating_add(time::Duration::HOUR),
+        capacity,
+        seats_taken,
+    };
+    let id = row.id;
+    slot::Entity::insert(slot::ActiveModel::from(row).reset_all())
+        .exec_without_returning(db)
+        .await?;
+    Ok(id)
+}
+
+/// A time that is well ahead.
+#[must_use]
+pub fn tomorrow() -> OffsetDateTime {
+    clock::system().saturating_add(time::Duration::DAY)
+}
+
+/// The body of an order.
+#[must_use]
+pub fn order(slot: Uuid, quantity: i64) -> Value {
+    json!({
+        "slot_id": slot,
+        "quantity": quantity,
+        "customer": { "name": "Ada Lovelace", "email": "ada@example.com" },
+    })
+}

@@ -1,0 +1,63 @@
+//! A service as a process, with its probes.
+
+use std::process::{Command, ExitStatus, Stdio};
+
+use reqwest::StatusCode;
+use testkit::{Process, Variables, binary, free_port};
+
+use crate::shop::eventually;
+
+/// The program `name`, with an environment that is the test's alone: a developer's own
+/// `DATABASE_URL` must not lead it anywhere.
+pub fn command(name: &str) -> Command {
+    let mut command = Command::new(binary(name).unwrap());
+    command.env_clear();
+    command
+}
+
+/// A service that is killed when the test ends.
+pub struct Service {
+    pub process: Process,
+    admin: String,
+}
+
+impl Service {
+    /// - `variables`: all but where its probes listen.
+    pub fn start(name: &str, variables: &Variables) -> Self {
+        let admin = format!("127.0.0.1:{}", free_port().unwrap());
+        let mut command = command(name);
+        command
+            .envs(variables)
+            .env("ADMIN_ADDR", &admin)
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::null());
+        let process = Process::start(&mut command).unwrap();
+        Self { process, admin }
+    }
+
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+    }
+
+    pub async fn terminate(self) -> ExitStatus {
+        self.process.terminate().await.unwrap()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
+    /// What its probes answer, if they do.
+    pub async fn get(&self, path: &str) -> Option<(StatusCode, String)> {
+        let answer = reqwest::get(self.url(path)).await.ok()?;
+        Some((answer.status(), answer.text().await.ok()?))
+    }
+
+    pub async fn is_ready(&self) -> bool {
+        matches!(self.get("/readyz").await, Some((StatusCode::OK, _)))
+    }
+
+    pub async fn wait_until_ready(&self) {
+        eventually("it is ready", async || self.is_ready().await).await;
+    }
+}
