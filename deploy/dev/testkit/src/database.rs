@@ -47,21 +47,12 @@ pub async fn run_as_admin(server: &str, statements: &[&str]) -> anyhow::Result<(
 ///
 /// The database cannot be used.
 pub async fn open_database(url: &str) -> anyhow::Result<DatabaseConnection> {
-    let db = connect_database(url).await?;
-    migrations::up(&db).await?;
-    Ok(db)
-}
-
-/// Connects, with more patience than a service where SQLite is busy.
-///
-/// # Errors
-///
-/// The database cannot be used.
-pub async fn connect_database(url: &str) -> anyhow::Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(16)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| sqlite.create_if_missing(true).busy_timeout(BUSY));
-    Ok(Database::connect(options).await?)
+    let db = Database::connect(options).await?;
+    migrations::up(&db).await?;
+    Ok(db)
 }

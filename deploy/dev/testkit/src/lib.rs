@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 pub use crate::{
     catalogue::{PRICE, insert_offering, insert_slot, order, tomorrow},
-    database::{connect_database, create_database, open_database, run_as_admin},
+    database::{create_database, open_database, run_as_admin},
     process::{Process, binary, free_port, signal},
     servers::{Broker, Postgres, Servers},
     shop::{ENDPOINT_SECRET, Variables, env, start_stripe, variables},

@@ -86,7 +86,7 @@ async fn the_database_refuses_what_cannot_be_sold(stack: Stack) {
 
 async fn one_bad_row_costs_that_row_and_doctor_names_it(stack: Stack) {
     let shop = Shop::open(stack).await;
-    let (db, backend) = (&shop.stack.db, shop.stack.db.get_database_backend());
+    let (db, backend) = (&shop.stack.patient_db, shop.stack.db.get_database_backend());
     let run = async |sql: &str| db.execute_unprepared(sql).await.unwrap();
     let good = shop.slot(1).await;
     // From before the checks, or past them.

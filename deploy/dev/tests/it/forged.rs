@@ -189,13 +189,13 @@ async fn nothing_that_is_not_this_checkouts_goes_back(stack: Stack) {
         payment::Entity::update_many()
             .col_expr(payment::Column::PaymentIntentId, Expr::value(intent))
             .filter(payment::Column::Id.eq(id))
-            .exec(&shop.stack.db)
+            .exec(&shop.stack.patient_db)
             .await
             .unwrap();
     }
     let owed = outbox::Model::refund(mine.checkout_id, clock::system());
     outbox::Entity::insert(outbox::ActiveModel::from(owed).reset_all())
-        .exec_without_returning(&shop.stack.db)
+        .exec_without_returning(&shop.stack.patient_db)
         .await
         .unwrap();
 

@@ -172,7 +172,7 @@ async fn two_workers_that_look_for_the_hold_at_once_both_find_it(stack: Stack) {
         checkout::Entity::update_many()
             .col_expr(checkout::Column::SessionId, Expr::value(None::<String>))
             .filter(checkout::Column::SessionId.eq(session.id.as_str()))
-            .exec(&shop.stack.db)
+            .exec(&shop.stack.patient_db)
             .await
             .unwrap();
         let (event, job) = (latest_event(&shop), confirm_job(&session));

@@ -134,12 +134,12 @@ async fn a_repeated_request_pays_the_price_of_its_hold(stack: Stack) {
     let (_, first) = send(&shop, "one wish", &wish).await;
     checkout::Entity::update_many()
         .col_expr(checkout::Column::SessionId, Expr::value(None::<String>))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
     offering::Entity::update_many()
         .col_expr(offering::Column::UnitAmountMinorUnits, Expr::value(9900))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
 

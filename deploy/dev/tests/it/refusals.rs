@@ -31,7 +31,7 @@ async fn price(shop: &Shop, currency: &str, minor_units: i64) {
             offering::Column::UnitAmountMinorUnits,
             Expr::value(minor_units),
         )
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
 }

@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 
 use ingress::Ingress;
 use reqwest::StatusCode;
-use sea_orm::DatabaseConnection;
 use shared::{
     clock::{self, Clock},
-    db,
     queue::{ConsumerSource, Patience, Publisher},
     service::{admin, http_server},
     stripe::client::StripeClient,
@@ -33,8 +31,6 @@ pub struct Shop {
     pub stripe: StripeSim,
     pub http: reqwest::Client,
     pub stack: Stack,
-    /// What the services share.
-    db: DatabaseConnection,
     pub publisher: Publisher,
     stripe_client: StripeClient,
     pub worker_config: worker::config::Config,
@@ -69,13 +65,12 @@ impl Shop {
         let config = ingress::config::Config::from_env(&env).unwrap();
         let worker_config = worker::config::Config::from_env(&env).unwrap();
         let stripe_client = StripeClient::new(&config.stripe).unwrap();
-        let db = db::connect(&stack.database).await.unwrap();
-        let publisher = Publisher::open(&stack.queue, &db, "test", Patience::Wait)
+        let publisher = Publisher::open(&stack.queue, &stack.db, "test", Patience::Wait)
             .await
             .unwrap();
         let ingress = Ingress::new(
             config,
-            db.clone(),
+            stack.db.clone(),
             publisher.clone(),
             stripe_client.clone(),
             clock::system,
@@ -95,7 +90,6 @@ impl Shop {
             stripe,
             http,
             stack,
-            db,
             publisher,
             stripe_client,
             worker_config,
@@ -111,7 +105,7 @@ impl Shop {
     }
 
     pub fn worker_context(&self) -> worker::Context {
-        let (db, stripe) = (self.db.clone(), self.stripe_client.clone());
+        let (db, stripe) = (self.stack.db.clone(), self.stripe_client.clone());
         worker::Context {
             breakers: self.breakers.clone(),
             ..worker::Context::new(&self.worker_config, db, stripe, clock::system)

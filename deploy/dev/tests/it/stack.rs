@@ -7,13 +7,12 @@ use lapin::{
 use sea_orm::{DatabaseConnection, EntityTrait};
 use shared::{
     config::{AmqpUri, DatabaseSettings, Env, QueueSettings},
-    db::slot,
+    db::{self, slot},
     queue::{RetryTier, topology::Topology},
 };
 use tempfile::TempDir;
 use testkit::{
-    Variables, connect_database, create_database, insert_offering, insert_slot, open_database,
-    run_as_admin, tomorrow,
+    Variables, create_database, insert_offering, insert_slot, open_database, run_as_admin, tomorrow,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -44,8 +43,11 @@ pub struct Stack {
     pub variables: Variables,
     pub database: DatabaseSettings,
     pub queue: QueueSettings,
-    /// The test's own, more patient than the services' where SQLite is busy.
+    /// As the services connect.
     pub db: DatabaseConnection,
+    /// For a test's own writes beside running services: SQLite may be busy for longer than a
+    /// service waits.
+    pub patient_db: DatabaseConnection,
     cleanup: Cleanup,
 }
 
@@ -85,12 +87,14 @@ impl Stack {
         let env = testkit::env(&variables);
         let database = DatabaseSettings::from_env(&env).unwrap();
         let queue = QueueSettings::from_env(&env, &database).unwrap();
-        let db = open_database(&variables["DATABASE_URL"]).await.unwrap();
+        let patient_db = open_database(&variables["DATABASE_URL"]).await.unwrap();
+        let db = db::connect(&database).await.unwrap();
         Self {
             variables,
             database,
             queue,
             db,
+            patient_db,
             cleanup,
         }
     }
@@ -102,8 +106,8 @@ impl Stack {
 
     /// A slot of an offering of its own.
     pub async fn slot_at(&self, capacity: i32, starts_at: OffsetDateTime) -> Uuid {
-        let offering_id = insert_offering(&self.db).await.unwrap();
-        let slot = insert_slot(&self.db, offering_id, starts_at, (capacity, 0));
+        let offering_id = insert_offering(&self.patient_db).await.unwrap();
+        let slot = insert_slot(&self.patient_db, offering_id, starts_at, (capacity, 0));
         slot.await.unwrap()
     }
 
@@ -114,7 +118,7 @@ impl Stack {
         let starts_at = slot
             .starts_at
             .saturating_add(time::Duration::minutes(minutes));
-        let later = insert_slot(&self.db, slot.offering_id, starts_at, (5, 0));
+        let later = insert_slot(&self.patient_db, slot.offering_id, starts_at, (5, 0));
         later.await.unwrap()
     }
 
@@ -137,8 +141,7 @@ impl Stack {
     /// For the test's own questions, after connections were ended: a pool trusts one for a
     /// second after its last use.
     pub async fn connect_anew(&mut self) {
-        let url = &self.variables["DATABASE_URL"];
-        self.db = connect_database(url).await.unwrap();
+        self.db = db::connect(&self.database).await.unwrap();
     }
 
     /// Ends all connections; from then on the database can only be read, like a standby.

@@ -257,7 +257,7 @@ async fn an_event_that_is_faster_than_the_session_id_finds_its_hold(stack: Stack
     // As if ingress had crashed between creating the session and storing its id.
     checkout::Entity::update_many()
         .col_expr(checkout::Column::SessionId, Expr::value(None::<String>))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
 

@@ -286,7 +286,7 @@ async fn money_is_shown_in_the_currencys_own_digits() {
                 offering::Column::UnitAmountMinorUnits,
                 Expr::value(minor_units),
             )
-            .exec(&shop.stack.db)
+            .exec(&shop.stack.patient_db)
             .await
             .unwrap();
         browser.goto(&shop.url).await;

@@ -152,7 +152,7 @@ async fn make_due(shop: &Shop) {
     let past = shared::clock::system().saturating_sub(time::Duration::DAY);
     outbox::Entity::update_many()
         .col_expr(outbox::Column::DueAt, Expr::value(past))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
 }

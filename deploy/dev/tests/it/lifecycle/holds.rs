@@ -138,7 +138,7 @@ async fn a_hold_that_never_got_a_session_is_abandoned(stack: Stack) {
     let checkout = checkout_of(&shop, &session).await;
     checkout::Entity::update_many()
         .col_expr(checkout::Column::SessionId, Expr::value(None::<String>))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
 

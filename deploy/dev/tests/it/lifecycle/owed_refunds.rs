@@ -152,7 +152,7 @@ async fn a_refund_that_stripe_cannot_make_now_is_made_later(stack: Stack) {
     assert_eq!(promise.attempts, 0, "an outage is not charged");
     outbox::Entity::update_many()
         .col_expr(outbox::Column::DueAt, Expr::value(promise.created_at))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
 

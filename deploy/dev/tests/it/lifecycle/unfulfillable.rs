@@ -57,7 +57,7 @@ async fn what_cost_nothing_and_has_no_seats_is_cancelled_at_once(stack: Stack) {
     let slot = shop.slot(1).await;
     offering::Entity::update_many()
         .col_expr(offering::Column::UnitAmountMinorUnits, Expr::value(0))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
     let late = shop.create(slot).await;
@@ -117,7 +117,7 @@ async fn what_does_not_fit_the_hold_waits_for_an_operator(stack: Stack) {
         checkout::Entity::update_many()
             .col_expr(column, value)
             .filter(checkout::Column::SessionId.eq(&session.id))
-            .exec(&shop.stack.db)
+            .exec(&shop.stack.patient_db)
             .await
             .unwrap();
 
@@ -228,7 +228,7 @@ async fn what_costs_nothing_is_booked_without_a_payment_intent() {
     let slot = shop.slot(1).await;
     offering::Entity::update_many()
         .col_expr(offering::Column::UnitAmountMinorUnits, Expr::value(0))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
     let session = shop.create(slot).await;

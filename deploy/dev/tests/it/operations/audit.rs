@@ -133,7 +133,11 @@ async fn each_difference_is_named(stack: Stack) {
         format!("DELETE FROM payment WHERE checkout_id = {}", of(forgotten)),
         format!("DELETE FROM checkout WHERE session_id = '{}'", forgotten.id),
     ] {
-        shop.stack.db.execute_unprepared(&statement).await.unwrap();
+        shop.stack
+            .patient_db
+            .execute_unprepared(&statement)
+            .await
+            .unwrap();
     }
 
     let output = worker(&shop, &["audit", "--json"]).await;

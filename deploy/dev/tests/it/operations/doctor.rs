@@ -109,7 +109,7 @@ async fn what_waits_for_an_operator_fails_doctor_and_not_audit(stack: Stack) {
     let session = shop.create(shop.slot(1).await).await;
     checkout::Entity::update_many()
         .col_expr(checkout::Column::AmountMinorUnits, Expr::value(5000))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
     shop.pay(&session, Outcome::Succeed).await;
@@ -203,7 +203,7 @@ async fn messages_that_nobody_takes_are_a_failure(stack: Stack) {
             job::Column::AvailableAtMs,
             Expr::col(job::Column::AvailableAtMs).sub(120_000_i64),
         );
-        a_while_ago.exec(&shop.stack.db).await.unwrap();
+        a_while_ago.exec(&shop.stack.patient_db).await.unwrap();
         let doctor = worker(&shop, &["doctor", "--json"]).await;
         let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
         let waits = |finding: &Value| {

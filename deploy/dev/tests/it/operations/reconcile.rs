@@ -184,7 +184,7 @@ async fn a_worker_reconciles_by_itself(stack: Stack) {
         .unwrap();
     recurring_job::Entity::update_many()
         .col_expr(recurring_job::Column::DueAt, Expr::value(now))
-        .exec(&shop.stack.db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
 
