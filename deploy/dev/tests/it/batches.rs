@@ -6,20 +6,14 @@ use sea_orm::{
     sea_query::{LockBehavior, LockType},
 };
 use serde_json::{Value, json};
-use shared::{
-    clock,
-    db::{checkout, dead_letter, slot, stripe_event},
-    message::Envelope,
-    queue::Lane,
-    traceparent::Traceparent,
-};
-use stripe_sim::{Faults, Outcome};
+use shared::db::{checkout, dead_letter, slot, stripe_event};
+use stripe_sim::Outcome;
 use uuid::Uuid;
 use worker::LaneLimits;
 
 use crate::{
     queue::waiting,
-    shop::{Shop, eventually},
+    shop::{Shop, eventually, undelivered},
     stack::{Stack, on_each_stack},
 };
 
@@ -31,10 +25,7 @@ on_each_stack![
 /// A shop with so many paid sessions, whose events are not delivered.
 async fn backlog(stack: Stack, count: i32) -> (Shop, Vec<Value>) {
     let shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     let slot = shop.slot(count).await;
     for _ in 0..count {
         let session = shop.create(slot).await;
@@ -44,27 +35,16 @@ async fn backlog(stack: Stack, count: i32) -> (Shop, Vec<Value>) {
     (shop, events)
 }
 
-async fn publish(shop: &Shop, event: &Value) {
-    let (signature, body) = shop.stripe.sign(event);
-    let id = event["id"].as_str().unwrap();
-    let now = clock::system();
-    let message = Envelope::stripe_event(id, body.into(), &signature, now, &Traceparent::new());
-    shop.publisher
-        .publish(Lane::Events, &message)
-        .await
-        .unwrap();
-}
-
 async fn a_backlog_is_booked_once_whatever_is_in_it_twice(stack: Stack) {
     let (mut shop, events) = backlog(stack, 40).await;
     for event in &events {
-        publish(&shop, event).await;
+        shop.publish(event).await;
         // Again, and by another event about the same session.
-        publish(&shop, event).await;
+        shop.publish(event).await;
         let mut other = event.clone();
         other["id"] = json!(format!("{}_other", event["id"].as_str().unwrap()));
         other["type"] = json!("checkout.session.async_payment_succeeded");
-        publish(&shop, &other).await;
+        shop.publish(&other).await;
     }
 
     shop.start_worker();
@@ -88,11 +68,11 @@ async fn one_bad_event_does_not_hold_up_the_others(stack: Stack) {
     events[15]["data"]["object"]["payment_intent"] = intent;
     // Of two with one PaymentIntent, whichever is written first is good.
     shop.start_worker();
-    publish(&shop, &events[0]).await;
+    shop.publish(&events[0]).await;
     shop.wait_for_bookings(1).await;
     shop.stop_workers().await;
     for event in &events[1..] {
-        publish(&shop, event).await;
+        shop.publish(event).await;
     }
 
     shop.start_worker();
@@ -103,7 +83,7 @@ async fn one_bad_event_does_not_hold_up_the_others(stack: Stack) {
         matches!(&letters.unwrap()[..], [letter] if letter.reason == "constraint_violated")
     })
     .await;
-    publish(&shop, &good).await;
+    shop.publish(&good).await;
     shop.wait_for_bookings(30).await;
     shop.close().await;
 }
@@ -133,7 +113,7 @@ async fn only_a_full_batch_goes_beside_another() {
     held.rollback().await.unwrap();
     shop.wait_for_bookings(booked + 4).await;
     for event in tries.flatten() {
-        publish(&shop, event).await;
+        shop.publish(event).await;
     }
     shop.wait_for_bookings(26).await;
     shop.close().await;
@@ -217,7 +197,7 @@ async fn keep_busy(shop: &Shop, alone: &[Value]) -> Vec<DatabaseTransaction> {
     let mut held = Vec::new();
     for event in alone {
         held.push(hold(shop, event).await);
-        publish(shop, event).await;
+        shop.publish(event).await;
         wait_for_blocked(shop, held.len()).await;
     }
     held
@@ -232,7 +212,7 @@ async fn let_go(held: Vec<DatabaseTransaction>) {
 /// Publishes `events`, and waits until the broker has sent them to the worker.
 async fn publish_all(shop: &Shop, events: &[Value]) {
     for event in events {
-        publish(shop, event).await;
+        shop.publish(event).await;
     }
     eventually("all are handed out", async || {
         waiting(&shop.stack, "events").await == 0

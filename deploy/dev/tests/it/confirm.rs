@@ -8,11 +8,11 @@ use std::{
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use stripe_sim::{Faults, Outcome};
+use stripe_sim::Outcome;
 
 use crate::{
     queue,
-    shop::Shop,
+    shop::{Shop, undelivered},
     stack::{Stack, on_each_stack},
 };
 
@@ -79,10 +79,7 @@ async fn each_state_of_a_session_has_its_word(stack: Stack) {
 
 async fn a_waiting_request_is_answered_as_soon_as_the_booking_is_there(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     let slot = shop.slot(10).await;
     let session = shop.create(slot).await;
     shop.pay(&session, Outcome::Succeed).await;
@@ -160,10 +157,7 @@ async fn who_asks_at_the_same_time_hears_of_their_own(stack: Stack) {
 
 async fn polling_enqueues_one_job(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     let slot = shop.slot(10).await;
     let session = shop.create(slot).await;
     shop.pay(&session, Outcome::Succeed).await;

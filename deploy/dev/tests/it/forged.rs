@@ -10,11 +10,11 @@ use shared::{
     queue::Lane,
     traceparent::Traceparent,
 };
-use stripe_sim::{Faults, Outcome};
+use stripe_sim::Outcome;
 use worker::{refund_payments, run_job};
 
 use crate::{
-    shop::{Session, Shop, eventually},
+    shop::{Session, Shop, eventually, undelivered},
     stack::{Stack, on_each_stack},
 };
 
@@ -58,10 +58,7 @@ async fn a_forged_message_books_frees_and_refunds_nothing(stack: Stack) {
     let slot = shop.slot(2).await;
     let session = shop.create(slot).await;
     let honest = shop.create(slot).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     shop.pay(&honest, Outcome::Succeed).await;
     let paid = shop.stripe.events().pop().unwrap();
     let (good, _) = shop.stripe.sign(&paid);
@@ -155,10 +152,7 @@ async fn a_forged_message_books_frees_and_refunds_nothing(stack: Stack) {
 /// Whatever a message has said: Stripe is asked before money goes back.
 async fn nothing_that_is_not_this_checkouts_goes_back(stack: Stack) {
     let shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     let slot = shop.slot(1).await;
     let late = shop.create(slot).await;
     shop.pay(&late, Outcome::Succeed).await;
@@ -212,10 +206,7 @@ async fn nothing_that_is_not_this_checkouts_goes_back(stack: Stack) {
 
 async fn a_secret_that_was_rolled_is_still_good_for_what_waits(stack: Stack) {
     let shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     let session = shop.create(shop.slot(1).await).await;
     shop.pay(&session, Outcome::Succeed).await;
     let event = shop.stripe.events().pop().unwrap();

@@ -15,42 +15,21 @@ mod unfulfillable;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::Value;
-use shared::{
-    clock,
-    db::{booking, checkout, payment},
-    message::Envelope,
-    stripe::id::CheckoutSessionId,
-    traceparent::Traceparent,
-};
-use stripe_sim::{Faults, Outcome};
+use shared::db::{booking, checkout, payment};
+use stripe_sim::Outcome;
 use uuid::Uuid;
 use worker::{Fulfillment, run_job};
 
 use crate::{
-    shop::{Session, Shop},
+    shop::{Session, Shop, undelivered},
     stack::Stack,
 };
 
 /// A shop whose messages the test carries itself: no webhook is delivered, no worker runs.
 async fn quiet_shop(stack: Stack) -> Shop {
     let shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     shop
-}
-
-/// The message that ingress would make of `event`.
-fn message(shop: &Shop, event: &Value) -> Envelope {
-    let (signature, body) = shop.stripe.sign(event);
-    let (id, now) = (event["id"].as_str().unwrap(), clock::system());
-    Envelope::stripe_event(id, body.into(), &signature, now, &Traceparent::new())
-}
-
-fn confirm_job(session: &Session) -> Envelope {
-    let id: CheckoutSessionId = session.id.parse().unwrap();
-    Envelope::checkout_confirm(&id, clock::system(), &Traceparent::new())
 }
 
 /// Events that the stand-in has made and `play` has not yet played, oldest first.
@@ -65,7 +44,7 @@ async fn play(shop: &Shop, played: &mut usize) -> Vec<Fulfillment> {
     let context = shop.worker_context();
     let mut outcomes = Vec::new();
     for event in new_events(shop, played) {
-        outcomes.push(run_job(&context, &message(shop, &event)).await.unwrap());
+        outcomes.push(run_job(&context, &shop.message(&event)).await.unwrap());
     }
     outcomes
 }

@@ -11,6 +11,7 @@
 
 mod batches;
 mod books;
+mod broker_kill;
 mod browser;
 mod buyer;
 mod catalogue;
@@ -21,8 +22,9 @@ mod create_checkout_session;
 mod database;
 mod deployment;
 mod forged;
-mod fulfilment;
+mod fulfill_checkout;
 mod idempotency_key;
+mod ignored_events;
 mod lifecycle;
 mod local_shop;
 mod migrations;
@@ -35,6 +37,7 @@ mod publishing;
 mod queue;
 mod refusals;
 mod replaces;
+mod retries;
 mod service;
 mod shop;
 mod stack;

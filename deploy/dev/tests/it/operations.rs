@@ -6,6 +6,7 @@ mod doctor;
 mod metrics;
 mod outages;
 mod reconcile;
+mod reconcile_schedule;
 mod shutdown;
 
 use std::process::{Command, Output};

@@ -7,7 +7,7 @@ use stripe_sim::{Faults, Outcome};
 use super::{go_to_payment, session_id};
 use crate::{
     browser::Browser,
-    shop::{Shop, eventually},
+    shop::{Shop, eventually, undelivered},
     stack::Stack,
 };
 
@@ -15,10 +15,7 @@ use crate::{
 async fn without_webhooks_the_page_itself_leads_to_the_booking() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
     shop.slot(5).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     let browser = Browser::open().await;
 
     go_to_payment(&browser, &shop, 1).await;

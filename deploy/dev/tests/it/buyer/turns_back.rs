@@ -1,11 +1,9 @@
 //! The buyer leaves the payment page without paying.
 
-use stripe_sim::Faults;
-
 use super::{checkouts, fill_in, go_to_payment};
 use crate::{
     browser::Browser,
-    shop::{Shop, eventually},
+    shop::{Shop, eventually, undelivered},
     stack::Stack,
 };
 
@@ -126,10 +124,7 @@ async fn who_paid_in_another_tab_is_not_asked_to_pay_again() {
 async fn who_turned_back_and_then_paid_never_reads_that_nothing_is_paid() {
     let shop = Shop::open(Stack::sqlite_embedded().await).await;
     shop.slot(5).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     let browser = Browser::open().await;
     go_to_payment(&browser, &shop, 1).await;
     browser.click("button", "Back to the shop").await;

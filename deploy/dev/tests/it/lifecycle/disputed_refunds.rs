@@ -7,7 +7,7 @@ use shared::db::{booking, dispute, outbox, refund};
 use stripe_sim::{Faults, Verdict};
 use worker::{operator::audit, refund_payments, run_job};
 
-use super::{booked, booking_of, message, new_events, payment_of, play, quiet_shop, status};
+use super::{booked, booking_of, new_events, payment_of, play, quiet_shop, status};
 use crate::{
     lifecycle::owed_refunds::paid_without_seats,
     shop::Shop,
@@ -30,7 +30,7 @@ async fn tell(shop: &Shop, kind: &str, object: &Value) {
         "id": format!("evt_{}", uuid::Uuid::now_v7().simple()), "object": "event", "type": kind,
         "livemode": false, "data": { "object": object },
     });
-    run_job(&shop.worker_context(), &message(shop, &event))
+    run_job(&shop.worker_context(), &shop.message(&event))
         .await
         .unwrap();
 }
@@ -51,7 +51,7 @@ async fn a_refund_that_fails_after_a_lost_dispute_books_nothing_again(stack: Sta
 
         for event in &events {
             let context = shop.worker_context();
-            run_job(&context, &message(&shop, event)).await.unwrap();
+            run_job(&context, &shop.message(event)).await.unwrap();
         }
 
         assert_eq!(status(&shop, &session).await, "refunded");
@@ -95,7 +95,7 @@ async fn a_verdict_that_is_overturned_and_an_amount_that_changes_are_followed(st
     events.reverse();
     let context = shop.worker_context();
     for event in &events {
-        run_job(&context, &message(&shop, event)).await.unwrap();
+        run_job(&context, &shop.message(event)).await.unwrap();
     }
     assert_eq!(row(&id).await.amount_minor_units, 1500);
     shop.stripe.close_dispute(&id, Verdict::Won).unwrap();
@@ -103,7 +103,7 @@ async fn a_verdict_that_is_overturned_and_an_amount_that_changes_are_followed(st
     let mut events = new_events(&shop, &mut played);
     events.reverse();
     for event in &events {
-        run_job(&context, &message(&shop, event)).await.unwrap();
+        run_job(&context, &shop.message(event)).await.unwrap();
     }
 
     assert_eq!(row(&id).await.status, dispute::Status::Lost);
@@ -195,7 +195,7 @@ async fn a_charge_with_an_empty_list_of_refunds_is_asked_about(stack: Stack) {
     refunded["data"]["object"]["refunds"] =
         json!({ "object": "list", "data": [], "has_more": false });
 
-    run_job(&shop.worker_context(), &message(&shop, &refunded))
+    run_job(&shop.worker_context(), &shop.message(&refunded))
         .await
         .unwrap();
 

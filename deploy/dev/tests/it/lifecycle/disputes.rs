@@ -5,7 +5,7 @@ use shared::db::{booking, dispute};
 use stripe_sim::{Outcome, Verdict};
 use worker::run_job;
 
-use super::{booked, booking_of, message, new_events, payment_of, play, quiet_shop, status};
+use super::{booked, booking_of, new_events, payment_of, play, quiet_shop, status};
 use crate::stack::{Stack, on_each_stack};
 
 on_each_stack![
@@ -71,7 +71,7 @@ async fn a_dispute_may_arrive_before_its_payment_and_backwards(stack: Stack) {
     let context = shop.worker_context();
 
     for event in new_events(&shop, &mut played).iter().rev() {
-        run_job(&context, &message(&shop, event)).await.unwrap();
+        run_job(&context, &shop.message(event)).await.unwrap();
     }
 
     let payment = payment_of(&shop, &session).await;

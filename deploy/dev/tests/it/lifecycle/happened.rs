@@ -9,7 +9,6 @@ use shared::{
 use uuid::Uuid;
 use worker::run_job;
 
-use super::{confirm_job, message};
 use crate::shop::{Session, Shop};
 
 /// The state of one checkout, in words.
@@ -36,12 +35,12 @@ impl Happened {
     pub fn messages(&self, shop: &Shop) -> Vec<Envelope> {
         self.events
             .iter()
-            .map(|event| message(shop, event))
+            .map(|event| shop.message(event))
             .collect()
     }
 
     pub fn confirm_job(&self) -> Envelope {
-        confirm_job(&self.session)
+        self.session.confirm_job()
     }
 
     pub async fn tell(&self, context: &worker::Context, messages: &[Envelope]) {

@@ -9,7 +9,7 @@ use stripe_sim::Outcome;
 use time::OffsetDateTime;
 use worker::{Fulfillment, refund_payments, run_job, sweep_holds};
 
-use super::{booking_of, checkout_of, confirm_job, message, new_events, play, quiet_shop, status};
+use super::{booking_of, checkout_of, new_events, play, quiet_shop, status};
 use crate::{
     queue,
     shop::{Shop, eventually},
@@ -65,9 +65,9 @@ async fn every_end_of_a_hold_frees_its_seats_once(stack: Stack) {
         let mut event = event.clone();
         // A new id, so that not only the inbox keeps repeats out.
         event["id"] = format!("{}{}", event["id"].as_str().unwrap(), rand_suffix()).into();
-        run_job(&worker, &message(&shop, &event)).await.unwrap();
-        run_job(&worker, &confirm_job(&expired)).await.unwrap();
-        run_job(&worker, &confirm_job(&failed)).await.unwrap();
+        run_job(&worker, &shop.message(&event)).await.unwrap();
+        run_job(&worker, &expired.confirm_job()).await.unwrap();
+        run_job(&worker, &failed.confirm_job()).await.unwrap();
     }
 
     assert_eq!(shop.seats_taken(slot).await, 0);
@@ -115,7 +115,7 @@ async fn a_delayed_payment_that_failed_in_silence_frees_its_seats(stack: Stack) 
     let slot = shop.slot(1).await;
     let session = shop.create(slot).await;
     shop.pay(&session, Outcome::Delay).await;
-    run_job(&shop.worker_context(), &confirm_job(&session))
+    run_job(&shop.worker_context(), &session.confirm_job())
         .await
         .unwrap();
     assert_eq!(status(&shop, &session).await, "payment_pending");
@@ -153,7 +153,7 @@ async fn a_hold_that_never_got_a_session_is_abandoned(stack: Stack) {
     // If the session exists after all and is paid, it is booked.
     shop.pay(&session, Outcome::Succeed).await;
     let event = shop.stripe.events().pop().unwrap();
-    run_job(&shop.worker_context(), &message(&shop, &event))
+    run_job(&shop.worker_context(), &shop.message(&event))
         .await
         .unwrap();
     assert_eq!(status(&shop, &session).await, "confirmed");
@@ -224,7 +224,7 @@ async fn a_hold_ends_when_its_slot_begins_and_who_pays_then_comes_too_late(stack
     })
     .await;
     shop.pay(&asked, Outcome::Succeed).await;
-    run_job(&shop.worker_context(), &confirm_job(&asked))
+    run_job(&shop.worker_context(), &asked.confirm_job())
         .await
         .unwrap();
     assert_eq!(status(&shop, &asked).await, "refund_pending");

@@ -6,7 +6,7 @@ use shared::db::{booking, dispute, payment, refund, stripe_event};
 use stripe_sim::Outcome;
 use worker::{Fulfillment, NotOurs, run_job};
 
-use super::{message, new_events, quiet_shop};
+use super::{new_events, quiet_shop};
 use crate::{
     books,
     shop::Shop,
@@ -64,7 +64,7 @@ async fn what_is_somebody_elses_is_left_alone(stack: Stack) {
         *event.pointer_mut(pointer).unwrap() = value;
         event
     };
-    let run = async |event: &Value| run_job(&context, &message(&shop, event)).await.unwrap();
+    let run = async |event: &Value| run_job(&context, &shop.message(event)).await.unwrap();
 
     let other_mode = run(&with("/livemode", json!(true))).await;
     let setup = run(&with("/data/object/mode", json!("setup"))).await;
@@ -90,7 +90,7 @@ async fn what_is_somebody_elses_is_left_alone(stack: Stack) {
     );
     incomplete["data"]["object"]["id"] = json!(session.id);
     incomplete["id"] = json!("evt_ours");
-    let error = run_job(&context, &message(&shop, &incomplete))
+    let error = run_job(&context, &shop.message(&incomplete))
         .await
         .unwrap_err();
     assert_eq!(error.code(), worker::FailureCode::MalformedEvent);

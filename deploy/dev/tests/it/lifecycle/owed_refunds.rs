@@ -10,7 +10,7 @@ use stripe_sim::{Faults, Outcome};
 use tokio_util::sync::CancellationToken;
 use worker::{Fulfillment, outage::probe, refund_payments, run_job};
 
-use super::{booking_of, checkout_of, message, play, quiet_shop, status, unfulfillable::release};
+use super::{booking_of, checkout_of, play, quiet_shop, status, unfulfillable::release};
 use crate::{
     shop::{Session, Shop},
     stack::{Stack, on_each_stack},
@@ -110,7 +110,7 @@ async fn a_refund_we_owe_that_fails_needs_a_person_in_any_order(stack: Stack) {
             events.reverse();
         }
         for event in &events {
-            run_job(&context, &message(&shop, event)).await.unwrap();
+            run_job(&context, &shop.message(event)).await.unwrap();
         }
 
         assert_eq!(status(&shop, &late).await, "needs_attention");

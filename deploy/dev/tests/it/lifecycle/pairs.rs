@@ -24,9 +24,9 @@ use uuid::Uuid;
 use worker::{refund_payments, run_job};
 
 use super::{
-    booking_of, checkout_of, confirm_job,
+    booking_of, checkout_of,
     histories::{OwnStripe, PER_STRIPE, own_stripe, replayable, seed},
-    message, quiet_shop,
+    quiet_shop,
 };
 use crate::{
     books,
@@ -96,14 +96,14 @@ async fn play(shop: &Shop, own: &OwnStripe, seed: u64) {
         let news: Vec<Envelope> = stripe
             .events_after(heard)
             .iter()
-            .map(|it| message(shop, it))
+            .map(|it| shop.message(it))
             .collect();
         heard += news.len();
         if news.is_empty() && refund_payments(worker).await.unwrap() == 0 {
             break;
         }
         let mut told = news.clone();
-        told.extend(both.iter().map(confirm_job));
+        told.extend(both.iter().map(Session::confirm_job));
         told.extend(news.sample(&mut random, 3).cloned());
         told.shuffle(&mut random);
         for message in &told {

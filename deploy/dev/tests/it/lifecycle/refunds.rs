@@ -6,7 +6,7 @@ use shared::db::{booking, payment, refund};
 use stripe_sim::Outcome;
 use worker::{Fulfillment, run_job};
 
-use super::{booked, booking_of, message, new_events, payment_of, play, quiet_shop, status};
+use super::{booked, booking_of, new_events, payment_of, play, quiet_shop, status};
 use crate::stack::{Stack, on_each_stack};
 
 on_each_stack![
@@ -110,7 +110,7 @@ async fn a_refund_that_arrives_before_its_payment_is_kept(stack: Stack) {
 
     let mut outcomes = Vec::new();
     for event in &events {
-        outcomes.push(run_job(&context, &message(&shop, event)).await.unwrap());
+        outcomes.push(run_job(&context, &shop.message(event)).await.unwrap());
     }
 
     let expected = [
@@ -140,7 +140,7 @@ async fn charge_events_of_every_api_version_are_understood(stack: Stack) {
         }
         let calls = shop.stripe.api_calls();
 
-        run_job(&context, &message(&shop, &refunded)).await.unwrap();
+        run_job(&context, &shop.message(&refunded)).await.unwrap();
 
         let asked = shop.stripe.api_calls() - calls;
         assert_eq!(

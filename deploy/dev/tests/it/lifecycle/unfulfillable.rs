@@ -11,7 +11,7 @@ use stripe_sim::Outcome;
 use testkit::order;
 use worker::{Fulfillment, OnUnfulfillable, refund_payments, run_job};
 
-use super::{booking_of, checkout_of, confirm_job, message, play, quiet_shop, status};
+use super::{booking_of, checkout_of, play, quiet_shop, status};
 use crate::{
     idempotency_key::send,
     shop::{Session, Shop},
@@ -86,7 +86,7 @@ async fn with_hold_the_money_waits_for_an_operator(stack: Stack) {
         ..shop.worker_context()
     };
 
-    let outcome = run_job(&context, &confirm_job(&late)).await.unwrap();
+    let outcome = run_job(&context, &late.confirm_job()).await.unwrap();
 
     assert_eq!(outcome, Fulfillment::NeedsAttention);
     assert_eq!(refund_payments(&context).await.unwrap(), 0);
@@ -121,7 +121,7 @@ async fn what_does_not_fit_the_hold_waits_for_an_operator(stack: Stack) {
             .await
             .unwrap();
 
-        let outcome = run_job(&context, &confirm_job(&session)).await.unwrap();
+        let outcome = run_job(&context, &session.confirm_job()).await.unwrap();
 
         assert_eq!(outcome, Fulfillment::NeedsAttention);
         assert_eq!(
@@ -161,7 +161,7 @@ async fn the_second_payment_of_one_wish_is_refunded(stack: Stack) {
     shop.pay(&first, Outcome::Succeed).await;
     shop.pay(&second, Outcome::Succeed).await;
     let context = shop.worker_context();
-    let (job, other) = (confirm_job(&first), confirm_job(&second));
+    let (job, other) = (first.confirm_job(), second.confirm_job());
 
     let outcomes = join_all([&job, &other, &job, &other].map(|job| run_job(&context, job))).await;
     refund_payments(&context).await.unwrap();
@@ -203,7 +203,7 @@ async fn five_hundred_buyers_for_one_seat(stack: Stack) {
             shop.pay(session, Outcome::Succeed).await;
         }
         let events = shop.stripe.events_after(played);
-        let jobs: Vec<_> = events.iter().map(|event| message(&shop, event)).collect();
+        let jobs: Vec<_> = events.iter().map(|event| shop.message(event)).collect();
         for outcome in join_all(jobs.iter().map(|job| run_job(&context, job))).await {
             outcome.unwrap();
         }

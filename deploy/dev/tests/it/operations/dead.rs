@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json as value};
 use shared::{clock, db::dead_letter, message::Envelope, queue::Lane, traceparent::Traceparent};
-use stripe_sim::{Faults, Outcome};
+use stripe_sim::Outcome;
 
 use super::{json, worker};
 use crate::{
     queue::dead,
-    shop::{Shop, eventually},
+    shop::{Shop, eventually, undelivered},
     stack::{Stack, on_each_stack},
 };
 
@@ -97,10 +97,7 @@ async fn what_dies_again_is_open_again(stack: Stack) {
 /// A good event that was dead-lettered for a fault that is repaired since.
 async fn replaying_twice_books_once(stack: Stack) {
     let shop = Shop::open(stack).await;
-    shop.stripe.set_faults(Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    });
+    shop.stripe.set_faults(undelivered());
     let slot = shop.slot(1).await;
     let session = shop.create(slot).await;
     shop.pay(&session, Outcome::Succeed).await;

@@ -1,12 +1,10 @@
 //! `worker reconcile`: finds in Stripe's books what never arrived.
 
-use futures_util::future::join_all;
-use sea_orm::{EntityTrait, sea_query::Expr};
+use sea_orm::EntityTrait;
 use serde_json::Value;
 use shared::{
     clock,
     db::{dispute, payment, recurring_job},
-    queue::Lane,
 };
 use stripe_sim::{Faults, Outcome, Verdict};
 use worker::reconcile::{Cursor, Part, Reconcile};
@@ -14,17 +12,13 @@ use worker::reconcile::{Cursor, Part, Reconcile};
 use super::{json, worker};
 use crate::{
     books,
-    shop::{Session, Shop, eventually},
+    shop::{Session, Shop, eventually, undelivered},
     stack::{Stack, on_each_stack},
 };
 
 on_each_stack![
     whatever_never_arrived_is_found_once,
     a_run_goes_on_where_another_ended,
-    one_worker_at_a_time_reconciles,
-    a_worker_reconciles_by_itself,
-    a_worker_reconciles_at_once_when_it_starts,
-    a_backlog_arrives_by_itself,
     refunds_and_disputes_that_never_arrived_are_found_once,
     what_the_key_may_not_list_does_not_hide_the_rest,
 ];
@@ -33,14 +27,7 @@ const FOREIGN: &str = "mode=payment&success_url=https://other.example&line_items
     &line_items[0][price_data][currency]=eur&line_items[0][price_data][unit_amount]=100\
     &line_items[0][price_data][product_data][name]=Hat";
 
-fn deaf() -> Faults {
-    Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    }
-}
-
-async fn paid(shop: &Shop, count: i32) -> Vec<Session> {
+pub async fn paid(shop: &Shop, count: i32) -> Vec<Session> {
     let slot = shop.slot(count).await;
     let mut sessions = Vec::new();
     for _ in 0..count {
@@ -53,7 +40,7 @@ async fn paid(shop: &Shop, count: i32) -> Vec<Session> {
 
 async fn whatever_never_arrived_is_found_once(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(deaf());
+    shop.stripe.set_faults(undelivered());
     let sessions = paid(&shop, 5).await;
     let slot = shop.slot(1).await;
     let expired = shop.create(slot).await;
@@ -69,10 +56,10 @@ async fn whatever_never_arrived_is_found_once(stack: Stack) {
     shop.stripe.set_faults(Faults {
         api_status: Some(429),
         api_status_percent: 40,
-        ..deaf()
+        ..undelivered()
     });
     let found = json(&shop, &["reconcile", "--since", "1h", "--json"]).await;
-    shop.stripe.set_faults(deaf());
+    shop.stripe.set_faults(undelivered());
     shop.start_worker();
 
     assert_eq!(found, dry);
@@ -123,7 +110,7 @@ async fn whatever_never_arrived_is_found_once(stack: Stack) {
 
 async fn a_run_goes_on_where_another_ended(stack: Stack) {
     let shop = Shop::open(stack).await;
-    shop.stripe.set_faults(deaf());
+    shop.stripe.set_faults(undelivered());
     paid(&shop, 1).await;
     for _ in 0..150 {
         shop.stripe.create_session(FOREIGN).unwrap();
@@ -154,135 +141,13 @@ async fn a_run_goes_on_where_another_ended(stack: Stack) {
     shop.close().await;
 }
 
-async fn one_worker_at_a_time_reconciles(stack: Stack) {
-    let now = clock::system() + time::Duration::HOUR;
-    let lease_end = now + time::Duration::MINUTE;
-    // The first `take` only makes the row, due a little later.
-    let take = || recurring_job::take(&stack.db, recurring_job::RECONCILE, now, lease_end);
-    let early = clock::system();
-    let first = recurring_job::take(&stack.db, recurring_job::RECONCILE, early, early).await;
-    assert_eq!(first.unwrap(), None);
-
-    let taken = join_all((0..5).map(|_| take())).await;
-
-    let taken = taken
-        .into_iter()
-        .filter(|it| it.as_ref().unwrap().is_some());
-    assert_eq!(taken.count(), 1);
-    let after_its_death =
-        recurring_job::take(&stack.db, recurring_job::RECONCILE, lease_end, lease_end).await;
-    assert!(after_its_death.unwrap().is_some());
-}
-
-async fn a_worker_reconciles_by_itself(stack: Stack) {
-    let mut shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(deaf());
-    paid(&shop, 1).await;
-    let now = clock::system();
-    recurring_job::take(&shop.stack.db, recurring_job::RECONCILE, now, now)
-        .await
-        .unwrap();
-    recurring_job::Entity::update_many()
-        .col_expr(recurring_job::Column::DueAt, Expr::value(now))
-        .exec(&shop.stack.patient_db)
-        .await
-        .unwrap();
-
-    shop.start_worker();
-
-    shop.wait_for_bookings(1).await;
-    eventually("the success is written down", async || {
-        let job = recurring_job::Entity::find_by_id("reconcile");
-        let job = job.one(&shop.stack.db).await.unwrap().unwrap();
-        job.last_success_at.is_some() && job.cursor.is_none() && job.due_at > now
-    })
-    .await;
-    shop.close().await;
-}
-
-/// Holds after any last worker: its run ended just now, it never ran one, or its run died with it.
-async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
-    let mut shop = Shop::without_worker(stack).await;
-    shop.stripe.set_faults(deaf());
-    let db = shop.stack.db.clone();
-    let later = || clock::system().saturating_add(time::Duration::minutes(10));
-    // The row of a deployment that has not reconciled yet.
-    let now = clock::system();
-    recurring_job::take(&db, recurring_job::RECONCILE, now, now)
-        .await
-        .unwrap();
-    let due = async || {
-        let job = recurring_job::Entity::find_by_id("reconcile");
-        job.one(&db).await.unwrap().unwrap().due_at
-    };
-    assert!(due().await > clock::system());
-
-    for left_behind in ["nothing", "a success", "a dead run"] {
-        if left_behind != "nothing" {
-            let job =
-                recurring_job::finish(&db, recurring_job::RECONCILE, clock::system(), later());
-            job.await.unwrap();
-        }
-        if left_behind == "a dead run" {
-            let cursor = Cursor {
-                started_at: clock::system(),
-                sessions_since: clock::system().unix_timestamp() - 3600,
-                events_since: clock::system().unix_timestamp() - 3600,
-                part: Part::FIRST,
-            };
-            let cursor = serde_json::to_string(&cursor).unwrap();
-            let job = recurring_job::keep(&db, recurring_job::RECONCILE, later(), &cursor);
-            job.await.unwrap();
-        }
-        paid(&shop, 1).await;
-        let booked = shop.bookings().await;
-
-        shop.start_worker();
-
-        shop.wait_for_bookings(booked + 1).await;
-        shop.stop_workers().await;
-    }
-    shop.close().await;
-}
-
-/// A worker that starts with thousands of events on the queue asks Stripe about none of them.
-async fn a_backlog_arrives_by_itself(stack: Stack) {
-    let mut shop = Shop::without_worker(stack).await;
-    let now = clock::system();
-    recurring_job::take(&shop.stack.db, recurring_job::RECONCILE, now, now)
-        .await
-        .unwrap();
-    // So that the worker does not take all events at once.
-    shop.worker_config.limits.batch = 1;
-    shop.worker_config.limits.concurrency = 1;
-    paid(&shop, 120).await;
-    eventually("all events wait", async || {
-        shop.publisher.waiting(Lane::Events).await.unwrap() == 120
-    })
-    .await;
-    let calls_before = shop.stripe.api_calls();
-
-    shop.start_worker();
-
-    shop.wait_for_bookings(120).await;
-    eventually("all is done", async || {
-        shop.publisher.waiting(Lane::Events).await.unwrap() == 0
-    })
-    .await;
-    shop.stop_workers().await;
-    // A run after the events had nothing to ask for, and its lists are a handful of calls.
-    let calls = shop.stripe.api_calls() - calls_before;
-    assert!(calls < 20, "{calls} calls to Stripe");
-    shop.close().await;
-}
-
 /// Stripe's books have them, if their events were lost after a 200 or never posted at all.
 async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     let sessions = paid(&shop, 4).await;
     shop.start_worker();
     shop.wait_for_bookings(4).await;
-    shop.stripe.set_faults(deaf());
+    shop.stripe.set_faults(undelivered());
     let [refunded, failed, disputed, lost] = [0, 1, 2, 3].map(|index| sessions[index].id.as_str());
     shop.stripe.refund(refunded, Some(1000)).unwrap();
     let refund = shop.stripe.refund(failed, Some(1000)).unwrap();
@@ -337,7 +202,7 @@ async fn what_the_key_may_not_list_does_not_hide_the_rest(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     shop.stripe.set_faults(Faults {
         denied: vec!["rak_dispute_read".to_owned()],
-        ..deaf()
+        ..undelivered()
     });
     paid(&shop, 1).await;
     let now = clock::system();

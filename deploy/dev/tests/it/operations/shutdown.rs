@@ -6,17 +6,14 @@ use stripe_sim::{Faults, Outcome};
 use super::start_worker;
 use crate::{
     queue::{redelivered, waiting},
-    shop::{Shop, eventually},
+    shop::{Shop, eventually, undelivered},
     stack::Stack,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_stopped_finishes_what_it_has_and_hands_nothing_back() {
     let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
-    let undelivered = Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    };
+    let undelivered = undelivered();
     shop.stripe.set_faults(undelivered.clone());
     let slot = shop.slot(20).await;
     for _ in 0..20 {

@@ -1,26 +1,18 @@
-//! One paid session, one booking and one payment: whichever of webhook and browser is first, how often and
-//! in which order.
+//! One paid session, one booking and one payment: whichever of webhook and browser is first, how
+//! often and in which order.
 
 use futures_util::{StreamExt, future::join_all, stream};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr,
-};
-use serde_json::Value;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
 use shared::{
-    clock,
     db::{checkout, stripe_event},
     message::Envelope,
-    queue::{ConsumerSource, Lane},
-    stripe::id::CheckoutSessionId,
-    traceparent::Traceparent,
 };
 use stripe_sim::{Faults, Outcome};
-use tokio_util::sync::CancellationToken;
-use worker::{Fulfillment, JobError, outage::dependency::Dependency, run_job};
+use worker::{Fulfillment, JobError, run_job};
 
 use crate::{
     queue,
-    shop::{PATIENCE, Session, Shop, eventually},
+    shop::{Session, Shop, eventually, undelivered},
     stack::{Stack, on_each_stack},
 };
 
@@ -31,19 +23,10 @@ on_each_stack![
     payments_made_while_no_worker_runs_are_booked_later,
     two_workers_on_one_session_book_once,
     two_workers_that_look_for_the_hold_at_once_both_find_it,
-    a_crash_between_commit_and_ack_changes_nothing,
     every_order_of_a_delayed_payments_events_books_once,
-    a_failure_of_stripe_is_retried,
 ];
 
-fn undelivered() -> Faults {
-    Faults {
-        deliver_webhooks: false,
-        ..Faults::default()
-    }
-}
-
-async fn paid_session(shop: &Shop) -> Session {
+pub async fn paid_session(shop: &Shop) -> Session {
     let slot = shop.slot(1).await;
     let session = shop.create(slot).await;
     shop.pay(&session, Outcome::Succeed).await;
@@ -51,19 +34,8 @@ async fn paid_session(shop: &Shop) -> Session {
 }
 
 /// The latest event as ingress would queue it.
-fn latest_event(shop: &Shop) -> Envelope {
-    message(shop, &shop.stripe.events().pop().unwrap())
-}
-
-fn message(shop: &Shop, event: &Value) -> Envelope {
-    let (signature, body) = shop.stripe.sign(event);
-    let (id, now) = (event["id"].as_str().unwrap(), clock::system());
-    Envelope::stripe_event(id, body.into(), &signature, now, &Traceparent::new())
-}
-
-fn confirm_job(session: &Session) -> Envelope {
-    let id: CheckoutSessionId = session.id.parse().unwrap();
-    Envelope::checkout_confirm(&id, clock::system(), &Traceparent::new())
+pub fn latest_event(shop: &Shop) -> Envelope {
+    shop.message(&shop.stripe.events().pop().unwrap())
 }
 
 async fn confirm_alone_leads_to_the_booking(stack: Stack) {
@@ -148,7 +120,7 @@ async fn two_workers_on_one_session_book_once(stack: Stack) {
     let (context, event, job) = (
         shop.worker_context(),
         latest_event(&shop),
-        confirm_job(&session),
+        session.confirm_job(),
     );
 
     let runs = (0..20).map(|run| run_job(&context, if run % 2 == 0 { &event } else { &job }));
@@ -175,7 +147,7 @@ async fn two_workers_that_look_for_the_hold_at_once_both_find_it(stack: Stack) {
             .exec(&shop.stack.patient_db)
             .await
             .unwrap();
-        let (event, job) = (latest_event(&shop), confirm_job(&session));
+        let (event, job) = (latest_event(&shop), session.confirm_job());
 
         let runs = (0..4).map(|run| run_job(&context, if run % 2 == 0 { &event } else { &job }));
         let outcomes = join_all(runs).await;
@@ -185,38 +157,6 @@ async fn two_workers_that_look_for_the_hold_at_once_both_find_it(stack: Stack) {
         }
     }
     assert_eq!(shop.bookings().await, 20);
-    shop.close().await;
-}
-
-async fn a_crash_between_commit_and_ack_changes_nothing(stack: Stack) {
-    let mut shop = Shop::without_worker(stack).await;
-    let session = paid_session(&shop).await;
-    let take = async || {
-        let source = ConsumerSource::new(&shop.stack.queue, &shop.publisher, "crash");
-        let mut consumer = source
-            .consume(Lane::Events, 1, CancellationToken::new())
-            .await
-            .unwrap();
-        // What the embedded queue has handed out comes back after half a minute.
-        let delivery = tokio::time::timeout(2 * PATIENCE, consumer.next()).await;
-        (source, consumer, delivery.unwrap().unwrap())
-    };
-    let context = shop.worker_context();
-
-    // A worker commits and dies: its connection is gone, the delivery unanswered.
-    let (source, consumer, delivery) = take().await;
-    let first = run_job(&context, &delivery.message).await.unwrap();
-    drop((delivery, consumer, source));
-    let (_source, _consumer, delivery) = take().await;
-    let second = run_job(&context, &delivery.message).await.unwrap();
-
-    assert!(delivery.redelivered);
-    assert_eq!(first, Fulfillment::Booked);
-    assert_eq!(second, Fulfillment::AlreadyProcessed);
-    delivery.ack().await.unwrap();
-    shop.start_worker();
-    assert_eq!(shop.confirm(&session.id, 0).await.1["status"], "confirmed");
-    assert_eq!((shop.bookings().await, shop.payments().await), (1, 1));
     shop.close().await;
 }
 
@@ -250,64 +190,5 @@ async fn every_order_of_a_delayed_payments_events_books_once(stack: Stack) {
             .unwrap();
         assert_eq!(inbox, shop.bookings().await * 2, "one row per event");
     }
-    shop.close().await;
-}
-
-async fn a_failure_of_stripe_is_retried(stack: Stack) {
-    let shop = Shop::open(stack).await;
-    shop.stripe.set_faults(undelivered());
-    let session = paid_session(&shop).await;
-
-    shop.stripe.set_faults(Faults {
-        api_status: Some(429),
-        ..undelivered()
-    });
-    let (_, meanwhile) = shop.confirm(&session.id, 0).await;
-    let breakers = shop.worker_context().breakers;
-    eventually("the job has failed", async || {
-        breakers.is_open(Dependency::Stripe)
-    })
-    .await;
-    shop.stripe.set_faults(undelivered());
-
-    assert_eq!(meanwhile["status"], "processing");
-    // By the retry tier: no confirm asks again.
-    shop.wait_for_bookings(1).await;
-    assert_eq!(queue::dead(&shop.stack).await, 0);
-    shop.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_that_the_database_drops_cost_no_payment() {
-    let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
-    shop.start_worker();
-    shop.start_worker();
-    shop.stripe.set_faults(undelivered());
-    let slot = shop.slot(100).await;
-    for _ in 0..100 {
-        let session = shop.create(slot).await;
-        shop.pay(&session, Outcome::Succeed).await;
-    }
-    let drop_connections = async || {
-        // This one goes as well; that is the point.
-        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                   WHERE datname = current_database()";
-        shop.stack.db.execute_unprepared(sql).await.ok();
-    };
-
-    for (index, event) in shop.stripe.events().iter().enumerate() {
-        let message = message(&shop, event);
-        shop.publisher
-            .publish(Lane::Events, &message)
-            .await
-            .unwrap();
-        if index % 20 == 10 {
-            drop_connections().await;
-        }
-    }
-
-    shop.stack.connect_anew().await;
-    shop.wait_for_bookings(100).await;
-    assert_eq!(queue::dead(&shop.stack).await, 0);
     shop.close().await;
 }
