@@ -191,7 +191,7 @@ async fn hold(
         stripe_checked_at: None,
     };
     let row = checkout::ActiveModel::from(checkout.clone()).reset_all();
-    let tx = db::begin(&shop.stack.db).await.unwrap();
+    let tx = db::begin(&shop.stack.patient_db).await.unwrap();
     checkout::Entity::insert(row)
         .exec_without_returning(&tx)
         .await
