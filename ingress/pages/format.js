@@ -5,7 +5,7 @@
 // Source: https://docs.stripe.com/currencies#zero-decimal
 const ZERO_DECIMAL = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" ");
 const THREE_DECIMAL = "bhd jod kwd omr tnd".split(" ");
-/** Counted in hundredths at Stripe, and in whole units by everybody else. */
+/** Counted in hundredths at Stripe, and in whole units everywhere else. */
 const SHOWN_WHOLE = ["isk", "ugx"];
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -29,7 +29,7 @@ export function money(minorUnits, currency) {
 /** A slot among others: its day, when it starts and when it ends. */
 export const when = (startsAt, endsAt) => range(startsAt, endsAt, {});
 
-/** The same for somebody who reads it next week, or elsewhere: with year and time zone. */
+/** The same for a reader next week or elsewhere: with year and time zone. */
 export const whenExactly = (startsAt, endsAt) => range(startsAt, endsAt, { year: "numeric", timeZoneName: "short" });
 
 function range(startsAt, endsAt, more) {

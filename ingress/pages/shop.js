@@ -137,7 +137,7 @@ async function placeOrder() {
   form.querySelector('[aria-invalid="true"]')?.focus();
 }
 
-/** Not `disabled`, which would throw whoever uses the keyboard to the top of the page. */
+/** Not `disabled`, which would send a keyboard user to the top of the page. */
 function setBusy(words) {
   busy = Boolean(words);
   byId("book").setAttribute("aria-disabled", String(busy));

@@ -3,7 +3,7 @@
 //! Two kinds travel. A `stripe.event` carries the bytes Stripe signed, untouched, and the
 //! signature, so that the worker need not trust the publisher. A
 //! `checkout.confirm` carries a Checkout Session id only, because a browser chose it: the
-//! worker asks Stripe. Add a kind before anyone publishes it, and remove one only after the
+//! worker asks Stripe. Add a kind before any service publishes it, and remove one only after the
 //! queue has drained.
 
 use std::time::Duration;

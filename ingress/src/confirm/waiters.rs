@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::confirm::checkout_view::{self, CheckoutView, PaymentStatus};
 
-/// How often the database is asked, while anybody waits.
+/// How often the database is asked, while a request waits.
 const TICK: Duration = Duration::from_millis(20);
 /// Requests that may wait at once; more are answered right away.
 const MAX_WAITING: usize = 10_000;

@@ -6,8 +6,8 @@ use axum::http::HeaderMap;
 use ipnet::IpNet;
 
 /// The client of a request, or `None` if it cannot be told from others: a trusted proxy does not
-/// name it; or it came from a private address that is no trusted proxy, and may well be one that
-/// nobody told us about.
+/// name it; or it came from a private address that is no trusted proxy, and may well be a proxy that
+/// is missing in `TRUSTED_PROXIES`.
 ///
 /// `X-Forwarded-For` says whatever its senders like, in any bytes. It is read from the right, from
 /// the proxy next to us up to the first address that is not one of `trusted`.

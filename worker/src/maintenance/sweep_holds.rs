@@ -91,7 +91,7 @@ async fn claim(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::M
         .filter(Column::Id.is_in(overdue.iter().map(|checkout| checkout.id)))
         .exec(&tx)
         .await?;
-    // Everybody locks slots in the same order.
+    // Every transaction locks slots in the same order.
     overdue.sort_by_key(|checkout| checkout.slot_id);
     for checkout in &mut overdue {
         if checkout.session_id.is_none() {

@@ -1,6 +1,9 @@
 //! `cargo bench -p benchmark`: what the pure parts of the way of a webhook cost.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark has nobody to tell")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot run has to stop"
+)]
 
 #[path = "../src/event.rs"]
 mod event;

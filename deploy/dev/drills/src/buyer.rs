@@ -59,7 +59,7 @@ pub struct Buyer {
 }
 
 impl Buyer {
-    /// Somebody, as `random` has it.
+    /// A buyer drawn from `random`.
     pub fn random(random: &mut StdRng, slots: &[Uuid]) -> Self {
         let plan = PLANS.choose_weighted(random, |(_, weight)| *weight);
         Self {

@@ -163,7 +163,7 @@ async fn a_message_arrives_as_it_was_published(stack: Stack) {
     assert_eq!(waiting(&stack, "events").await, 0);
 }
 
-/// More than a megabyte, which ingress does not take from anybody.
+/// More than a megabyte, which ingress would not take.
 async fn a_message_of_many_frames_arrives_whole(stack: Stack) {
     let ends = Ends::open(&stack).await;
     let body: Bytes = (0..300_000_u32).flat_map(u32::to_be_bytes).collect();

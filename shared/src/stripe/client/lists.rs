@@ -201,7 +201,7 @@ impl StripeClient {
         Ok(list.page(|dispute| &dispute.id))
     }
 
-    /// All refunds of a payment. More than a page would be more than anyone makes of one.
+    /// All refunds of a payment: one page, since no merchant makes more than 100 of one.
     ///
     /// # Errors
     ///
