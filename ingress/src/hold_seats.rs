@@ -10,7 +10,7 @@ use shared::{
     db::{
         self,
         checkout::{self, State},
-        offering, slot,
+        offering, seats, slot,
     },
     money::{Amount, NotChargeable},
     service::failpoint,
@@ -68,7 +68,7 @@ pub async fn hold_seats(
         let existing = earlier(db, hold, now).await?;
         return Ok((existing.ok_or(ApiError::CheckoutConflict)?, offering));
     };
-    if !checkout::take_seats(&tx, &checkout, now).await? {
+    if !seats::take(&tx, &checkout, now).await? {
         return Err(ApiError::SlotFull);
     }
     failpoint::crash_at("hold_before_commit");
@@ -230,7 +230,7 @@ pub async fn give_back(
         return Ok(open.then_some(checkout));
     }
     checkout::advance(&tx, &mut checkout, State::Abandoned).await?;
-    checkout::free_seats(&tx, &checkout).await?;
+    seats::free(&tx, &checkout).await?;
     forget_key(&tx, checkout_id).await?;
     tx.commit().await?;
     Ok(None)

@@ -5,7 +5,7 @@ use shared::{
     db::{
         self,
         checkout::{self, State},
-        slot,
+        seats, slot,
     },
     stripe::{checkout_session::Status, error::StripeError, id::CheckoutSessionId},
 };
@@ -84,7 +84,7 @@ async fn end_hold(db: &DatabaseConnection, session_id: &CheckoutSessionId) -> Re
         && checkout.state == State::Open
     {
         checkout::advance(&tx, &mut checkout, State::Expired).await?;
-        checkout::free_seats(&tx, &checkout).await?;
+        seats::free(&tx, &checkout).await?;
     }
     tx.commit().await
 }

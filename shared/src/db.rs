@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod payment;
 pub mod recurring_job;
 pub mod refund;
+pub mod seats;
 pub mod slot;
 pub mod stripe_event;
 pub mod suspect;

@@ -1,10 +1,6 @@
 //! `checkout`: one row per Checkout Session we created. It is the hold on the seats.
 
-use sea_orm::{ExprTrait, entity::prelude::*, sea_query::Expr};
-
-use time::OffsetDateTime;
-
-use crate::db::slot;
+use sea_orm::{entity::prelude::*, sea_query::Expr};
 
 /// One row of `checkout`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -121,67 +117,6 @@ pub enum Relation {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
-
-/// Frees the seats of a checkout, if it holds any.
-///
-/// # Errors
-///
-/// [`DbErr`] if a statement fails.
-pub async fn free_seats(tx: &impl ConnectionTrait, checkout: &Model) -> Result<(), DbErr> {
-    if set_seats_held(tx, checkout, false).await? {
-        slot::Entity::update_many()
-            .col_expr(
-                slot::Column::SeatsTaken,
-                Expr::col(slot::Column::SeatsTaken).sub(checkout.quantity),
-            )
-            .filter(slot::Column::Id.eq(checkout.slot_id))
-            .exec(tx)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Takes the seats of a checkout that holds none, if there are that many and the slot has not
-/// begun. One statement, so that it cannot race; the table's CHECK constraint stands behind it.
-///
-/// Returns whether the checkout holds them now.
-///
-/// # Errors
-///
-/// [`DbErr`] if a statement fails.
-pub async fn take_seats(
-    tx: &impl ConnectionTrait,
-    checkout: &Model,
-    now: OffsetDateTime,
-) -> Result<bool, DbErr> {
-    let taken = Expr::col(slot::Column::SeatsTaken).add(checkout.quantity);
-    let updated = slot::Entity::update_many()
-        .col_expr(slot::Column::SeatsTaken, taken.clone())
-        .filter(slot::Column::Id.eq(checkout.slot_id))
-        .filter(slot::Column::StartsAt.gt(now))
-        .filter(taken.lte(Expr::col(slot::Column::Capacity)))
-        .exec(tx)
-        .await?;
-    if updated.rows_affected == 0 {
-        return Ok(false);
-    }
-    set_seats_held(tx, checkout, true).await
-}
-
-/// Returns whether this call changed it.
-async fn set_seats_held(
-    tx: &impl ConnectionTrait,
-    checkout: &Model,
-    held: bool,
-) -> Result<bool, DbErr> {
-    let updated = Entity::update_many()
-        .col_expr(Column::SeatsHeld, Expr::value(held))
-        .filter(Column::Id.eq(checkout.id))
-        .filter(Column::SeatsHeld.eq(!held))
-        .exec(tx)
-        .await?;
-    Ok(updated.rows_affected == 1)
-}
 
 /// Moves a checkout, whose row the caller has locked, on to `next`, if it can go there.
 ///

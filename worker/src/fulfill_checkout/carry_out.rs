@@ -2,7 +2,7 @@
 //! them; booking and owed refund in the record.
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
-use shared::db::{booking, checkout, outbox, slot};
+use shared::db::{booking, checkout, outbox, seats, slot};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub async fn carry_out(
 ) -> Result<Fulfillment, DbErr> {
     let mut decision = decide(record, given);
     if decision.seats == Seats::Take {
-        record.checkout.seats_held = checkout::take_seats(tx, &record.checkout, now).await?;
+        record.checkout.seats_held = seats::take(tx, &record.checkout, now).await?;
         if !record.checkout.seats_held {
             let without = Circumstances {
                 seats_left: false,
@@ -33,7 +33,7 @@ pub async fn carry_out(
         }
     }
     if decision.seats == Seats::Free {
-        checkout::free_seats(tx, &record.checkout).await?;
+        seats::free(tx, &record.checkout).await?;
         record.checkout.seats_held = false;
     }
     write(record, decision, now);

@@ -12,6 +12,7 @@ use shared::{
     db::{
         self,
         checkout::{self, Column, State},
+        seats,
     },
     message::{Envelope, Source},
     queue::{Lane, Publisher},
@@ -96,7 +97,7 @@ async fn claim(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::M
     for checkout in &mut overdue {
         if checkout.session_id.is_none() {
             checkout::advance(&tx, checkout, State::Abandoned).await?;
-            checkout::free_seats(&tx, checkout).await?;
+            seats::free(&tx, checkout).await?;
         }
     }
     tx.commit().await?;

@@ -1,7 +1,7 @@
 //! Every way a checkout can end, or not end yet, in the buyer's words.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
-use shared::db::{checkout, offering};
+use shared::db::{checkout, offering, seats};
 use stripe_sim::{Faults, Outcome};
 
 use super::{go_to_payment, session_id};
@@ -227,7 +227,7 @@ async fn who_paid_for_nothing_reads_that_the_money_is_safe() {
     checkout::advance(&db, &mut hold, checkout::State::Expired)
         .await
         .unwrap();
-    checkout::free_seats(&db, &hold).await.unwrap();
+    seats::free(&db, &hold).await.unwrap();
     shop.create(slot).await;
     shop.pay(&late, Outcome::Succeed).await;
     // The worker books, and Stripe's API fails: the refund has to wait.
@@ -248,7 +248,7 @@ async fn who_paid_for_nothing_reads_that_the_money_is_safe() {
     checkout::Entity::update_many()
         .col_expr(checkout::Column::AmountMinorUnits, Expr::value(5000))
         .filter(checkout::Column::SessionId.eq(&other.id))
-        .exec(&db)
+        .exec(&shop.stack.patient_db)
         .await
         .unwrap();
     shop.pay(&other, Outcome::Succeed).await;

@@ -16,6 +16,7 @@ use shared::{
         self,
         booking::Status,
         checkout::{self, State},
+        seats,
     },
     message::Envelope,
 };
@@ -197,7 +198,7 @@ async fn hold(
         .await
         .unwrap();
     if !released {
-        assert!(checkout::take_seats(&tx, &checkout, now).await.unwrap());
+        assert!(seats::take(&tx, &checkout, now).await.unwrap());
     }
     tx.commit().await.unwrap();
     session

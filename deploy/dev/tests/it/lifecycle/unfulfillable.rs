@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::Value;
 use shared::db::{
     checkout::{self, State},
-    offering, outbox,
+    offering, outbox, seats,
 };
 use stripe_sim::Outcome;
 use testkit::order;
@@ -33,9 +33,7 @@ pub(super) async fn release(shop: &Shop, session: &Session) {
     checkout::advance(&shop.stack.db, &mut checkout, State::Expired)
         .await
         .unwrap();
-    checkout::free_seats(&shop.stack.db, &checkout)
-        .await
-        .unwrap();
+    seats::free(&shop.stack.db, &checkout).await.unwrap();
 }
 
 async fn paid_after_the_hold_had_ended_is_booked_if_there_are_seats(stack: Stack) {

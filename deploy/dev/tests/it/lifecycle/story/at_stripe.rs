@@ -7,6 +7,7 @@ use shared::{
     db::{
         self,
         checkout::{self, State},
+        seats,
     },
 };
 use stripe_sim::{Outcome, StripeSim};
@@ -117,12 +118,12 @@ impl Story {
             .exec_without_returning(&tx)
             .await
             .unwrap();
-        assert!(checkout::take_seats(&tx, &checkout, now).await.unwrap());
+        assert!(seats::take(&tx, &checkout, now).await.unwrap());
         if self.released {
             checkout::advance(&tx, &mut checkout, State::Expired)
                 .await
                 .unwrap();
-            checkout::free_seats(&tx, &checkout).await.unwrap();
+            seats::free(&tx, &checkout).await.unwrap();
         }
         tx.commit().await.unwrap();
     }
