@@ -155,7 +155,7 @@ impl Environment {
 
     /// A publisher beside ingress, for what no ingress would publish.
     pub async fn publisher(&self) -> anyhow::Result<Publisher> {
-        self.publisher_to(&self.queue()?).await
+        self.publisher_to(&self.queue()?, "drill").await
     }
 
     /// The same for larger messages than ours: with the largest frames the broker allows.
@@ -165,11 +165,11 @@ impl Environment {
             let separator = if url.contains('?') { '&' } else { '?' };
             *url = format!("{url}{separator}frame_max=131072");
         }
-        self.publisher_to(&queue(&variables)?).await
+        self.publisher_to(&queue(&variables)?, "intruder").await
     }
 
-    async fn publisher_to(&self, queue: &QueueSettings) -> anyhow::Result<Publisher> {
-        Ok(Publisher::open(queue, &self.db, "drill", Patience::Wait).await?)
+    async fn publisher_to(&self, queue: &QueueSettings, name: &str) -> anyhow::Result<Publisher> {
+        Ok(Publisher::open(queue, &self.db, name, Patience::Wait).await?)
     }
 
     /// `worker …`, as an operator types it.

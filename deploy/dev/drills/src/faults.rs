@@ -1,4 +1,4 @@
-//! What breaks, each in its file. Every function returns how often it did.
+//! What breaks, each in its file. Every function plays one drill and returns its row.
 
 pub mod failpoints;
 pub mod losses;

@@ -2,7 +2,7 @@
 
 mod buyer;
 mod check;
-mod drill;
+mod drills;
 mod environment;
 mod faults;
 mod finish;
@@ -18,7 +18,7 @@ use clap::Parser;
 use testkit::Servers;
 
 use crate::{
-    drill::{DRILLS, Drill},
+    drills::{DRILLS, Drill},
     report::Row,
     scale::Scale,
 };

@@ -1,6 +1,6 @@
 //! How much of a drill: the short one that tests run, or the long one.
 
-/// How much of it.
+/// Length of a drill, and what its buyers and faults are drawn from.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     pub long: bool,

@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{account::Account, error::ApiError, form::Form, refund, store::text};
 
-pub fn router(shared: Arc<Account>) -> Router<Arc<Account>> {
+pub fn router(account: Arc<Account>) -> Router<Arc<Account>> {
     Router::new()
         .route(
             "/v1/checkout/sessions",
@@ -43,7 +43,7 @@ pub fn router(shared: Arc<Account>) -> Router<Arc<Account>> {
         .route("/v1/events", get(list_events))
         .route("/v1/events/{id}", get(retrieve_event))
         .route("/v1/webhook_endpoints", get(list_webhook_endpoints))
-        .layer(middleware::from_fn_with_state(shared, admit))
+        .layer(middleware::from_fn_with_state(account, admit))
 }
 
 /// Counts the request, applies the faults and checks the key.
@@ -88,7 +88,7 @@ fn permission(method: &Method, path: &str) -> Option<String> {
     Some(format!("rak_{resource}_{access}"))
 }
 
-/// Lists the one webhook endpoint, if events are posted.
+/// Lists the one webhook endpoint, if there is a URL.
 ///
 /// Source: <https://docs.stripe.com/api/webhook_endpoints/list>
 async fn list_webhook_endpoints(State(sim): State<Arc<Account>>) -> Json<Value> {

@@ -1,4 +1,4 @@
-//! Charges: the money of a PaymentIntent that succeeded.
+//! Charges: attempts to move the money of a PaymentIntent.
 //!
 //! Source: <https://docs.stripe.com/api/charges>
 

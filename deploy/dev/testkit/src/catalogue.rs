@@ -9,7 +9,7 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Of one seat, in cents.
+/// Price of one seat, in cents.
 pub const PRICE: i64 = 4900;
 
 /// A kayak tour at 49.00 EUR a seat.

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod database;
+mod lock;
 mod process;
 mod servers;
 mod shop;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 pub use crate::{
     catalogue::{PRICE, insert_offering, insert_slot, order, tomorrow},
     database::{create_database, open_database, run_as_admin},
-    process::{Process, binary, free_port, signal},
+    process::{Process, binary, free_port},
     servers::{Broker, Postgres, Servers},
     shop::{ENDPOINT_SECRET, Variables, env, start_stripe, variables},
     supervised::Supervised,

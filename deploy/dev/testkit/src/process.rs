@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 /// How soon an end is noticed.
 const LOOK: Duration = Duration::from_millis(20);
 /// From SIGTERM to the end: longer than the grace period of any service.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The signals that a process catches, in Linux's `/proc`, and SIGTERM among them.
 const CAUGHT: &str = "SigCgt:";
 const SIGTERM: u64 = 1 << 14;
@@ -55,7 +55,7 @@ impl Process {
         Ok(())
     }
 
-    /// Waits until SIGTERM would reach the process instead of ending it.
+    /// Waits until SIGTERM would reach the process instead of ending it, or it has ended.
     ///
     /// # Errors
     ///
@@ -106,11 +106,7 @@ impl Drop for Process {
 }
 
 /// Sends a signal to a process.
-///
-/// # Errors
-///
-/// There is no such process.
-pub fn signal(name: &str, pid: u32) -> anyhow::Result<()> {
+pub(crate) fn signal(name: &str, pid: u32) -> anyhow::Result<()> {
     let mut kill = Command::new("kill");
     kill.arg(format!("-{name}"))
         .arg(pid.to_string())

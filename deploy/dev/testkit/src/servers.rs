@@ -3,13 +3,14 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 
-use crate::process::signal;
+use crate::{lock::lock, process::signal};
 
 /// Both servers.
 #[derive(Debug)]
@@ -40,12 +41,17 @@ pub struct Postgres {
     /// `postgres://…/postgres`
     pub url: String,
     folder: PathBuf,
+    starting: Starting,
 }
 
 impl Postgres {
     fn start(folder: PathBuf) -> anyhow::Result<Self> {
         let url = services("start-postgres", &folder, &[])?;
-        Ok(Self { url, folder })
+        Ok(Self {
+            url,
+            folder,
+            starting: Starting::default(),
+        })
     }
 
     /// SIGKILL, in the middle of whatever it does.
@@ -64,7 +70,7 @@ impl Postgres {
     ///
     /// It does not start.
     pub async fn start_again(&self) -> anyhow::Result<()> {
-        start_again("start-postgres", &self.folder).await
+        start_again("start-postgres", &self.folder, &self.starting).await
     }
 
     /// Runs `sql` in `database`.
@@ -99,7 +105,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        stop(&self.folder);
+        stop(&self.folder, &self.starting);
     }
 }
 
@@ -109,6 +115,7 @@ pub struct Broker {
     /// `amqp://…`
     pub url: String,
     folder: PathBuf,
+    starting: Starting,
     /// Removed after the broker was stopped.
     _own_folder: Option<TempDir>,
 }
@@ -138,6 +145,7 @@ impl Broker {
         Ok(Self {
             url,
             folder,
+            starting: Starting::default(),
             _own_folder: own_folder,
         })
     }
@@ -157,7 +165,7 @@ impl Broker {
     ///
     /// It does not start.
     pub async fn start_again(&self) -> anyhow::Result<()> {
-        start_again("start-rabbitmq", &self.folder).await
+        start_again("start-rabbitmq", &self.folder, &self.starting).await
     }
 
     /// Any signal, such as STOP and CONT.
@@ -185,21 +193,37 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        stop(&self.folder);
+        stop(&self.folder, &self.starting);
     }
 }
 
-fn stop(folder: &Path) {
+/// Held while a server starts. The script goes on when its caller is cancelled, and what it starts
+/// has to be stopped all the same.
+type Starting = Arc<Mutex<()>>;
+
+#[expect(
+    clippy::print_stderr,
+    reason = "tests have no log, and a server that is left shall be seen"
+)]
+fn stop(folder: &Path, starting: &Starting) {
+    let _none_starts = lock(starting);
     if let Err(error) = services("stop", folder, &[]) {
-        tracing::warn!(%error, "A server is left running");
+        eprintln!("A server is left running: {error:#}");
     }
 }
 
-async fn start_again(command: &'static str, folder: &Path) -> anyhow::Result<()> {
+async fn start_again(
+    command: &'static str,
+    folder: &Path,
+    starting: &Starting,
+) -> anyhow::Result<()> {
     let mut last = None;
     for _ in 0..20 {
-        let folder = folder.to_owned();
-        let started = tokio::task::spawn_blocking(move || services(command, &folder, &[]));
+        let (folder, starting) = (folder.to_owned(), starting.clone());
+        let started = tokio::task::spawn_blocking(move || {
+            let _starts = lock(&starting);
+            services(command, &folder, &[])
+        });
         match started.await? {
             Ok(_) => return Ok(()),
             Err(error) => last = Some(error),

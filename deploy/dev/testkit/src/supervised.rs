@@ -5,13 +5,13 @@ use std::{
     path::PathBuf,
     process::{Command, ExitStatus},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use crate::{process::Process, shop::Variables};
+use crate::{lock::lock, process::Process, shop::Variables};
 
 /// How soon an end is noticed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -138,8 +138,4 @@ impl Supervised {
     pub fn want_again(&self) {
         self.wanted.store(true, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -115,7 +115,7 @@ async fn a_waiting_request_is_answered_as_soon_as_the_booking_is_there(stack: St
         body["payment"],
         json!({ "amount_total": 4900, "amount_refunded": 0, "currency": "eur", "status": "paid" })
     );
-    // The id travels in URLs: it must not tell who booked.
+    // The id travels in URLs, so the answer to it must not tell who booked.
     for private in ["ada", "Ada", "pi_", "cs_"] {
         assert!(!body.to_string().contains(private), "{body}");
     }

@@ -43,7 +43,7 @@ impl Deployment {
         Service::start(name, &self.variables)
     }
 
-    /// Ingress, once it answers.
+    /// Ingress, once it is ready.
     pub async fn start_ingress(&self) -> Service {
         let ingress = self.start("ingress");
         ingress.wait_until_ready().await;

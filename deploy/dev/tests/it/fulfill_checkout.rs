@@ -1,4 +1,4 @@
-//! One paid session, one booking and one payment: whichever of webhook and browser is first, how
+//! One paid session, one booking and one payment: whether webhook or browser brings the news, how
 //! often and in which order.
 
 use futures_util::{StreamExt, future::join_all, stream};
@@ -34,7 +34,7 @@ pub async fn paid_session(shop: &Shop) -> Session {
 }
 
 /// The latest event as ingress would queue it.
-pub fn latest_event(shop: &Shop) -> Envelope {
+fn latest_event(shop: &Shop) -> Envelope {
     shop.message(&shop.stripe.events().pop().unwrap())
 }
 

@@ -148,6 +148,7 @@ async fn a_service_that_is_stopped_while_it_starts_has_not_failed() {
         for milliseconds in [0, 30, 120] {
             let mut service = shop.start(name);
             service.process.wait_until_it_hears_signals().await.unwrap();
+            assert!(service.process.is_running(), "{name} ended by itself");
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             assert!(
                 service.terminate().await.success(),

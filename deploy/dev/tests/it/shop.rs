@@ -2,7 +2,7 @@
 //! their own.
 
 mod buyer;
-mod webhooks;
+mod events;
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use worker::Worker;
 
-pub use self::{buyer::Session, webhooks::undelivered};
+pub use self::{buyer::Session, events::undelivered};
 use crate::{books, stack::Stack};
 
 /// For what has to come true; a machine that is busy with something else takes its time.

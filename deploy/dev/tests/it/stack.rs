@@ -43,10 +43,10 @@ pub struct Stack {
     pub variables: Variables,
     pub database: DatabaseSettings,
     pub queue: QueueSettings,
-    /// As the services connect.
+    /// Connection of the kind that services have.
     pub db: DatabaseConnection,
-    /// For a test's own writes beside running services: SQLite may be busy for longer than a
-    /// service waits.
+    /// Connection for a test's own writes beside running services: SQLite may be busy for longer
+    /// than a service waits. Its pool tests a connection before it is used again.
     pub patient_db: DatabaseConnection,
     cleanup: Cleanup,
 }

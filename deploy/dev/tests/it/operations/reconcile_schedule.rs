@@ -3,7 +3,6 @@
 use futures_util::future::join_all;
 use sea_orm::{EntityTrait, sea_query::Expr};
 use shared::{clock, db::recurring_job, queue::Lane};
-
 use worker::reconcile::{Cursor, Part};
 
 use super::reconcile::paid;
