@@ -1,9 +1,10 @@
 //! A message that cannot be read is set aside or discarded, and stops no lane.
 
 use lapin::{
-    BasicProperties,
-    options::BasicPublishOptions,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
+    uri::AMQPUri,
 };
 use sea_orm::EntityTrait;
 use serde_json::json;
@@ -25,16 +26,42 @@ use crate::{
     stack::Stack,
 };
 
-/// Publishes `headers` beside a body, with the largest frames that the broker allows.
-async fn publish_large(shop: &Shop, exchange: &str, key: &str, size: usize, id: &str) {
+/// Address of the broker, without a limit for frames but the broker's own.
+fn wide_address(shop: &Shop) -> AMQPUri {
     let QueueSettings::RabbitMq { uri, .. } = &shop.stack.queue else {
         panic!("no broker")
     };
-    let mut wide = uri.expose();
-    wide.query.frame_max = None;
-    let connection = lapin::Connection::connect_uri(wide, lapin::ConnectionProperties::default());
+    let mut address = uri.expose();
+    address.query.frame_max = None;
+    address
+}
+
+/// A connection whose channel confirms: what lapin has not sent when it closes is lost.
+async fn connect(address: AMQPUri) -> (Connection, Channel) {
+    let connection = Connection::connect_uri(address, ConnectionProperties::default());
     let connection = connection.await.unwrap();
     let channel = connection.create_channel().await.unwrap();
+    let options = ConfirmSelectOptions::default();
+    channel.confirm_select(options).await.unwrap();
+    (connection, channel)
+}
+
+async fn publish(
+    channel: &Channel,
+    exchange: &str,
+    key: &str,
+    body: &[u8],
+    properties: BasicProperties,
+) {
+    let (exchange, key, options) = (exchange.into(), key.into(), BasicPublishOptions::default());
+    let published = channel.basic_publish(exchange, key, options, body, properties);
+    let confirmed = published.await.unwrap().await.unwrap();
+    assert_eq!(confirmed, Confirmation::Ack(None));
+}
+
+/// Publishes `headers` beside a body, with the largest frames that the broker allows.
+async fn publish_large(shop: &Shop, exchange: &str, key: &str, size: usize, id: &str) {
+    let (connection, channel) = connect(wide_address(shop)).await;
     let mut headers = FieldTable::default();
     let long = "x".repeat(size);
     headers.insert("x-attack".into(), AMQPValue::LongString(long.into()));
@@ -44,26 +71,14 @@ async fn publish_large(shop: &Shop, exchange: &str, key: &str, size: usize, id: 
         .with_message_id(id.into())
         .with_delivery_mode(2)
         .with_headers(headers);
-    let (exchange, key) = (exchange.into(), key.into());
-    channel
-        .basic_publish(
-            exchange,
-            key,
-            BasicPublishOptions::default(),
-            b"{}",
-            properties,
-        )
-        .await
-        .unwrap();
+    publish(&channel, exchange, key, b"{}", properties).await;
     connection.close(200, "done".into()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_over_a_frame_stop_no_lane() {
     let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
-    let QueueSettings::RabbitMq { prefix, .. } = shop.stack.queue.clone() else {
-        panic!("no broker")
-    };
+    let prefix = queue::prefix(&shop.stack).to_owned();
     let topology = Topology::new(&prefix);
     shop.start_worker();
     shop.wait_until_ready().await;
@@ -101,9 +116,7 @@ async fn headers_over_a_frame_stop_no_lane() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_that_no_frame_holds_stop_no_lane_for_long() {
     let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
-    let QueueSettings::RabbitMq { prefix, .. } = shop.stack.queue.clone() else {
-        panic!("no broker")
-    };
+    let prefix = queue::prefix(&shop.stack).to_owned();
     let topology = Topology::new(&prefix);
     let tier = topology.retry_exchange(RetryTier::TenSeconds);
     publish_large(&shop, &tier, "events", 130_920, "evt_growing").await;
@@ -141,10 +154,7 @@ async fn headers_that_no_frame_holds_stop_no_lane_for_long() {
 /// Publishes through a proxy that puts bytes which are no UTF-8 in place of each `NO-TEXT`: no client
 /// would send them by itself, and no broker minds.
 async fn publish_no_text(shop: &Shop, exchange: &str, key: &str, properties: BasicProperties) {
-    let QueueSettings::RabbitMq { uri, .. } = &shop.stack.queue else {
-        panic!("no broker")
-    };
-    let mut address = uri.expose();
+    let mut address = wide_address(shop);
     let broker = (address.authority.host.clone(), address.authority.port);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     "127.0.0.1".clone_into(&mut address.authority.host);
@@ -167,14 +177,8 @@ async fn publish_no_text(shop: &Shop, exchange: &str, key: &str, properties: Bas
         }
         back.abort();
     });
-    let connection =
-        lapin::Connection::connect_uri(address, lapin::ConnectionProperties::default());
-    let connection = connection.await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let (exchange, key) = (exchange.into(), key.into());
-    let options = BasicPublishOptions::default();
-    let published = channel.basic_publish(exchange, key, options, b"{}", properties);
-    published.await.unwrap();
+    let (connection, channel) = connect(address).await;
+    publish(&channel, exchange, key, b"{}", properties).await;
     connection.close(200, "done".into()).await.unwrap();
     proxy.await.unwrap();
 }
@@ -182,9 +186,7 @@ async fn publish_no_text(shop: &Shop, exchange: &str, key: &str, properties: Bas
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_are_no_text_stop_no_lane() {
     let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
-    let QueueSettings::RabbitMq { prefix, .. } = shop.stack.queue.clone() else {
-        panic!("no broker")
-    };
+    let prefix = queue::prefix(&shop.stack).to_owned();
     let topology = Topology::new(&prefix);
     let (work, dead) = (topology.work_exchange(), topology.dead_exchange());
     let persistent = || BasicProperties::default().with_delivery_mode(2);
@@ -233,15 +235,8 @@ async fn names_that_are_no_text_stop_no_lane() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_of_ours_over_a_frame_are_set_aside_all_the_same() {
     let mut shop = Shop::without_worker(Stack::postgres_rabbitmq().await).await;
-    let QueueSettings::RabbitMq { prefix, uri, .. } = shop.stack.queue.clone() else {
-        panic!("no broker")
-    };
-    let work = Topology::new(&prefix).work_exchange();
-    let mut wide = uri.expose();
-    wide.query.frame_max = None;
-    let connection = lapin::Connection::connect_uri(wide, lapin::ConnectionProperties::default());
-    let connection = connection.await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
+    let work = Topology::new(queue::prefix(&shop.stack)).work_exchange();
+    let (connection, channel) = connect(wide_address(&shop)).await;
     // More than a worker has hands.
     for number in 0..3 {
         for (header, body) in [
@@ -260,11 +255,8 @@ async fn headers_of_ours_over_a_frame_are_set_aside_all_the_same() {
                 .with_message_id(format!("evt_{header}_{body}_{number}").into())
                 .with_delivery_mode(2)
                 .with_headers(headers);
-            let (exchange, options) = (work.as_str().into(), BasicPublishOptions::default());
             let body = vec![b'x'; if number == 0 { body } else { 2 }];
-            let key = "events".into();
-            let published = channel.basic_publish(exchange, key, options, &body, properties);
-            published.await.unwrap();
+            publish(&channel, &work, "events", &body, properties).await;
         }
     }
     connection.close(200, "done".into()).await.unwrap();
