@@ -62,6 +62,9 @@ pub async fn hold_seats(
     if slot.starts_at <= now {
         return Err(ApiError::SlotClosed);
     }
+    if slot.ends_at <= slot.starts_at {
+        return Err(ApiError::OfferingUnavailable);
+    }
     let Some(checkout) = insert(&tx, hold, &slot, &offering, now).await? else {
         // The same key won a race: its hold is committed now.
         drop(tx);

@@ -9,7 +9,7 @@ use axum::{
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    Statement, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use shared::db::{catalogue, offering, slot};
@@ -129,7 +129,7 @@ pub async fn offerings(State(app): State<Ingress>) -> Answer<Offerings> {
 async fn next_slots(app: &Ingress) -> Result<HashMap<Uuid, Vec<slot::Model>>, ApiError> {
     const NEXT: &str = "SELECT * FROM (SELECT slot.*, \
          ROW_NUMBER() OVER (PARTITION BY offering_id ORDER BY starts_at, id) AS place \
-         FROM slot WHERE starts_at > $1) AS numbered WHERE place <= $2 ORDER BY starts_at, id";
+         FROM slot WHERE starts_at > $1 AND ends_at > starts_at) AS numbered WHERE place <= $2 ORDER BY starts_at, id";
     let now = (app.clock)();
     let values = [now.into(), i64::from(PAGE).saturating_add(1).into()];
     let next = Statement::from_sql_and_values(app.db.get_database_backend(), NEXT, values);
@@ -185,6 +185,7 @@ pub async fn more_slots(
     let select = slot::Entity::find()
         .filter(slot::Column::OfferingId.eq(offering_id))
         .filter(slot::Column::StartsAt.gt((app.clock)()))
+        .filter(Expr::cust("slot.ends_at > slot.starts_at"))
         .filter(later)
         .order_by_asc(slot::Column::StartsAt)
         .order_by_asc(slot::Column::Id)

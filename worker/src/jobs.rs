@@ -103,8 +103,11 @@ pub async fn run(context: &Context, message: &Envelope) -> Result<Fulfillment, J
 
 /// The same for a message that was read before.
 pub(crate) async fn run_job(context: &Context, job: Job) -> Result<Fulfillment, JobError> {
+    // The others learn their session, if any, while they are planned.
+    if let Job::Planned(plan) = &job {
+        name_session(&tracing::Span::current(), plan);
+    }
     let plan = job.plan(context).await?;
-    name_session(&tracing::Span::current(), &plan);
     let outcomes = commit(context, &[plan]).await?;
     Ok(outcomes.into_iter().next().unwrap_or(Fulfillment::Recorded))
 }

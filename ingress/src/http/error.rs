@@ -130,7 +130,7 @@ impl ApiError {
                 S::BAD_REQUEST,
                 "malformed_request",
                 "Malformed request",
-                "The body is not the JSON this endpoint expects.",
+                "The JSON body, or a parameter, is not what this endpoint expects.",
             ),
             Self::UnsupportedMediaType => problem(
                 S::UNSUPPORTED_MEDIA_TYPE,

@@ -1,8 +1,9 @@
 //! What people write into `offering` and `slot` by hand: refused where it is written, and where it
 //! is there all the same, one bad row costs that row.
 
-use sea_orm::{ConnectionTrait, DbBackend};
-use serde_json::Value;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, sea_query::Expr};
+use serde_json::{Value, json};
+use shared::{clock, db::slot};
 use testkit::order;
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ on_each_stack![
     the_database_refuses_what_cannot_be_sold,
     one_bad_row_costs_that_row_and_doctor_names_it,
     each_offering_pages_on_its_own,
+    a_slot_that_ends_before_it_starts_is_not_sold,
 ];
 
 async fn offerings(shop: &Shop) -> Vec<Value> {
@@ -239,5 +241,38 @@ async fn each_offering_pages_on_its_own(stack: Stack) {
         let problem: Value = answer.json().await.unwrap();
         assert_eq!(problem["code"], code);
     }
+    shop.close().await;
+}
+
+/// Nothing in the database refuses it. What doctor says of it is true.
+async fn a_slot_that_ends_before_it_starts_is_not_sold(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let good = shop.slot(1).await;
+    let bad = shop.stack.slot_after(good, 60).await;
+    let later = shop.stack.slot_after(good, 120).await;
+    let ends_at = clock::system();
+    slot::Entity::update_many()
+        .col_expr(slot::Column::EndsAt, Expr::value(ends_at))
+        .filter(slot::Column::Id.eq(bad))
+        .exec(&shop.stack.patient_db)
+        .await
+        .unwrap();
+
+    let listed = offerings(&shop).await;
+    let offering = listed[0]["id"].as_str().unwrap();
+    let path = format!("/api/offerings/{offering}/slots?after={good}");
+    let page = shop.http.get(format!("{}{path}", shop.url)).send().await;
+    let page: Value = page.unwrap().json().await.unwrap();
+    let ordered = shop.try_create(bad, 1).await;
+
+    let ids = |slots: &Value| -> Vec<Value> {
+        let slots = slots.as_array().unwrap().iter();
+        slots.map(|it| it["id"].clone()).collect()
+    };
+    assert_eq!(ids(&listed[0]["slots"]), [json!(good), json!(later)]);
+    assert_eq!(ids(&page["slots"]), [json!(later)]);
+    assert_eq!(ordered.0, 409);
+    assert_eq!(ordered.1["code"], "offering_unavailable");
+    assert_eq!(shop.seats_taken(bad).await, 0);
     shop.close().await;
 }
