@@ -47,6 +47,10 @@ pub struct ConfirmPayment {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PaymentConfirmation {
     status: PaymentStatus,
+    /// What the site calls the order, if it said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "order-1042")]
+    client_reference: Option<String>,
     order: Ordered,
     /// Once it is paid.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,6 +176,7 @@ impl PaymentConfirmation {
         metrics::confirm(status.as_str());
         Self {
             status,
+            client_reference: view.client_reference.clone(),
             order: view.order(),
             booking: view.booking(),
             payment: view.payment(),

@@ -130,6 +130,9 @@ async fn open_session(
         // The hold's price, which is what has to be paid; the offering's may be another by now.
         unit_amount: hold_seats::held_unit_amount(&checkout)?,
         quantity: u32::try_from(checkout.quantity).unwrap_or_default(),
+        client_reference: checkout.client_reference.clone(),
+        metadata: serde_json::from_value(checkout.metadata.clone().unwrap_or_default())
+            .unwrap_or_default(),
         customer_email: checkout.customer_email.clone(),
         // Later than the end of the hold, if the slot begins before a session can end.
         expires_at: checkout

@@ -1,10 +1,13 @@
 //! The hold: seats of a slot that are kept for a buyer who pays.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
     QueryFilter, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use shared::{
     db::{
@@ -30,6 +33,8 @@ pub struct NewHold {
     pub quantity: i64,
     pub customer_name: String,
     pub customer_email: String,
+    pub client_reference: Option<String>,
+    pub metadata: BTreeMap<String, String>,
     pub idempotency_key: Option<String>,
     pub request_hash: String,
     /// An open session that shall make way.
@@ -171,6 +176,8 @@ async fn insert(
         idempotency_key: hold.idempotency_key.clone(),
         request_hash: Some(hold.request_hash.clone()),
         order_fingerprint: hold.order_fingerprint(),
+        client_reference: hold.client_reference.clone(),
+        metadata: (!hold.metadata.is_empty()).then(|| json!(hold.metadata)),
         created_at: now,
         // A hold ends at the latest when the slot begins: a payment after that comes too late.
         expires_at: hold.expires_at.min(slot.starts_at.truncate_to_second()),

@@ -11,11 +11,13 @@ mod create_checkout_session;
 mod hold_seats;
 mod http;
 mod ignored_event;
+mod legible;
 mod offerings;
 mod order;
 mod order_limit;
 mod refusal;
 mod replace_session;
+mod site_data;
 mod stripe_webhook;
 
 pub use self::{app::Ingress, http::router::router};

@@ -10,6 +10,7 @@ mod m20261124_000003_refunds_and_disputes;
 mod m20261124_000004_operations;
 mod m20261127_000005_signed_messages;
 mod m20261127_000006_catalogue_checks;
+mod m20261128_000007_site_data;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_operations::Migration),
             Box::new(m20261127_000005_signed_messages::Migration),
             Box::new(m20261127_000006_catalogue_checks::Migration),
+            Box::new(m20261128_000007_site_data::Migration),
         ]
     }
 }

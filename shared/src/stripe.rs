@@ -9,5 +9,6 @@ pub mod event;
 pub mod event_type;
 pub mod id;
 pub mod lenient;
+pub mod metadata;
 pub mod refund;
 pub mod signature;

@@ -115,6 +115,7 @@ pub struct Ordered {
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct CheckoutView {
     pub session_id: String,
+    pub client_reference: Option<String>,
     state: State,
     stripe_checked_at: Option<OffsetDateTime>,
     quantity: i32,
@@ -144,6 +145,7 @@ pub async fn read(
         .select_only()
         .columns([
             checkout::Column::SessionId,
+            checkout::Column::ClientReference,
             checkout::Column::State,
             checkout::Column::StripeCheckedAt,
             checkout::Column::Quantity,

@@ -30,6 +30,8 @@ use crate::{
 /// Stripe's events are a few kilobytes; the largest stay far below.
 const WEBHOOK_LIMIT_BYTES: usize = 256 * 1024;
 const REQUEST_LIMIT_BYTES: usize = 4 * 1024;
+/// For 47 keys and values of metadata, were each of their characters escaped as `\uXXXX`.
+const ORDER_LIMIT_BYTES: usize = 192 * 1024;
 /// How long a browser may remember that it may call us.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
 /// For one request: longer than the longest wait a confirm may ask for.
@@ -45,7 +47,7 @@ pub fn router(app: Ingress) -> Router {
         .route("/api/offerings/{offering_id}/slots", get(more_slots))
         .route(
             "/api/create-checkout-session",
-            post(create_checkout_session),
+            post(create_checkout_session).layer(DefaultBodyLimit::max(ORDER_LIMIT_BYTES)),
         )
         .route("/api/payment/confirm", post(confirm_payment))
         .route("/api/openapi.json", get(openapi::openapi))

@@ -6,7 +6,7 @@ use sea_orm::{entity::prelude::*, sea_query::Expr};
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "checkout")]
 pub struct Model {
-    /// Also the session's `client_reference_id`, and the idempotency key of its creation.
+    /// Also in the session's metadata, and the idempotency key of its creation.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub slot_id: Uuid,
@@ -32,6 +32,11 @@ pub struct Model {
     /// them may become a booking.
     #[sea_orm(column_name = "intent")]
     pub order_fingerprint: Option<String>,
+    /// What the site calls this order. Not unique.
+    pub client_reference: Option<String>,
+    /// What else the site gave along: an object of strings, private to it.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub metadata: Option<Json>,
     pub created_at: TimeDateTimeWithTimeZone,
     /// End of the hold: the session's `expires_at`.
     pub expires_at: TimeDateTimeWithTimeZone,

@@ -6,10 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::stripe::{id::CheckoutSessionId, lenient};
-
-/// Key of our metadata on the session and on its PaymentIntent: the hold it belongs to.
-pub const METADATA_CHECKOUT_ID: &str = "checkout_id";
+use crate::stripe::{id::CheckoutSessionId, lenient, metadata};
 
 /// The few fields of Stripe's object that decide about a booking.
 ///
@@ -39,7 +36,7 @@ pub struct CheckoutSession {
     /// What we put there: the hold's id. Others may put anything.
     #[serde(default)]
     pub client_reference_id: Option<String>,
-    /// What we put there, see [`METADATA_CHECKOUT_ID`].
+    /// What the site and we put there, see [`metadata`].
     #[serde(default, deserialize_with = "lenient::metadata")]
     pub metadata: HashMap<String, String>,
     /// What it sells: we sell by `payment` only.
@@ -151,7 +148,7 @@ impl CheckoutSession {
     /// The hold that the session says it belongs to. A hint to look it up, no proof.
     #[must_use]
     pub fn checkout_id(&self) -> Option<Uuid> {
-        let metadata = self.metadata.get(METADATA_CHECKOUT_ID);
+        let metadata = self.metadata.get(metadata::CHECKOUT_ID);
         let hint = metadata.or(self.client_reference_id.as_ref())?;
         Uuid::parse_str(hint).ok()
     }

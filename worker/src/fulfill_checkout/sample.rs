@@ -48,6 +48,8 @@ pub fn unpaid(state: State) -> CheckoutRecord {
         idempotency_key: None,
         request_hash: None,
         order_fingerprint: None,
+        client_reference: None,
+        metadata: None,
         created_at: NOW,
         expires_at: NOW,
         confirm_enqueued_at: None,

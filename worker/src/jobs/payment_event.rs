@@ -5,12 +5,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use shared::{
     db::payment,
     stripe::{
-        charge::Charge,
-        checkout_session::{Expandable, METADATA_CHECKOUT_ID},
-        dispute,
-        error::StripeError,
-        id::is_plausible_id,
-        refund::Refund,
+        charge::Charge, checkout_session::Expandable, dispute, error::StripeError,
+        id::is_plausible_id, metadata, refund::Refund,
     },
 };
 use uuid::Uuid;
@@ -163,7 +159,7 @@ async fn paid(
         Some(payment) => Some(payment.checkout_id),
         None => match context.stripe()?.payment_intent(intent).await {
             Ok(Expandable::Object { metadata, .. }) => metadata
-                .get(METADATA_CHECKOUT_ID)
+                .get(metadata::CHECKOUT_ID)
                 .and_then(|id| Uuid::parse_str(id).ok()),
             Ok(Expandable::Id(_)) | Err(StripeError::NotFound) => None,
             Err(error) => return Err(error.into()),

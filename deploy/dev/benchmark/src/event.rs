@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shared::{clock, stripe::checkout_session::METADATA_CHECKOUT_ID};
+use shared::{clock, stripe::metadata};
 use testkit::{ENDPOINT_SECRET, PRICE};
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ impl Template {
             (
                 "metadata",
                 json!({
-                    METADATA_CHECKOUT_ID: "~checkout~",
+                    metadata::CHECKOUT_ID: "~checkout~",
                     "booking_ref": "~checkout~",
                     "user_id": "user_1",
                     "resource_id": "kayak_1",

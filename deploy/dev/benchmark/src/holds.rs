@@ -53,6 +53,8 @@ impl Holds {
                 idempotency_key: None,
                 request_hash: None,
                 order_fingerprint: None,
+                client_reference: None,
+                metadata: None,
                 created_at: now,
                 // Longer than any measurement, so that the worker's sweep leaves it alone.
                 expires_at: now.saturating_add(Duration::DAY),

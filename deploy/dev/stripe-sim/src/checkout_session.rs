@@ -42,6 +42,7 @@ pub fn new_session(sim: &Account, form: &Form) -> Result<Value, ApiError> {
             message,
         ));
     }
+    check_site_data(form)?;
     let (amount, currency) = total(form)?;
     check_amount(amount, &currency)?;
     let created = now().saturating_add(faults.clock_ahead_s);
@@ -94,6 +95,32 @@ pub fn new_session(sim: &Account, form: &Form) -> Result<Value, ApiError> {
     }
     sim.save();
     Ok(session)
+}
+
+/// Source: <https://docs.stripe.com/api/metadata>,
+/// <https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-client_reference_id>
+fn check_site_data(form: &Form) -> Result<(), ApiError> {
+    let reference = form.text("client_reference_id").unwrap_or_default();
+    if reference.chars().count() > 200 {
+        let message = "Invalid string: must be at most 200 characters";
+        return Err(ApiError::invalid("client_reference_id", message));
+    }
+    for param in ["metadata", "payment_intent_data.metadata"] {
+        let metadata = form.object(param);
+        if metadata.len() > 50 {
+            let message = "Metadata can have at most 50 keys.";
+            return Err(ApiError::invalid(param, message));
+        }
+        for (key, value) in &metadata {
+            let value = value.as_str();
+            let fits = value.is_some_and(|it| it.chars().count() <= 500);
+            if !fits || key.chars().count() > 40 {
+                let message = "Metadata keys can have up to 40 characters, values up to 500.";
+                return Err(ApiError::invalid(param, message));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Accepts ASCII only, as Stripe does.

@@ -155,7 +155,10 @@ async fn bad_requests_get_a_clear_error(stack: Stack) {
 
     let url = format!("{}/api/create-checkout-session", shop.url);
     let too_large = shop
-        .post("/api/create-checkout-session", &json!("x".repeat(5000)))
+        .post("/api/create-checkout-session", &json!("x".repeat(200_000)))
+        .await;
+    let no_order = shop
+        .post("/api/payment/confirm", &json!("x".repeat(5000)))
         .await;
     let no_json = shop.http.post(&url).body("{}").send().await.unwrap();
     let broken = shop
@@ -165,6 +168,7 @@ async fn bad_requests_get_a_clear_error(stack: Stack) {
         .body("{");
     let wrong_method = shop.http.get(&url).send().await.unwrap();
     assert_eq!(too_large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(no_order.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(no_json.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(
         broken.send().await.unwrap().status(),

@@ -40,6 +40,7 @@ mod replaces;
 mod retries;
 mod service;
 mod shop;
+mod site_data;
 mod stack;
 mod stripe_npm;
 mod unreadable;

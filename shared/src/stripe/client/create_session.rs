@@ -1,6 +1,6 @@
 //! Making a Checkout Session for a hold.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::de::Error;
 use stripe::{RequestStrategy, StripeRequest};
@@ -17,10 +17,11 @@ use crate::{
     money::Amount,
     retry,
     stripe::{
-        checkout_session::{CheckoutSession, METADATA_CHECKOUT_ID},
+        checkout_session::CheckoutSession,
         client::{StripeClient, idempotency_key},
         error::StripeError,
         id::CheckoutSessionId,
+        metadata,
     },
 };
 
@@ -45,6 +46,10 @@ pub struct NewCheckoutSession {
     pub unit_amount: Amount,
     /// Seats.
     pub quantity: u32,
+    /// What the site calls it.
+    pub client_reference: Option<String>,
+    /// Metadata of the site's own.
+    pub metadata: BTreeMap<String, String>,
     /// Prefilled on Stripe's page.
     pub customer_email: String,
     /// End of the session.
@@ -122,19 +127,16 @@ fn create_request(new: &NewCheckoutSession) -> CreateCheckoutSession {
     item.price_data = Some(price);
     item.quantity = Some(new.quantity.into());
 
-    let metadata = HashMap::from([
-        (METADATA_CHECKOUT_ID.to_owned(), new.checkout_id.to_string()),
-        ("slot_id".to_owned(), new.slot_id.to_string()),
-        ("quantity".to_owned(), new.quantity.to_string()),
-    ]);
+    let metadata = metadata::of_hold(&new.metadata, new.checkout_id, new.slot_id, new.quantity);
     // Stripe does not copy the session's metadata to the PaymentIntent.
     let mut payment_intent = CreateCheckoutSessionPaymentIntentData::new();
     payment_intent.metadata = Some(metadata.clone());
 
+    let client_reference = new.client_reference.clone();
     CreateCheckoutSession::new()
         .mode(CheckoutSessionMode::Payment)
         .line_items(vec![item])
-        .client_reference_id(new.checkout_id.to_string())
+        .client_reference_id(client_reference.unwrap_or_else(|| new.checkout_id.to_string()))
         .metadata(metadata)
         .payment_intent_data(payment_intent)
         .customer_email(new.customer_email.as_str())

@@ -2,13 +2,28 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::operator::{
-    booking_show::Story,
+    booking_show::{Story, story::Checkout},
+    dead_letters::printable,
     words::{counted, moment, wrapped},
 };
 
 /// Where what belongs to a name in the margin stands.
 const INDENT: usize = 10;
+
+/// What the site gave along, by name in the margin.
+fn site_data(checkout: &Checkout) -> Vec<(&'static str, String)> {
+    let reference = checkout.client_reference.iter();
+    let metadata = checkout.metadata.iter().filter_map(Value::as_object);
+    let text =
+        |(key, value): (&String, &Value)| format!("{key}  {}", value.as_str().unwrap_or_default());
+    reference
+        .map(|it| ("yours", it.clone()))
+        .chain(metadata.flatten().map(|it| ("metadata", text(it))))
+        .collect()
+}
 
 impl fmt::Display for Story {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,6 +44,9 @@ impl fmt::Display for Story {
         row("checkout", checkout.id.to_string())?;
         let session = checkout.session_id.as_deref().unwrap_or("no session");
         row("", session.to_owned())?;
+        for (name, text) in site_data(checkout) {
+            row(name, printable(&text))?;
+        }
         let held = if checkout.seats_held { "held" } else { "free" };
         row(
             "",

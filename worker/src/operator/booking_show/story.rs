@@ -38,6 +38,10 @@ pub(super) struct Checkout {
     pub(super) starts_at: OffsetDateTime,
     pub(super) quantity: i32,
     pub(super) seats_held: bool,
+    /// What the site calls it.
+    pub(super) client_reference: Option<String>,
+    /// What else the site gave along.
+    pub(super) metadata: Option<serde_json::Value>,
     pub(super) amount: i64,
     pub(super) currency: String,
     #[serde(with = "time::serde::rfc3339")]
@@ -113,13 +117,16 @@ pub(super) struct Promise {
 /// Finds the checkout that `word` names and tells its story.
 ///
 /// - `word`: a booking reference, or the id of a session, event, PaymentIntent, refund, dispute
-///   or checkout.
+///   or checkout, or the site's `client_reference`, of which the latest checkout counts.
 ///
 /// # Errors
 ///
 /// Nothing has that name, or the database is in trouble.
 pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Story> {
-    let id = find(db, word.trim()).await?;
+    let mut id = find(db, word.trim()).await?;
+    if id.is_none() {
+        id = latest_of_site(db, word).await?;
+    }
     let id = id.with_context(|| format!("nothing here is called {word:?}"))?;
     let checkout = checkout::Entity::find_by_id(id).one(db).await?;
     let checkout = checkout.context("the checkout is gone")?;
@@ -146,6 +153,8 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
             session_id: checkout.session_id,
             quantity: checkout.quantity,
             seats_held: checkout.seats_held,
+            client_reference: checkout.client_reference,
+            metadata: checkout.metadata,
             amount: checkout.amount_minor_units,
             currency: checkout.currency,
             created_at: checkout.created_at,
@@ -189,6 +198,15 @@ async fn find(db: &impl ConnectionTrait, word: &str) -> Result<Option<Uuid>, DbE
             .await?
             .map(|row| row.checkout_id),
     })
+}
+
+async fn latest_of_site(db: &impl ConnectionTrait, word: &str) -> Result<Option<Uuid>, DbErr> {
+    let latest = checkout::Entity::find()
+        .filter(checkout::Column::ClientReference.eq(word))
+        .order_by_desc(checkout::Column::CreatedAt)
+        .one(db)
+        .await?;
+    Ok(latest.map(|row| row.id))
 }
 
 async fn events(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Event>, DbErr> {

@@ -186,6 +186,8 @@ async fn hold(
         idempotency_key: None,
         request_hash: None,
         order_fingerprint: intent,
+        client_reference: None,
+        metadata: None,
         created_at: now,
         expires_at: now.saturating_add(time::Duration::HOUR),
         confirm_enqueued_at: None,

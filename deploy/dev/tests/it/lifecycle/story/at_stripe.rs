@@ -106,6 +106,8 @@ impl Story {
             idempotency_key: None,
             request_hash: None,
             order_fingerprint: None,
+            client_reference: None,
+            metadata: None,
             created_at: now,
             expires_at: now.saturating_add(time::Duration::HOUR),
             confirm_enqueued_at: None,
