@@ -15,8 +15,16 @@ mod unfulfillable;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::Value;
-use shared::db::{booking, checkout, payment};
+use shared::{
+    clock,
+    db::{
+        booking,
+        checkout::{self, State},
+        payment,
+    },
+};
 use stripe_sim::Outcome;
+use testkit::PRICE;
 use uuid::Uuid;
 use worker::{Fulfillment, run_job};
 
@@ -78,4 +86,31 @@ async fn booked(shop: &Shop, slot: Uuid, played: &mut usize) -> Session {
     shop.pay(&session, Outcome::Succeed).await;
     assert_eq!(play(shop, played).await, [Fulfillment::Booked]);
     session
+}
+
+/// An open hold of one seat, as ingress leaves it behind; its seat is not taken yet.
+fn open_checkout(id: Uuid, slot_id: Uuid, session: &Session) -> checkout::Model {
+    let now = clock::system();
+    checkout::Model {
+        id,
+        slot_id,
+        quantity: 1,
+        amount_minor_units: PRICE,
+        currency: "eur".to_owned(),
+        customer_name: "Ada Lovelace".to_owned(),
+        customer_email: "ada@example.com".to_owned(),
+        state: State::Open,
+        seats_held: false,
+        session_id: Some(session.id.clone()),
+        checkout_url: None,
+        idempotency_key: None,
+        request_hash: None,
+        order_fingerprint: None,
+        client_reference: None,
+        metadata: None,
+        created_at: now,
+        expires_at: now.saturating_add(time::Duration::HOUR),
+        confirm_enqueued_at: None,
+        stripe_checked_at: None,
+    }
 }

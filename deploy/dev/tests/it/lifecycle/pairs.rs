@@ -27,7 +27,7 @@ use worker::{refund_payments, run_job};
 use super::{
     booking_of, checkout_of,
     histories::{OwnStripe, PER_STRIPE, own_stripe, replayable, seed},
-    quiet_shop,
+    open_checkout, quiet_shop,
 };
 use crate::{
     books,
@@ -168,30 +168,13 @@ async fn hold(
     };
     let now = clock::system();
     let checkout = checkout::Model {
-        id,
-        slot_id,
-        quantity: 1,
-        amount_minor_units: 4900,
-        currency: "eur".to_owned(),
-        customer_name: "Ada Lovelace".to_owned(),
-        customer_email: "ada@example.com".to_owned(),
         state: if released {
             State::Expired
         } else {
             State::Open
         },
-        seats_held: false,
-        session_id: Some(session.id.clone()),
-        checkout_url: None,
-        idempotency_key: None,
-        request_hash: None,
         order_fingerprint: intent,
-        client_reference: None,
-        metadata: None,
-        created_at: now,
-        expires_at: now.saturating_add(time::Duration::HOUR),
-        confirm_enqueued_at: None,
-        stripe_checked_at: None,
+        ..open_checkout(id, slot_id, &session)
     };
     let row = checkout::ActiveModel::from(checkout.clone()).reset_all();
     let tx = db::begin(&shop.stack.patient_db).await.unwrap();

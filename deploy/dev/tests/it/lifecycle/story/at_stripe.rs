@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{End, Story, Style};
 use crate::{
-    lifecycle::happened::Happened,
+    lifecycle::{happened::Happened, open_checkout},
     shop::{Session, Shop},
 };
 
@@ -92,26 +92,8 @@ impl Story {
     async fn hold(&self, shop: &Shop, id: Uuid, slot_id: Uuid, session: &Session) {
         let now = clock::system();
         let mut checkout = checkout::Model {
-            id,
-            slot_id,
-            quantity: 1,
             amount_minor_units: self.held,
-            currency: "eur".to_owned(),
-            customer_name: "Ada Lovelace".to_owned(),
-            customer_email: "ada@example.com".to_owned(),
-            state: State::Open,
-            seats_held: false,
-            session_id: Some(session.id.clone()),
-            checkout_url: None,
-            idempotency_key: None,
-            request_hash: None,
-            order_fingerprint: None,
-            client_reference: None,
-            metadata: None,
-            created_at: now,
-            expires_at: now.saturating_add(time::Duration::HOUR),
-            confirm_enqueued_at: None,
-            stripe_checked_at: None,
+            ..open_checkout(id, slot_id, session)
         };
         let row = checkout::ActiveModel::from(checkout.clone()).reset_all();
         // In one transaction: on a busy machine each write would wait for SQLite's lock anew.
