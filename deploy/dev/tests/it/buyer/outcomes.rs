@@ -237,6 +237,8 @@ async fn who_paid_for_nothing_reads_that_the_money_is_safe() {
         ..Faults::default()
     });
     shop.start_worker();
+    // Until then the page is told that the checkout has expired, which is final.
+    shop.wait_for_bookings(1).await;
 
     browser.goto(&format!("{page}{}", late.id)).await;
     browser.read_heading("Your payment is being refunded").await;
