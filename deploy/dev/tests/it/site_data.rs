@@ -50,7 +50,9 @@ async fn a_sites_data_goes_along_all_the_way(stack: Stack) {
     let session = create(&shop, &theirs(slot)).await;
     let before = shop.confirm(&session.id, 0).await.1;
     shop.pay(&session, Outcome::Succeed).await;
-    let (_, told) = shop.told(&session.id).await;
+    // Until then what Stripe said before is passed on.
+    shop.wait_for_bookings(1).await;
+    let (_, told) = shop.confirm(&session.id, 0).await;
 
     let there = at_stripe(&shop, &session.id).await;
     assert_eq!(there["client_reference_id"], "order-1042");
