@@ -11,6 +11,7 @@ use testkit::order;
 use uuid::Uuid;
 
 use super::{PATIENCE, Shop, eventually};
+use crate::idempotency_key::send;
 
 /// A session a buyer has open.
 #[derive(Debug, Clone)]
@@ -36,12 +37,13 @@ impl Shop {
         (response.status(), response.json().await.unwrap())
     }
 
-    /// As a buyer's page does it: what is answered 503 is tried again.
+    /// As a buyer's page does it: what is answered 503 is tried again, with the key of this click, for
+    /// the seats may be held already.
     pub async fn create(&self, slot: Uuid) -> Session {
-        let start = Instant::now();
-        let (mut status, mut body) = self.try_create(slot, 1).await;
+        let (start, key) = (Instant::now(), Uuid::now_v7().to_string());
+        let (mut status, mut body) = send(self, &key, &order(slot, 1)).await;
         while status == StatusCode::SERVICE_UNAVAILABLE && start.elapsed() < PATIENCE {
-            (status, body) = self.try_create(slot, 1).await;
+            (status, body) = send(self, &key, &order(slot, 1)).await;
         }
         assert_eq!(status, StatusCode::CREATED, "{body}");
         Session {
