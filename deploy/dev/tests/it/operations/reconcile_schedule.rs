@@ -120,9 +120,9 @@ async fn a_backlog_arrives_by_itself(stack: Stack) {
     // So that the worker does not take all events at once.
     shop.worker_config.limits.batch = 1;
     shop.worker_config.limits.concurrency = 1;
-    paid(&shop, 120).await;
+    paid(&shop, 150).await;
     eventually("all events wait", async || {
-        shop.publisher.waiting(Lane::Events).await.unwrap() == 120
+        shop.publisher.waiting(Lane::Events).await.unwrap() == 150
     })
     .await;
     let calls_before = shop.stripe.api_calls();
@@ -130,16 +130,17 @@ async fn a_backlog_arrives_by_itself(stack: Stack) {
     shop.start_worker();
 
     eventually("all are booked", async || {
-        // Read in this order: events only get fewer, so as many waited when the calls were made.
+        // Read in this order: events get fewer, so as many waited when the calls were made. But for
+        // those in hand, which come back when the database is busy.
         let calls = shop.stripe.api_calls() - calls_before;
         let waiting = shop.publisher.waiting(Lane::Events).await.unwrap();
         assert!(
-            calls == 0 || waiting <= 100,
+            calls == 0 || waiting <= 110,
             "{calls} calls, {waiting} wait"
         );
-        shop.bookings().await >= 120
+        shop.bookings().await >= 150
     })
     .await;
-    shop.wait_for_bookings(120).await;
+    shop.wait_for_bookings(150).await;
     shop.close().await;
 }

@@ -39,12 +39,19 @@ impl Shop {
 
     /// As a buyer's page does it: what is answered 503 is tried again, with the key of this click, for
     /// the seats may be held already.
-    pub async fn create(&self, slot: Uuid) -> Session {
+    pub async fn click(&self, slot: Uuid) -> (StatusCode, Value) {
         let (start, key) = (Instant::now(), Uuid::now_v7().to_string());
-        let (mut status, mut body) = send(self, &key, &order(slot, 1)).await;
-        while status == StatusCode::SERVICE_UNAVAILABLE && start.elapsed() < PATIENCE {
-            (status, body) = send(self, &key, &order(slot, 1)).await;
+        loop {
+            let answer = send(self, &key, &order(slot, 1)).await;
+            if answer.0 != StatusCode::SERVICE_UNAVAILABLE || start.elapsed() > PATIENCE {
+                return answer;
+            }
         }
+    }
+
+    /// A click that has to succeed.
+    pub async fn create(&self, slot: Uuid) -> Session {
+        let (status, body) = self.click(slot).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
         Session {
             id: body["session_id"].as_str().unwrap().to_owned(),
