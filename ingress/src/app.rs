@@ -29,7 +29,6 @@ pub struct Ingress {
 impl Ingress {
     /// Must be called inside a tokio runtime: tasks of its own serve confirms that ask or wait
     /// together.
-    #[must_use]
     pub fn new(
         config: Config,
         db: DatabaseConnection,

@@ -9,14 +9,12 @@ pub type Clock = fn() -> OffsetDateTime;
 
 /// The time of this machine, in UTC.
 #[expect(clippy::disallowed_methods, reason = "this is the one source of time")]
-#[must_use]
 pub fn system() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
 /// Milliseconds since the Unix epoch: the unit of times in message headers and of the
 /// embedded queue's schedule.
-#[must_use]
 pub fn unix_ms(at: OffsetDateTime) -> i64 {
     at.unix_timestamp()
         .saturating_mul(1000)

@@ -29,7 +29,6 @@ pub enum Kind {
 
 impl Kind {
     /// The AMQP `type`; part of the contract.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::StripeEvent => "stripe.event",
@@ -55,7 +54,6 @@ pub enum Source {
 
 impl Source {
     /// The header's value; part of the contract.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
@@ -128,7 +126,6 @@ impl Envelope {
     /// A message that carries `body`, the event `event_id` byte for byte as Stripe sent it.
     ///
     /// - `signature`: the header that came with it.
-    #[must_use]
     pub fn stripe_event(
         event_id: &str,
         body: Bytes,
@@ -145,7 +142,6 @@ impl Envelope {
     }
 
     /// A message that asks for the state of `session_id` at Stripe.
-    #[must_use]
     pub fn checkout_confirm(
         session_id: &CheckoutSessionId,
         received_at: OffsetDateTime,
@@ -191,7 +187,6 @@ impl Envelope {
 
     /// A name that the same message always has, together with `context`. Its id is not enough: who
     /// may publish may give it to another message as well.
-    #[must_use]
     pub fn fingerprint(&self, context: &[&str]) -> String {
         let mut hash = Sha256::new();
         let id = self.message_id.as_deref().unwrap_or_default();
@@ -206,7 +201,6 @@ impl Envelope {
     }
 
     /// How long ago it was first received.
-    #[must_use]
     pub fn age(&self, now: OffsetDateTime) -> Duration {
         let received = self.received_at_ms.unwrap_or_else(|| clock::unix_ms(now));
         let age_ms = clock::unix_ms(now).saturating_sub(received);
@@ -214,7 +208,6 @@ impl Envelope {
     }
 
     /// Its type, for metrics: one of a few words, whatever was published.
-    #[must_use]
     pub fn kind_word(&self) -> &'static str {
         let known = [Kind::StripeEvent, Kind::CheckoutConfirm].map(Kind::as_str);
         let ours = known

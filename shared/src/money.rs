@@ -21,7 +21,6 @@ pub struct Amount {
 
 impl Amount {
     /// The price of `quantity` pieces, or `None` if no `i64` can hold it.
-    #[must_use]
     pub fn checked_mul(&self, quantity: i64) -> Option<Self> {
         Some(Self {
             minor_units: self.minor_units.checked_mul(quantity)?,
@@ -133,7 +132,6 @@ pub struct InvalidCurrency;
 
 impl Currency {
     /// The code in lower case, such as `eur`.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -47,7 +47,6 @@ impl Lane {
     pub const ALL: [Self; 4] = [Self::Events, Self::Confirm, Self::Unroutable, Self::Dead];
 
     /// Routing key of the messages in this lane.
-    #[must_use]
     pub fn routing_key(self) -> &'static str {
         match self {
             Self::Events => "events",
@@ -58,7 +57,6 @@ impl Lane {
     }
 
     /// The lane whose messages have this routing key.
-    #[must_use]
     pub fn of_routing_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.routing_key() == key)
     }
@@ -87,7 +85,6 @@ impl RetryTier {
     ];
 
     /// The wait.
-    #[must_use]
     pub fn delay(self) -> Duration {
         Duration::from_secs(match self {
             Self::TenSeconds => 10,
@@ -98,7 +95,6 @@ impl RetryTier {
     }
 
     /// The tier's part of an exchange or queue name.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TenSeconds => "10s",
@@ -137,7 +133,6 @@ pub enum PublishError {
 
 impl PublishError {
     /// The word for metrics.
-    #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Blocked => "blocked",
@@ -172,7 +167,6 @@ pub enum OpenError {
 impl OpenError {
     /// Whether it may work later with the same address: a broker that is down or starting, and
     /// not one that refuses us.
-    #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Broker(error) => match error.kind() {

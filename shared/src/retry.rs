@@ -51,7 +51,6 @@ pub fn endless(first: Duration, longest: Duration) -> impl Iterator<Item = Durat
 }
 
 /// `base` plus up to 20 %, so that what failed together does not come back together.
-#[must_use]
 pub fn spread(base: Duration) -> Duration {
     base.mul_f64(rand::random_range(1.0..1.2))
 }

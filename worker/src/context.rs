@@ -39,7 +39,6 @@ pub struct Context {
 
 impl Context {
     /// What `config` says, with nothing known to be down.
-    #[must_use]
     pub fn new(
         config: &Config,
         db: DatabaseConnection,

@@ -65,7 +65,6 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// The word for it; part of the contract.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MalformedBody => "malformed_body",
@@ -97,13 +96,11 @@ impl FailureCode {
     }
 
     /// The code with this word.
-    #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         Self::iter().find(|code| code.as_str() == word)
     }
 
     /// Whether the same message may succeed later.
-    #[must_use]
     pub fn is_retryable(self) -> bool {
         match self {
             Self::NewerSchema
@@ -136,7 +133,6 @@ impl FailureCode {
     }
 
     /// What may be down, if the job failed for the lack of something.
-    #[must_use]
     pub fn dependency(self) -> Option<Dependency> {
         match self {
             // Whatever did not answer in time: the database is what every job waits for.
@@ -149,7 +145,6 @@ impl FailureCode {
     }
 
     /// What an operator does about a message that is dead for it.
-    #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
             Self::MalformedBody

@@ -31,25 +31,21 @@ impl JobError {
     }
 
     /// The error as a field of a log line, which prints its causes as well.
-    #[must_use]
     pub fn chain(&self) -> &(dyn Error + 'static) {
         self
     }
 
     /// Why.
-    #[must_use]
     pub fn code(&self) -> FailureCode {
         self.code
     }
 
     /// Whether the same message may succeed later.
-    #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.code.is_retryable()
     }
 
     /// What may be down, if it failed for the lack of something.
-    #[must_use]
     pub fn dependency(&self) -> Option<Dependency> {
         self.code.dependency()
     }

@@ -51,7 +51,6 @@ pub struct Reconcile<'a> {
 
 impl<'a> Reconcile<'a> {
     /// - `publisher`: where to put what is missing; `None` only counts it.
-    #[must_use]
     pub fn new(context: &'a Context, publisher: Option<&'a Publisher>, cursor: Cursor) -> Self {
         Self {
             context,
@@ -64,13 +63,11 @@ impl<'a> Reconcile<'a> {
     }
 
     /// How far it has come.
-    #[must_use]
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }
 
     /// What it has seen so far.
-    #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
     }

@@ -12,7 +12,6 @@ const HOURLY: usize = 20;
 /// The wait after a failed attempt, or `None` if it was the last.
 ///
 /// - `attempt`: failed attempts before this one; the header `bookonce-attempt`.
-#[must_use]
 pub fn tier(attempt: i64) -> Option<RetryTier> {
     let attempt = usize::try_from(attempt).unwrap_or_default();
     let hourly = std::iter::repeat_n(OneHour, HOURLY);

@@ -32,7 +32,6 @@ pub struct Worker {
 
 impl Worker {
     /// - `limits`: how much of each lane is taken at once.
-    #[must_use]
     pub fn new(
         context: Context,
         publisher: Publisher,
@@ -99,7 +98,6 @@ impl Worker {
     }
 
     /// What must work before it can take a message.
-    #[must_use]
     pub fn readiness(&self) -> Readiness {
         let (context, worker) = (self.context.clone(), self.clone());
         Readiness::default()

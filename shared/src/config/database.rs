@@ -44,7 +44,6 @@ impl DatabaseSettings {
     }
 
     /// Whether the database is a file of this machine.
-    #[must_use]
     pub fn is_sqlite(&self) -> bool {
         self.url.expose_secret().starts_with("sqlite:")
     }

@@ -34,7 +34,6 @@ pub struct Env(BTreeMap<String, String>);
 
 impl Env {
     /// Takes a copy of this process's environment.
-    #[must_use]
     pub fn from_process() -> Self {
         // Lossy: a value that is not UTF-8 then fails its own check, which names it.
         let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
@@ -53,7 +52,6 @@ impl Env {
     }
 
     /// The value of `variable`, if it is set.
-    #[must_use]
     pub fn get(&self, variable: &'static str) -> Option<&str> {
         self.0
             .get(variable)

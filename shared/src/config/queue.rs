@@ -26,7 +26,6 @@ pub struct AmqpUri(AMQPUri);
 
 impl AmqpUri {
     /// The address with its credentials, to connect with.
-    #[must_use]
     pub fn expose(&self) -> AMQPUri {
         self.0.clone()
     }

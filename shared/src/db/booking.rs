@@ -40,7 +40,6 @@ pub enum Status {
 
 impl Status {
     /// The word for programs.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",

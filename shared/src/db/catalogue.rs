@@ -28,7 +28,6 @@ pub async fn readable<E: EntityTrait>(
 }
 
 /// Of `rows` of the table of `E`, those that can be read, and the others.
-#[must_use]
 pub fn sort_out<E: EntityTrait>(rows: Vec<QueryResult>) -> (Vec<E::Model>, Vec<UnreadableRow>) {
     let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
     for row in rows {

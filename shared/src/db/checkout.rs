@@ -73,13 +73,11 @@ pub enum State {
 
 impl State {
     /// Whether the checkout may still end in any way.
-    #[must_use]
     pub fn is_undecided(self) -> bool {
         matches!(self, Self::Open | Self::PaymentPending)
     }
 
     /// The word in the column.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -92,7 +90,6 @@ impl State {
     }
 
     /// Whether a checkout in this state can go on to `next`.
-    #[must_use]
     pub fn leads_to(self, next: Self) -> bool {
         self.rank() < next.rank()
     }

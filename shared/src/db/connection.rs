@@ -39,7 +39,6 @@ pub enum ConnectError {
 impl ConnectError {
     /// Whether it may work later with the same address: a server that is down, starting or full,
     /// and not one that refuses us.
-    #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable(error) => !refuses(error),

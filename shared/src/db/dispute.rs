@@ -60,7 +60,6 @@ pub enum Status {
 
 impl Status {
     /// How far it has come. Either verdict may be overturned.
-    #[must_use]
     pub fn rank(self) -> u8 {
         match self {
             Self::WarningNeedsResponse => 0,
@@ -74,7 +73,6 @@ impl Status {
     }
 
     /// Whether the bank has taken the money until there is a verdict.
-    #[must_use]
     pub fn is_contested(self) -> bool {
         matches!(self, Self::NeedsResponse | Self::UnderReview)
     }
@@ -88,7 +86,6 @@ impl Status {
     ];
 
     /// Whether there is no verdict yet.
-    #[must_use]
     pub fn is_open(self) -> bool {
         Self::OPEN.contains(&self)
     }
@@ -107,7 +104,6 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     /// Whether the money is gone for good. A dispute that was prevented may have taken it, too.
-    #[must_use]
     pub fn is_lost(&self) -> bool {
         match self.status {
             Status::Lost => true,

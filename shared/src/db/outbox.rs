@@ -35,7 +35,6 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     /// The promise to give the whole payment of a checkout back, due at once.
-    #[must_use]
     pub fn refund(checkout_id: Uuid, now: TimeDateTimeWithTimeZone) -> Self {
         Self {
             id: Uuid::now_v7(),

@@ -43,7 +43,6 @@ pub enum Status {
 
 impl Status {
     /// The word for programs.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Paid => "paid",

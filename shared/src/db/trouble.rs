@@ -25,7 +25,6 @@ pub enum Trouble {
 ///
 /// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>,
 /// <https://www.sqlite.org/rescode.html>
-#[must_use]
 pub fn trouble(error: &DbErr) -> Trouble {
     let cause = match error {
         DbErr::Exec(cause) | DbErr::Query(cause) => cause,

@@ -37,7 +37,6 @@ impl From<Write> for SubQueryStatement {
 
 impl Writes {
     /// None yet.
-    #[must_use]
     pub fn new(backend: DbBackend) -> Self {
         Self {
             backend,
@@ -46,7 +45,6 @@ impl Writes {
     }
 
     /// The engine they are for.
-    #[must_use]
     pub fn backend(&self) -> DbBackend {
         self.backend
     }

@@ -40,7 +40,6 @@ impl Consumer {
 
     /// Batches that may be worked on at once. More would wait for each other: SQLite has one
     /// writer, and beyond two full batches a broker's messages are better kept together.
-    #[must_use]
     pub fn batches_at_once(&self) -> u16 {
         match self {
             Self::RabbitMq(_) => 2,
@@ -69,7 +68,6 @@ impl ConsumerSource {
     /// A source of consumers beside `publisher`.
     ///
     /// - `name`: how the connections are called in the broker's lists.
-    #[must_use]
     pub fn new(settings: &QueueSettings, publisher: &Publisher, name: &str) -> Self {
         match (settings, publisher) {
             (QueueSettings::RabbitMq { uri, .. }, Publisher::RabbitMq(publisher)) => {
@@ -85,7 +83,6 @@ impl ConsumerSource {
     }
 
     /// The lanes there are.
-    #[must_use]
     pub fn lanes(&self) -> &'static [Lane] {
         match self {
             Self::RabbitMq(_) => &[Lane::Events, Lane::Confirm, Lane::Unroutable, Lane::Dead],

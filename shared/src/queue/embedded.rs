@@ -40,7 +40,6 @@ pub struct Queue {
 
 impl Queue {
     /// A queue in `db`, whose table the migrations made. Must be called inside a tokio runtime.
-    #[must_use]
     pub fn new(db: DatabaseConnection) -> Self {
         let shared = db.clone();
         Self {

@@ -76,7 +76,6 @@ impl Publisher {
     }
 
     /// The names in use.
-    #[must_use]
     pub fn topology(&self) -> &Topology {
         &self.topology
     }

@@ -37,7 +37,6 @@ pub struct Topology {
 
 impl Topology {
     /// - `prefix`: `bookonce`, unless several deployments share a broker.
-    #[must_use]
     pub fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
@@ -45,43 +44,36 @@ impl Topology {
     }
 
     /// Exchange for work, by routing key.
-    #[must_use]
     pub fn work_exchange(&self) -> String {
         format!("{}.work", self.prefix)
     }
 
     /// Exchange for messages that wait for their next attempt.
-    #[must_use]
     pub fn retry_exchange(&self, tier: RetryTier) -> String {
         format!("{}.retry.{}", self.prefix, tier.as_str())
     }
 
     /// Exchange for messages that will never succeed.
-    #[must_use]
     pub fn dead_exchange(&self) -> String {
         format!("{}.dead", self.prefix)
     }
 
     /// Exchange for messages that no binding of the work exchange wanted.
-    #[must_use]
     pub fn unroutable_exchange(&self) -> String {
         format!("{}.unroutable", self.prefix)
     }
 
     /// The queue of `lane`.
-    #[must_use]
     pub fn queue(&self, lane: Lane) -> String {
         format!("{}.{}.v1", self.prefix, lane.routing_key())
     }
 
     /// The queue of messages that wait for `tier`.
-    #[must_use]
     pub fn retry_queue(&self, tier: RetryTier) -> String {
         format!("{}.v1", self.retry_exchange(tier))
     }
 
     /// Every queue by name, with its arguments.
-    #[must_use]
     pub fn queues(&self) -> Vec<(String, FieldTable)> {
         let (work, dead) = (self.work_exchange(), self.dead_exchange());
         let lanes = [Lane::Events, Lane::Confirm, Lane::Unroutable].map(|lane| {

@@ -10,7 +10,6 @@ use crate::{config::ConfigError, db::ConnectError, queue::OpenError};
     clippy::print_stderr,
     reason = "the last words of a process, also before logging is up"
 )]
-#[must_use]
 pub fn exit_code(program: &str, result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;

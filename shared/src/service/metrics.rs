@@ -34,7 +34,6 @@ const RECONCILE_SUCCESS: &str = "bookonce_reconcile_last_success_timestamp_secon
 /// Everything counted so far, as text for Prometheus.
 ///
 /// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
-#[must_use]
 pub fn render() -> String {
     recorder().map_or_else(String::new, PrometheusHandle::render)
 }

@@ -4,7 +4,6 @@ use std::io::ErrorKind as K;
 
 /// Whether a server is down or on its way up. A name that cannot be resolved has no kind of its
 /// own, and is a wrong address.
-#[must_use]
 pub fn is_outage(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),

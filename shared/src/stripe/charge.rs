@@ -34,7 +34,6 @@ pub struct RefundList {
 impl Charge {
     /// The refunds that the charge brings along, if they are all there is: a list that does not
     /// come to `amount_refunded` is not.
-    #[must_use]
     pub fn all_refunds(self) -> Option<Vec<Refund>> {
         let list = self.refunds.filter(|refunds| !refunds.has_more)?;
         let counted: i64 = list

@@ -125,7 +125,6 @@ pub enum Expandable {
 
 impl Expandable {
     /// The id, either way.
-    #[must_use]
     pub fn id(&self) -> &str {
         match self {
             Self::Id(id) | Self::Object { id, .. } => id,
@@ -136,7 +135,6 @@ impl Expandable {
 impl CheckoutSession {
     /// Whether the buyer is done and owes nothing more, so that the seats are theirs. Where
     /// nothing has to be paid, `payment_status` says so before the buyer has agreed to anything.
-    #[must_use]
     pub fn is_paid(&self) -> bool {
         match self.payment_status {
             PaymentStatus::Paid => true,
@@ -146,7 +144,6 @@ impl CheckoutSession {
     }
 
     /// The hold that the session says it belongs to. A hint to look it up, no proof.
-    #[must_use]
     pub fn checkout_id(&self) -> Option<Uuid> {
         let metadata = self.metadata.get(metadata::CHECKOUT_ID);
         let hint = metadata.or(self.client_reference_id.as_ref())?;
@@ -154,14 +151,12 @@ impl CheckoutSession {
     }
 
     /// The id, if it can be one of ours.
-    #[must_use]
     pub fn checked_id(&self) -> Option<CheckoutSessionId> {
         self.id.parse().ok()
     }
 
     /// What went back of the payment. Only a session whose PaymentIntent and charge are
     /// expanded can tell.
-    #[must_use]
     pub fn amount_refunded(&self) -> Option<i64> {
         match self.charge()? {
             Expandable::Object {
@@ -172,14 +167,12 @@ impl CheckoutSession {
     }
 
     /// Whether the buyer has taken the payment to the bank, as far as the charge tells.
-    #[must_use]
     pub fn is_disputed(&self) -> bool {
         let disputed = |charge: &Expandable| matches!(charge, Expandable::Object { disputed, .. } if *disputed == Some(true));
         self.charge().is_some_and(disputed)
     }
 
     /// When the money came in, if the charge tells.
-    #[must_use]
     pub fn paid_at(&self) -> Option<OffsetDateTime> {
         match self.charge()? {
             Expandable::Object { created, .. } => {
@@ -198,14 +191,12 @@ impl CheckoutSession {
     }
 
     /// `pi_…`
-    #[must_use]
     pub fn payment_intent_id(&self) -> Option<&str> {
         self.payment_intent.as_ref().map(Expandable::id)
     }
 
     /// Whether the buyer was done with it, and the delayed payment has failed since. Only a
     /// session with its PaymentIntent expanded can tell.
-    #[must_use]
     pub fn has_failed(&self) -> bool {
         let Some(Expandable::Object { status, .. }) = &self.payment_intent else {
             return false;

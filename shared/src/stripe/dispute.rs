@@ -40,13 +40,11 @@ struct BalanceTransaction {
 
 impl Dispute {
     /// Whether Stripe took the amount out of our balance.
-    #[must_use]
     pub fn funds_withdrawn(&self) -> bool {
         self.balance_transactions.iter().any(|it| it.amount < 0)
     }
 
     /// Whether Stripe put it back.
-    #[must_use]
     pub fn funds_reinstated(&self) -> bool {
         self.balance_transactions.iter().any(|it| it.amount > 0)
     }

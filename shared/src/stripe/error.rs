@@ -43,7 +43,6 @@ pub enum StripeError {
 
 impl StripeError {
     /// Whether the same call may succeed later.
-    #[must_use]
     pub fn is_transient(&self) -> bool {
         // A refused key is an operator's mistake in progress (a rotation, say), not the
         // message's fault.
@@ -54,7 +53,6 @@ impl StripeError {
     }
 
     /// Whether every call would fail like this one.
-    #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(
             self,

@@ -44,13 +44,11 @@ pub struct EventHeader {
 impl EventHeader {
     /// Whether the id can be a message's: AMQP limits a `message_id` to 255 bytes, as Stripe limits
     /// its ids.
-    #[must_use]
     pub fn has_plausible_id(&self) -> bool {
         (1..=255).contains(&self.id.len()) && self.id.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
     /// Whether the event is a snapshot or thin, and not of a form that Stripe added later.
-    #[must_use]
     pub fn has_known_form(&self) -> bool {
         matches!(self.object.as_str(), SNAPSHOT | THIN)
     }
@@ -99,13 +97,11 @@ pub enum About<'a> {
 
 impl Event<'_> {
     /// The type, as snapshot events call it.
-    #[must_use]
     pub fn kind(&self) -> &str {
         event_type::of_snapshot(&self.kind)
     }
 
     /// What it is about, if it says so.
-    #[must_use]
     pub fn about(&self) -> Option<About<'_>> {
         match (&self.data, &self.related_object) {
             (Some(data), _) => Some(About::Snapshot(data.object.get().as_bytes())),
@@ -115,7 +111,6 @@ impl Event<'_> {
     }
 
     /// When a snapshot event was made.
-    #[must_use]
     pub fn created_at(&self) -> Option<OffsetDateTime> {
         let seconds = self.created?.get().parse().ok()?;
         OffsetDateTime::from_unix_timestamp(seconds).ok()

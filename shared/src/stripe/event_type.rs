@@ -27,13 +27,11 @@ pub const HANDLED: [&str; 14] = [
 const THIN: &str = "v1.";
 
 /// The type of a snapshot event that means the same as `kind`, which may be a thin event's.
-#[must_use]
 pub fn of_snapshot(kind: &str) -> &str {
     kind.strip_prefix(THIN).unwrap_or(kind)
 }
 
 /// Whether we act on events of the type `kind`, thin or not.
-#[must_use]
 pub fn is_handled(kind: &str) -> bool {
     HANDLED.contains(&of_snapshot(kind))
 }

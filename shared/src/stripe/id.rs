@@ -25,7 +25,6 @@ pub struct InvalidCheckoutSessionId;
 
 impl CheckoutSessionId {
     /// The id as Stripe wrote it.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -72,7 +71,6 @@ impl fmt::Display for CheckoutSessionId {
 
 /// Whether `id` can be an id of Stripe's with one of `prefixes`, such as `pi_`. async-stripe puts
 /// ids into the request path as they are.
-#[must_use]
 pub fn is_plausible_id(prefixes: &[&str], id: &str) -> bool {
     let random = prefixes.iter().find_map(|prefix| id.strip_prefix(prefix));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -91,7 +89,6 @@ pub enum Mode {
 
 impl Mode {
     /// The mode of a secret (`sk_…`) or restricted (`rk_…`) key, or `None` for another text.
-    #[must_use]
     pub fn of_secret_key(key: &str) -> Option<Self> {
         let rest = key
             .strip_prefix("sk_")
@@ -106,7 +103,6 @@ impl Mode {
     }
 
     /// Stripe's `livemode`.
-    #[must_use]
     pub fn livemode(self) -> bool {
         self == Self::Live
     }

@@ -34,7 +34,6 @@ pub enum MetadataError {
 
 impl MetadataError {
     /// What to do about it, in words for the site's engineer.
-    #[must_use]
     pub fn message(self) -> &'static str {
         match self {
             Self::TooManyKeys => "Use at most 47 keys.",

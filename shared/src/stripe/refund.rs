@@ -26,13 +26,11 @@ pub struct Refund {
 
 impl Refund {
     /// How far it has come; a refund without a status is one of old, on its way.
-    #[must_use]
     pub fn status(&self) -> Status {
         self.status.unwrap_or(Status::Pending)
     }
 
     /// Whether the charge counts it in its `amount_refunded`: it went back or is on its way.
-    #[must_use]
     pub fn counts_as_refunded(&self) -> bool {
         self.status().counts_as_refunded()
     }
@@ -40,13 +38,11 @@ impl Refund {
 
 impl Status {
     /// Whether the money is neither here nor there. It may go back and forth between these two.
-    #[must_use]
     pub fn is_on_its_way(self) -> bool {
         matches!(self, Self::Pending | Self::RequiresAction)
     }
 
     /// Whether the money is gone or on its way.
-    #[must_use]
     pub fn counts_as_refunded(self) -> bool {
         self.is_on_its_way() || self == Self::Succeeded
     }

@@ -6,7 +6,6 @@ use rand::RngExt;
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// A new reference such as `7K3FQ-2XM9D`: 50 random bits, not a count of our bookings.
-#[must_use]
 pub fn new() -> String {
     let mut rng = rand::rng();
     let mut characters = || -> String {

@@ -38,7 +38,6 @@ pub enum NotOurs {
 
 impl Fulfillment {
     /// The word for logs and for the inbox.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Booked => "booked",

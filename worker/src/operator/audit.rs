@@ -78,7 +78,6 @@ pub async fn audit(
 }
 
 /// The differences that are in both: what was only on its way has arrived in between.
-#[must_use]
 pub fn lasting(first: &Audit, second: Audit) -> Audit {
     let differences = second.differences.into_iter();
     Audit {

@@ -131,13 +131,11 @@ impl fmt::Display for Letter {
 }
 
 /// Without what a terminal would act on.
-#[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().filter(|it| !it.is_control()).collect()
 }
 
 /// What to do about letters that are dead for `reason`.
-#[must_use]
 pub fn advice(reason: &str) -> &'static str {
     FailureCode::of_word(reason).map_or(
         "see the log for this traceparent, then replay or discard",

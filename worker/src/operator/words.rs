@@ -6,14 +6,12 @@ use time::{OffsetDateTime, UtcOffset, macros::format_description};
 pub const WIDTH: usize = 80;
 
 /// A number of things: `1 dead letter`, `2 dead letters`.
-#[must_use]
 pub fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
 /// A moment in UTC, to the second.
-#[must_use]
 pub fn moment(time: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
     time.to_offset(UtcOffset::UTC)
@@ -24,7 +22,6 @@ pub fn moment(time: OffsetDateTime) -> String {
 /// `text` in lines of at most [`WIDTH`] characters, but for words that are longer.
 ///
 /// - `indent`: columns that are free before each line but the first.
-#[must_use]
 pub fn wrapped(text: &str, indent: usize) -> String {
     let mut out = String::new();
     let mut used: usize = 0;

@@ -30,7 +30,6 @@ impl Breakers {
     }
 
     /// Whether `dependency` was down when last looked at.
-    #[must_use]
     pub fn is_open(&self, dependency: Dependency) -> bool {
         *self.of(dependency).borrow()
     }

@@ -75,19 +75,16 @@ impl StripeSim {
     }
 
     /// Address that the stand-in listens on.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Base URL for `STRIPE_API_BASE`.
-    #[must_use]
     pub fn base_url(&self) -> &str {
         &self.account.base_url
     }
 
     /// Faults that are injected now.
-    #[must_use]
     pub fn faults(&self) -> Faults {
         self.account.faults()
     }
@@ -103,19 +100,16 @@ impl StripeSim {
     }
 
     /// Requests to `/v1/…` so far.
-    #[must_use]
     pub fn api_calls(&self) -> u64 {
         self.account.calls()
     }
 
     /// Every Checkout Session, as a merchant's books would list it.
-    #[must_use]
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         self.account.store().ledger()
     }
 
     /// Every event, as it was or would be posted, oldest first.
-    #[must_use]
     pub fn events(&self) -> Vec<serde_json::Value> {
         self.account
             .store()
@@ -126,13 +120,11 @@ impl StripeSim {
     }
 
     /// Number of events so far.
-    #[must_use]
     pub fn event_count(&self) -> usize {
         self.account.store().events.len()
     }
 
     /// Events after the first `count`.
-    #[must_use]
     pub fn events_after(&self, count: usize) -> Vec<serde_json::Value> {
         let store = self.account.store();
         let events = store.events.iter().skip(count);
@@ -142,21 +134,18 @@ impl StripeSim {
     /// Header and body of `event`, as they would be posted now.
     ///
     /// A thin event is one that `thin` made.
-    #[must_use]
     pub fn sign(&self, event: &serde_json::Value) -> (String, String) {
         let body = courier::body(event);
         (self.sign_bytes(body.as_bytes()), body)
     }
 
     /// `Stripe-Signature` header that would come with `body`.
-    #[must_use]
     pub fn sign_bytes(&self, body: &[u8]) -> String {
         self.account.courier.signature(body)
     }
 }
 
 /// Thin form of `event`: names its object, without the data.
-#[must_use]
 pub fn thin(event: &serde_json::Value) -> serde_json::Value {
     courier::thin(event)
 }

@@ -59,13 +59,11 @@ pub async fn insert_slot(
 }
 
 /// A time that is well ahead.
-#[must_use]
 pub fn tomorrow() -> OffsetDateTime {
     clock::system().saturating_add(time::Duration::DAY)
 }
 
 /// The body of an order.
-#[must_use]
 pub fn order(slot: Uuid, quantity: i64) -> Value {
     json!({
         "slot_id": slot,

@@ -33,7 +33,6 @@ impl Process {
     }
 
     /// The process id.
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.0.id()
     }

@@ -28,7 +28,6 @@ pub async fn start_stripe(shutdown: CancellationToken) -> anyhow::Result<StripeS
 }
 
 /// All that a service needs but the database and the broker.
-#[must_use]
 pub fn variables(stripe: &StripeSim, listen_addr: SocketAddr) -> Variables {
     [
         ("STRIPE_SECRET_KEY", "sk_test_of_the_testkit".to_owned()),
@@ -41,7 +40,6 @@ pub fn variables(stripe: &StripeSim, listen_addr: SocketAddr) -> Variables {
 }
 
 /// As a service reads them.
-#[must_use]
 pub fn env(variables: &Variables) -> Env {
     let pairs = variables.iter();
     pairs

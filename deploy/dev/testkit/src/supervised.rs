@@ -91,13 +91,11 @@ impl Supervised {
     }
 
     /// Its process, while there is one.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         lock(&self.process).as_ref().map(Process::pid)
     }
 
     /// How often it ended.
-    #[must_use]
     pub fn ends(&self) -> usize {
         self.ends.load(Ordering::Relaxed)
     }

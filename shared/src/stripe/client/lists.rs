@@ -40,7 +40,6 @@ struct EventData {
 
 impl Event {
     /// The object it is about, as it was when the event was made, if it is a `T`.
-    #[must_use]
     pub fn object<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(self.data.object.get()).ok()
     }

@@ -42,7 +42,6 @@ pub struct Waiting {
 
 impl Waiting {
     /// What each is called, with how many there are of it.
-    #[must_use]
     pub fn rows(&self) -> [(&'static str, u64); 5] {
         [
             ("owed refund", self.refunds_owed),
