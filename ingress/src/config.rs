@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use shared::config::{
     ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
-    http_address::{http_origin, http_url},
+    http_address::http_url,
 };
 
 /// Everything ingress reads from the environment.
@@ -59,7 +59,7 @@ impl Config {
                 .get("CORS_ORIGINS")
                 .into_iter()
                 .flat_map(|origins| origins.split(','))
-                .map(|origin| http_origin("CORS_ORIGINS", origin.trim()))
+                .map(|origin| cors_origin(origin.trim()))
                 .collect::<Result<_, _>>()?,
             trusted_proxies: env
                 .get("TRUSTED_PROXIES")
@@ -76,6 +76,21 @@ impl Config {
             database,
         })
     }
+}
+
+/// An origin as browsers send it: scheme, host and port of an address, no path.
+fn cors_origin(text: &str) -> Result<String, ConfigError> {
+    url::Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .map(|url| (url.origin().ascii_serialization(), url))
+        // What is not part of the origin would be left out without a word.
+        .filter(|(origin, url)| url.as_str().strip_suffix('/') == Some(origin))
+        .map(|(origin, _)| origin)
+        .ok_or_else(|| {
+            let problem = "expected origins such as https://shop.example.com, separated by commas";
+            ConfigError::new("CORS_ORIGINS", problem)
+        })
 }
 
 /// An address is a network of one.
@@ -99,10 +114,7 @@ mod tests {
         ];
         pairs.retain(|(name, _)| *name != change.0);
         pairs.push(change);
-        pairs
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
+        pairs.into_iter().collect()
     }
 
     #[test]

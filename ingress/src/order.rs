@@ -6,7 +6,7 @@ use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Number, json};
 use sha2::{Digest, Sha256};
-use shared::stripe::{id::CheckoutSessionId, metadata};
+use shared::stripe::id::CheckoutSessionId;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -115,8 +115,8 @@ impl Order {
             wrong("client_reference", "Use 1 to 200 characters, in one line.");
         }
         let metadata = self.metadata.unwrap_or_default();
-        if let Err(error) = metadata::check(&metadata) {
-            wrong("metadata", error.message());
+        if let Err(message) = site_data::check_metadata(&metadata) {
+            wrong("metadata", message);
         }
         let (name, email) = self.customer.map_or((None, None), |it| (it.name, it.email));
         let name = name.unwrap_or_default().trim().to_owned();

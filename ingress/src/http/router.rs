@@ -97,9 +97,9 @@ fn cors(origins: &[String]) -> CorsLayer {
 /// Gives the request its trace, the caller's or a new one: an `Extension` for the handlers.
 async fn trace(mut request: Request, next: Next) -> Response {
     let caller = request.headers().get("traceparent");
-    let traceparent: Traceparent = caller
+    let traceparent = caller
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse().ok())
+        .and_then(Traceparent::parse)
         .unwrap_or_default();
     request.extensions_mut().insert(traceparent);
     next.run(request).await

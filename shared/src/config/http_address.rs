@@ -1,4 +1,4 @@
-//! http(s) addresses and origins in the configuration, checked.
+//! http(s) addresses in the configuration, checked.
 
 use crate::config::ConfigError;
 
@@ -23,25 +23,6 @@ pub fn http_url(variable: &'static str, text: &str) -> Result<String, ConfigErro
             "expected an address such as https://shop.example.com",
         ))
     }
-}
-
-/// Checks an origin as browsers send it: scheme, host and port of an address, no path.
-///
-/// # Errors
-///
-/// [`ConfigError`] if it is anything else.
-pub fn http_origin(variable: &'static str, text: &str) -> Result<String, ConfigError> {
-    url::Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"))
-        .map(|url| (url.origin().ascii_serialization(), url))
-        // What is not part of the origin would be left out without a word.
-        .filter(|(origin, url)| url.as_str().strip_suffix('/') == Some(origin))
-        .map(|(origin, _)| origin)
-        .ok_or_else(|| {
-            let problem = "expected origins such as https://shop.example.com, separated by commas";
-            ConfigError::new(variable, problem)
-        })
 }
 
 #[cfg(test)]
