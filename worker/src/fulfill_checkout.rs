@@ -22,7 +22,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use shared::{
     clock::Clock,
     db::{self, Trouble, Writes, checkout},
-    retry::{self, Patience},
+    retry,
     service::failpoint,
 };
 use time::OffsetDateTime;
@@ -42,11 +42,10 @@ use crate::{
     },
 };
 
-/// Tries of the whole transaction within one attempt, for deadlocks and the like.
-const PATIENCE: Patience = Patience {
-    tries: 4,
-    first_delay: Duration::from_millis(50),
-};
+/// Pauses between tries of the whole transaction within one attempt, for deadlocks and the like.
+const PAUSES: usize = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What holds for all updates.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +63,6 @@ pub struct Rules {
 ///
 /// Returns what came of each, in the same order.
 ///
-/// # Errors
-///
-/// [`DbErr`] if the database is in trouble, or one of them cannot be written.
-///
 /// Source: <https://docs.stripe.com/checkout/fulfillment>
 pub async fn fulfill_checkouts(
     db: &DatabaseConnection,
@@ -75,7 +70,8 @@ pub async fn fulfill_checkouts(
     updates: &[&Update],
 ) -> Result<Vec<Fulfillment>, DbErr> {
     let may_pass = |error: &DbErr| db::trouble(error) != Trouble::Lasting;
-    retry::retry(PATIENCE, may_pass, || async {
+    let pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(PAUSES);
+    retry::retry(pauses, may_pass, || async {
         let now = (rules.clock)();
         let tx = db::begin(db).await?;
         failpoint::crash_at("job_after_begin");

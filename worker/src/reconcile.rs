@@ -20,11 +20,10 @@ use shared::{
     stripe::{checkout_session::CheckoutSession, error::StripeError, id::CheckoutSessionId},
     traceparent::Traceparent,
 };
-use time::OffsetDateTime;
 
 pub use self::cursor::{Cursor, Part, Report};
-pub(crate) use self::differences::differs;
-use self::differences::{Told, ids, is_behind, is_behind_event, is_older, lacks_refund, paid_by};
+use self::differences::{Told, is_behind, is_behind_event, is_older, lacks_refund};
+pub(crate) use self::differences::{differs, paid_by};
 use crate::{
     Context,
     failure_code::FailureCode,
@@ -42,11 +41,14 @@ pub struct Reconcile<'a> {
     context: &'a Context,
     /// `None`: only looks.
     publisher: Option<&'a Publisher>,
-    cursor: Cursor,
-    report: Report,
+    /// How far it has come.
+    pub cursor: Cursor,
+    /// What it has seen so far.
+    pub report: Report,
     /// Sessions that Stripe is asked about, or would be.
     asked: HashSet<CheckoutSessionId>,
-    forbidden: Option<JobError>,
+    /// Why some of it was left out: the key may not list all of it. The rest was compared.
+    pub forbidden: Option<JobError>,
 }
 
 impl<'a> Reconcile<'a> {
@@ -60,22 +62,6 @@ impl<'a> Reconcile<'a> {
             asked: HashSet::new(),
             forbidden: None,
         }
-    }
-
-    /// How far it has come.
-    pub fn cursor(&self) -> &Cursor {
-        &self.cursor
-    }
-
-    /// What it has seen so far.
-    pub fn report(&self) -> &Report {
-        &self.report
-    }
-
-    /// Why some of it was left out: the key may not list all of it. What else there is was
-    /// compared.
-    pub fn forbidden(&mut self) -> Option<JobError> {
-        self.forbidden.take()
     }
 
     /// Looks at the next page. Returns whether there is another.
@@ -105,17 +91,17 @@ impl<'a> Reconcile<'a> {
     }
 
     async fn sessions(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
-        let since = moment(self.cursor.sessions_since);
+        let since = self.cursor.sessions_since;
         let page = patiently(|| self.context.stripe.list_checkout_sessions(since, after)).await?;
         let ours = checkout_lookup::of_sessions(&self.context.db, &page.items).await?;
         for session in &page.items {
-            add(&mut self.report.sessions);
+            count(&mut self.report.sessions);
             let entry = ours.get(&session.id);
             match entry.filter(|_| not_ours(self.context.mode, session).is_none()) {
-                None => add(&mut self.report.foreign_sessions),
+                None => count(&mut self.report.foreign_sessions),
                 Some(entry) if is_behind(session, entry) => {
-                    if self.ask(&session.id, "session").await? {
-                        add(&mut self.report.missing_sessions);
+                    if self.ask(Some(session.id.as_str()), "session").await? {
+                        count(&mut self.report.missing_sessions);
                     }
                 }
                 Some(_) => {}
@@ -125,45 +111,41 @@ impl<'a> Reconcile<'a> {
     }
 
     async fn refunds(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
-        let since = moment(self.cursor.sessions_since);
+        let since = self.cursor.sessions_since;
         let page = patiently(|| self.context.stripe.list_refunds(since, after)).await?;
         let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
-        let ours = checkout_lookup::of_payments(&self.context.db, ids(intents)).await?;
+        let ours = checkout_lookup::of_payments(&self.context.db, intents).await?;
         for refund in &page.items {
-            add(&mut self.report.refunds);
+            count(&mut self.report.refunds);
             if let Some(entry) = paid_by(&ours, refund.payment_intent.as_ref())
                 && lacks_refund(entry, refund)
-                && self
-                    .ask(entry.session_id().unwrap_or_default(), "refund")
-                    .await?
+                && self.ask(entry.session_id(), "refund").await?
             {
-                add(&mut self.report.missing_refunds);
+                count(&mut self.report.missing_refunds);
             }
         }
         Ok(page.next)
     }
 
     async fn disputes(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
-        let since = moment(self.cursor.sessions_since);
+        let since = self.cursor.sessions_since;
         let page = patiently(|| self.context.stripe.list_disputes(since, after)).await?;
         let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
-        let ours = checkout_lookup::of_payments(&self.context.db, ids(intents)).await?;
+        let ours = checkout_lookup::of_payments(&self.context.db, intents).await?;
         for dispute in &page.items {
-            add(&mut self.report.disputes);
+            count(&mut self.report.disputes);
             if let Some(entry) = paid_by(&ours, dispute.payment_intent.as_ref())
                 && differs(entry.dispute(&dispute.id), dispute)
-                && self
-                    .ask(entry.session_id().unwrap_or_default(), "dispute")
-                    .await?
+                && self.ask(entry.session_id(), "dispute").await?
             {
-                add(&mut self.report.missing_disputes);
+                count(&mut self.report.missing_disputes);
             }
         }
         Ok(page.next)
     }
 
     async fn events(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {
-        let since = moment(self.cursor.events_since);
+        let since = self.cursor.events_since;
         let page = patiently(|| self.context.stripe.list_events(since, after)).await?;
         let told: Vec<(Told, &str)> = page
             .items
@@ -179,8 +161,10 @@ impl<'a> Reconcile<'a> {
             .collect();
         let known = checkout_lookup::of_sessions(&self.context.db, &sessions).await?;
         let intents = told.iter().map(|(told, _)| told.payment_intent());
-        let paid = checkout_lookup::of_payments(&self.context.db, ids(intents)).await?;
-        page.items.iter().for_each(|_| add(&mut self.report.events));
+        let paid = checkout_lookup::of_payments(&self.context.db, intents).await?;
+        page.items
+            .iter()
+            .for_each(|_| count(&mut self.report.events));
         for (told, kind) in &told {
             let session_id = match told {
                 Told::Session(session) => known
@@ -194,10 +178,8 @@ impl<'a> Reconcile<'a> {
                     .filter(|entry| is_older(entry.dispute(&dispute.id), dispute))
                     .and_then(CheckoutRecord::session_id),
             };
-            if let Some(session_id) = session_id
-                && self.ask(session_id, "event").await?
-            {
-                add(&mut self.report.missing_events);
+            if self.ask(session_id, "event").await? {
+                count(&mut self.report.missing_events);
             }
         }
         Ok(page.next)
@@ -205,8 +187,12 @@ impl<'a> Reconcile<'a> {
 
     /// Has Stripe asked about a session and all that came of it, once in a run. Returns whether
     /// this was the first time.
-    async fn ask(&mut self, session_id: &str, what: &'static str) -> Result<bool, JobError> {
-        let Ok(id) = session_id.parse::<CheckoutSessionId>() else {
+    async fn ask(
+        &mut self,
+        session_id: Option<&str>,
+        what: &'static str,
+    ) -> Result<bool, JobError> {
+        let Some(Ok(id)) = session_id.map(str::parse::<CheckoutSessionId>) else {
             return Ok(false);
         };
         if self.asked.contains(&id) {
@@ -233,19 +219,12 @@ pub(crate) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, StripeErr
 where
     F: Future<Output = Result<T, StripeError>>,
 {
-    for pause in retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(PAUSES) {
-        match call().await {
-            Err(StripeError::RateLimited) => tokio::time::sleep(pause).await,
-            outcome => return outcome,
-        }
-    }
-    call().await
+    let pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(PAUSES);
+    let is_limited = |error: &StripeError| matches!(error, StripeError::RateLimited);
+    retry::retry(pauses, is_limited, call).await
 }
 
-fn moment(seconds: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
-fn add(count: &mut u64) {
-    *count = count.saturating_add(1);
+/// One more.
+pub(crate) fn count(number: &mut u64) {
+    *number = number.saturating_add(1);
 }

@@ -1,4 +1,6 @@
-//! Our calls to Stripe's API, through async-stripe.
+//! Our calls to Stripe's API, through async-stripe. Their [`StripeError`] is that of the last try.
+
+#![expect(clippy::missing_errors_doc, reason = "said once, above")]
 
 mod create_session;
 mod lists;
@@ -22,7 +24,7 @@ pub use self::{
 };
 use crate::{
     config::StripeSettings,
-    retry::{self, Patience},
+    retry,
     stripe::{
         charge::Charge,
         checkout_session::{CheckoutSession, Expandable},
@@ -35,11 +37,10 @@ use crate::{
 
 /// For one call. Stripe usually answers within one second.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// Tries of one call, before the caller is told. The delays leave room under any deadline.
-const PATIENCE: Patience = Patience {
-    tries: 3,
-    first_delay: Duration::from_millis(200),
-};
+/// Pauses between the tries of one call, before the caller is told: short of any deadline.
+const PAUSES: usize = 2;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Stripe's API with our key.
 #[derive(Clone)]
@@ -65,10 +66,6 @@ impl StripeClient {
 
     /// Asks for a session.
     ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
     /// Source: <https://docs.stripe.com/api/checkout/sessions/retrieve>
     pub async fn retrieve_checkout_session(
         &self,
@@ -82,10 +79,6 @@ impl StripeClient {
     /// Ends an open session, so that it cannot be paid any more. Stripe refuses if the session
     /// is not open.
     ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
     /// Source: <https://docs.stripe.com/api/checkout/sessions/expire>
     pub async fn expire_checkout_session(
         &self,
@@ -97,20 +90,12 @@ impl StripeClient {
 
     /// A PaymentIntent, whose metadata tells whose it is.
     ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
     /// Source: <https://docs.stripe.com/api/payment_intents/retrieve>
     pub async fn payment_intent(&self, id: &str) -> Result<Expandable, StripeError> {
         self.retrieve("payment_intents", id).await
     }
 
     /// A charge.
-    ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
     ///
     /// Source: <https://docs.stripe.com/api/charges/retrieve>
     pub async fn charge(&self, id: &str) -> Result<Charge, StripeError> {
@@ -119,20 +104,12 @@ impl StripeClient {
 
     /// A refund.
     ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
     /// Source: <https://docs.stripe.com/api/refunds/retrieve>
     pub async fn retrieve_refund(&self, id: &str) -> Result<Refund, StripeError> {
         self.retrieve("refunds", id).await
     }
 
     /// A dispute.
-    ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
     ///
     /// Source: <https://docs.stripe.com/api/disputes/retrieve>
     pub async fn retrieve_dispute(&self, id: &str) -> Result<Dispute, StripeError> {
@@ -143,8 +120,7 @@ impl StripeClient {
     ///
     /// # Errors
     ///
-    /// [`StripeError`] after the last try; [`StripeError::Refused`] with the code
-    /// `charge_already_refunded` if nothing is left.
+    /// [`StripeError::Refused`] with the code `charge_already_refunded` if nothing is left.
     ///
     /// Source: <https://docs.stripe.com/api/refunds/create>
     pub async fn refund(&self, payment_intent: &str, key: &str) -> Result<Refund, StripeError> {
@@ -180,7 +156,8 @@ impl StripeClient {
     where
         F: Future<Output = Result<T, StripeError>>,
     {
-        retry::retry(PATIENCE, StripeError::is_transient, send).await
+        let pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(PAUSES);
+        retry::retry(pauses, StripeError::is_transient, send).await
     }
 
     /// Sends a request and reads the answer leniently, as our own types do: async-stripe's

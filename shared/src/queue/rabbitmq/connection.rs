@@ -35,21 +35,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// leaves no channel in an unknown state.
 ///
 /// - `name`: how it is called in the broker's lists.
-pub(in crate::queue) async fn connect(uri: &AmqpUri, name: &str) -> Result<Connection, OpenError> {
-    connect_to(uri.expose(), name).await
-}
-
-/// The same with the largest frames that the broker allows.
-pub(in crate::queue) async fn connect_wide(
-    uri: &AmqpUri,
-    name: &str,
-) -> Result<Connection, OpenError> {
-    let mut uri = uri.expose();
-    uri.query.frame_max = None;
-    connect_to(uri, name).await
-}
-
-async fn connect_to(uri: AMQPUri, name: &str) -> Result<Connection, OpenError> {
+pub(in crate::queue) async fn connect(uri: AMQPUri, name: &str) -> Result<Connection, OpenError> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect_uri(uri, properties))
         .await
@@ -72,7 +58,7 @@ impl Link {
         topology: &Topology,
         name: &str,
     ) -> Result<Self, OpenError> {
-        let connection = connect(uri, name).await?;
+        let connection = connect(uri.expose(), name).await?;
         let prepare = async {
             let channel = connection.create_channel().await?;
             topology.declare(&channel).await?;
@@ -196,11 +182,7 @@ pub(in crate::queue) async fn first_link(
     topology: &Topology,
     name: &str,
 ) -> Result<Link, OpenError> {
-    for delay in retry::endless(FIRST_DELAY, LONGEST_DELAY).take(FIRST_CONNECT_TRIES) {
-        match Link::open(uri, topology, name).await {
-            Err(error) if error.may_pass() => tokio::time::sleep(delay).await,
-            outcome => return outcome,
-        }
-    }
-    Link::open(uri, topology, name).await
+    let delays = retry::endless(FIRST_DELAY, LONGEST_DELAY).take(FIRST_CONNECT_TRIES);
+    let open = || Link::open(uri, topology, name);
+    retry::retry(delays, OpenError::may_pass, open).await
 }

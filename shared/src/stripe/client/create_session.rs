@@ -18,7 +18,7 @@ use crate::{
     retry,
     stripe::{
         checkout_session::CheckoutSession,
-        client::{StripeClient, idempotency_key},
+        client::{FIRST_PAUSE, LONGEST_PAUSE, StripeClient, idempotency_key},
         error::StripeError,
         id::CheckoutSessionId,
         metadata,
@@ -27,9 +27,6 @@ use crate::{
 
 /// For all tries of one session: a slow Stripe gets this long to answer the first of them.
 const LIMIT: Duration = Duration::from_secs(22);
-/// Between two tries.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Tries that Stripe fails, other than by not being done with an earlier one.
 const FAILURES: u32 = 3;
 
@@ -75,10 +72,6 @@ impl StripeClient {
     /// A try that takes too long goes on at Stripe, and until it is done Stripe refuses the next
     /// one with the same key: that is our own first try, and worth waiting for.
     ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
     /// Source: <https://docs.stripe.com/api/checkout/sessions/create>
     pub async fn create_checkout_session(
         &self,
@@ -105,7 +98,7 @@ impl StripeClient {
             }
             tokio::time::sleep(pause).await;
         };
-        match (session.checked_id(), session.url) {
+        match (session.id.parse().ok(), session.url) {
             (Some(id), Some(url)) => Ok(CreatedCheckoutSession { id, url }),
             _ => Err(StripeError::MalformedAnswer(serde_json::Error::custom(
                 "a new session without a usable id and url",
