@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// A handle on the task that runs batches. Clones lead to the same one.
+#[derive(Clone)]
 pub struct Batcher<I, O> {
     arrivals: mpsc::UnboundedSender<Arrival<I, O>>,
 }
@@ -34,9 +35,28 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         F: Fn(Vec<I>) -> R + Send + 'static,
         R: Future<Output = Vec<O>> + Send + 'static,
     {
-        let (arrivals, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(run_all(bounds, receiver, run));
-        Self { arrivals }
+        let (sender, mut arrivals) = mpsc::unbounded_channel::<Arrival<I, O>>();
+        let turns = Arc::new(Semaphore::new(bounds.runs));
+        tokio::spawn(async move {
+            // First the turn, then the items: those that arrive until then come along.
+            while let Ok(turn) = turns.clone().acquire_owned().await {
+                let mut some = Vec::new();
+                if arrivals.recv_many(&mut some, bounds.most).await == 0 {
+                    return;
+                }
+                let (items, heard): (Vec<_>, Vec<_>) =
+                    some.into_iter().map(|it| (it.item, it.outcome)).unzip();
+                let outcomes = run(items);
+                tokio::spawn(async move {
+                    let outcomes = outcomes.await;
+                    drop(turn);
+                    for (outcome, heard) in outcomes.into_iter().zip(heard) {
+                        heard.send(outcome).ok();
+                    }
+                });
+            }
+        });
+        Self { arrivals: sender }
     }
 
     /// The outcome of `item`, or `None` if the run it was in failed. A caller who hangs up does
@@ -45,44 +65,6 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         let (outcome, heard) = oneshot::channel();
         self.arrivals.send(Arrival { item, outcome }).ok()?;
         heard.await.ok()
-    }
-}
-
-impl<I, O> Clone for Batcher<I, O> {
-    fn clone(&self) -> Self {
-        Self {
-            arrivals: self.arrivals.clone(),
-        }
-    }
-}
-
-async fn run_all<I, O, F, R>(
-    bounds: BatchLimits,
-    mut arrivals: mpsc::UnboundedReceiver<Arrival<I, O>>,
-    run: F,
-) where
-    I: Send + 'static,
-    O: Send + 'static,
-    F: Fn(Vec<I>) -> R,
-    R: Future<Output = Vec<O>> + Send + 'static,
-{
-    let turns = Arc::new(Semaphore::new(bounds.runs));
-    // First the turn, then the items: those that arrive until then come along.
-    while let Ok(turn) = turns.clone().acquire_owned().await {
-        let mut some = Vec::new();
-        if arrivals.recv_many(&mut some, bounds.most).await == 0 {
-            return;
-        }
-        let (items, heard): (Vec<_>, Vec<_>) =
-            some.into_iter().map(|it| (it.item, it.outcome)).unzip();
-        let outcomes = run(items);
-        tokio::spawn(async move {
-            let outcomes = outcomes.await;
-            drop(turn);
-            for (outcome, heard) in outcomes.into_iter().zip(heard) {
-                heard.send(outcome).ok();
-            }
-        });
     }
 }
 

@@ -1,10 +1,12 @@
 //! The tables that ingress and worker share. Functions take the caller's connection or
-//! transaction and neither begin nor commit one.
+//! transaction and neither begin nor commit one. Where nothing else is said, a [`DbErr`] means that
+//! a statement failed.
 
 #![expect(
     missing_docs,
     reason = "a column that needs no word more than its name has none"
 )]
+#![expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub mod booking;
 pub mod catalogue;
 pub mod checkout;
@@ -54,10 +56,6 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
 }
 
 /// Begins a transaction that reads whole tables, for a command that has the time.
-///
-/// # Errors
-///
-/// [`DbErr`] if no connection is to be had.
 pub async fn begin_long_read(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let tx = db.begin().await?;
     if tx.get_database_backend() == DbBackend::Postgres {

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
@@ -18,24 +18,10 @@ use crate::{clock, stripe::id::CheckoutSessionId, traceparent::Traceparent};
 /// The version of the contract written here. Readers take this one and the one before.
 pub const SCHEMA: i64 = 1;
 
-/// What a message is: its AMQP `type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// An event as Stripe signed it.
-    StripeEvent,
-    /// Find out at Stripe whether this Checkout Session is paid.
-    CheckoutConfirm,
-}
-
-impl Kind {
-    /// The AMQP `type`; part of the contract.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StripeEvent => "stripe.event",
-            Self::CheckoutConfirm => "checkout.confirm",
-        }
-    }
-}
+/// The AMQP `type` of an event as Stripe signed it; part of the contract.
+const STRIPE_EVENT: &str = "stripe.event";
+/// That of the wish to find out at Stripe whether a Checkout Session is paid.
+const CHECKOUT_CONFIRM: &str = "checkout.confirm";
 
 /// Who asked for the work: the header `bookonce-source`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +103,7 @@ pub enum DecodeError {
     MalformedBody(#[source] serde_json::Error),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ConfirmBody {
     checkout_session_id: CheckoutSessionId,
 }
@@ -137,7 +123,7 @@ impl Envelope {
             message_id: Some(event_id.to_owned()),
             signature: Some(signature.to_owned()),
             body,
-            ..Self::new(Kind::StripeEvent, Source::Webhook, received_at, traceparent)
+            ..Self::new(STRIPE_EVENT, Source::Webhook, received_at, traceparent)
         }
     }
 
@@ -151,12 +137,7 @@ impl Envelope {
         Self {
             message_id: Some(format!("confirm:{session_id}")),
             body: body.to_string().into(),
-            ..Self::new(
-                Kind::CheckoutConfirm,
-                Source::Confirm,
-                received_at,
-                traceparent,
-            )
+            ..Self::new(CHECKOUT_CONFIRM, Source::Confirm, received_at, traceparent)
         }
     }
 
@@ -170,17 +151,17 @@ impl Envelope {
     }
 
     fn new(
-        kind: Kind,
+        kind: &str,
         source: Source,
         received_at: OffsetDateTime,
         traceparent: &Traceparent,
     ) -> Self {
         Self {
-            kind: Some(kind.as_str().to_owned()),
+            kind: Some(kind.to_owned()),
             schema: Some(SCHEMA),
             received_at_ms: Some(clock::unix_ms(received_at)),
             source: Some(source.as_str().to_owned()),
-            traceparent: Some(traceparent.to_string()),
+            traceparent: Some(traceparent.as_str().to_owned()),
             ..Self::default()
         }
     }
@@ -209,11 +190,11 @@ impl Envelope {
 
     /// Its type, for metrics: one of a few words, whatever was published.
     pub fn kind_word(&self) -> &'static str {
-        let known = [Kind::StripeEvent, Kind::CheckoutConfirm].map(Kind::as_str);
-        let ours = known
-            .into_iter()
-            .find(|it| self.kind.as_deref() == Some(it));
-        ours.unwrap_or("unknown")
+        match self.kind.as_deref() {
+            Some(STRIPE_EVENT) => STRIPE_EVENT,
+            Some(CHECKOUT_CONFIRM) => CHECKOUT_CONFIRM,
+            _ => "unknown",
+        }
     }
 
     /// What the message asks for.
@@ -228,10 +209,8 @@ impl Envelope {
             _ => return Err(DecodeError::UnsupportedSchema),
         }
         match self.kind.as_deref() {
-            Some(kind) if kind == Kind::StripeEvent.as_str() => {
-                Ok(Work::StripeEvent(self.body.clone()))
-            }
-            Some(kind) if kind == Kind::CheckoutConfirm.as_str() => {
+            Some(STRIPE_EVENT) => Ok(Work::StripeEvent(self.body.clone())),
+            Some(CHECKOUT_CONFIRM) => {
                 let body: ConfirmBody =
                     serde_json::from_slice(&self.body).map_err(DecodeError::MalformedBody)?;
                 Ok(Work::CheckoutConfirm(body.checkout_session_id))

@@ -1,8 +1,6 @@
 //! Money as Stripe counts it.
 
-use std::{fmt, str::FromStr};
-
-use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// A sum of money: a whole number of the currency's minor unit.
 ///
@@ -121,8 +119,7 @@ impl Amount {
 }
 
 /// A three-letter ISO 4217 code in lower case, as Stripe writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Currency(String);
 
 /// The text is not a three-letter currency code.
@@ -171,23 +168,9 @@ impl FromStr for Currency {
     }
 }
 
-impl TryFrom<String> for Currency {
-    type Error = InvalidCurrency;
-
-    fn try_from(code: String) -> Result<Self, InvalidCurrency> {
-        code.parse()
-    }
-}
-
 impl From<Currency> for String {
     fn from(currency: Currency) -> Self {
         currency.0
-    }
-}
-
-impl fmt::Display for Currency {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
     }
 }
 

@@ -30,7 +30,7 @@ const CONNECTION_FORCED: u16 = 320;
 
 /// A queue of its own with consumers of its own, so that one kind of work never waits
 /// behind another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// Events from Stripe.
     Events,

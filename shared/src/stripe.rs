@@ -8,7 +8,7 @@ pub mod error;
 pub mod event;
 pub mod event_type;
 pub mod id;
-pub mod lenient;
+mod lenient;
 pub mod metadata;
 pub mod refund;
 pub mod signature;

@@ -128,9 +128,11 @@ impl Env {
     }
 }
 
-impl FromIterator<(String, String)> for Env {
-    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let pairs = pairs.into_iter();
+        let pairs = pairs.map(|(name, value)| (name.into(), value.into()));
+        Self(pairs.collect())
     }
 }
 
@@ -138,16 +140,9 @@ impl FromIterator<(String, String)> for Env {
 mod tests {
     use super::*;
 
-    fn env(pairs: &[(&str, &str)]) -> Env {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
     #[test]
     fn an_empty_value_counts_as_not_set() {
-        let env = env(&[("LISTEN_ADDR", "  ")]);
+        let env: Env = [("LISTEN_ADDR", "  ")].into_iter().collect();
 
         assert_eq!(env.get("LISTEN_ADDR"), None);
         let error = env.required("LISTEN_ADDR", "an address").unwrap_err();
@@ -159,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_number_outside_its_range_is_refused_without_repeating_it() {
-        let env = env(&[("HOLD_MINUTES", "29"), ("WORKER_CONCURRENCY", "many")]);
+        let pairs = [("HOLD_MINUTES", "29"), ("WORKER_CONCURRENCY", "many")];
+        let env: Env = pairs.into_iter().collect();
 
         let outside = env.number_in("HOLD_MINUTES", 30, 30..=1440).unwrap_err();
         let not_a_number = env.number_in("WORKER_CONCURRENCY", 8, 1..=64).unwrap_err();
@@ -176,7 +172,9 @@ mod tests {
 
     #[test]
     fn a_default_does_not_replace_what_is_set() {
-        let env = env(&[("DATABASE_URL", "sqlite://mine")]).or("DATABASE_URL", "sqlite://other");
+        let env: Env = [("DATABASE_URL", "sqlite://mine")].into_iter().collect();
+
+        let env = env.or("DATABASE_URL", "sqlite://other");
 
         assert_eq!(env.get("DATABASE_URL"), Some("sqlite://mine"));
     }

@@ -29,6 +29,13 @@ impl AmqpUri {
     pub fn expose(&self) -> AMQPUri {
         self.0.clone()
     }
+
+    /// The same, with the largest frames that the broker allows.
+    pub fn expose_wide(&self) -> AMQPUri {
+        let mut uri = self.expose();
+        uri.query.frame_max = None;
+        uri
+    }
 }
 
 impl std::fmt::Debug for AmqpUri {

@@ -1,14 +1,7 @@
 use super::*;
 
-fn env(pairs: &[(&str, &str)]) -> Env {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
-}
-
 fn queue(pairs: &[(&str, &str)]) -> Result<QueueSettings, ConfigError> {
-    let env = env(pairs);
+    let env = pairs.iter().copied().collect();
     QueueSettings::from_env(&env, &DatabaseSettings::from_env(&env)?)
 }
 
@@ -49,11 +42,12 @@ fn a_wrong_address_is_reported_without_its_password() {
 
 #[test]
 fn debug_output_shows_no_secret() {
-    let env = env(&[
+    let env = [
         ("DATABASE_URL", "postgres://shop:hunter2@localhost/shop"),
         ("AMQP_URL", "amqp://shop:hunter2@localhost"),
         ("STRIPE_SECRET_KEY", "sk_test_hunter2"),
-    ]);
+    ];
+    let env = env.into_iter().collect();
     let database = DatabaseSettings::from_env(&env).unwrap();
     let queue = QueueSettings::from_env(&env, &database).unwrap();
     let stripe = StripeSettings::from_env(&env).unwrap();

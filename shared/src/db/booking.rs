@@ -22,19 +22,15 @@ pub struct Model {
 
 /// What a booking is worth.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum Status {
     /// The seats are the buyer's.
-    #[sea_orm(string_value = "confirmed")]
     Confirmed,
     /// Paid, but there is nothing for the money: it is going back.
-    #[sea_orm(string_value = "refund_pending")]
     RefundPending,
     /// Paid, and an operator has to decide.
-    #[sea_orm(string_value = "needs_attention")]
     NeedsAttention,
     /// The whole payment went back.
-    #[sea_orm(string_value = "cancelled")]
     Cancelled,
 }
 

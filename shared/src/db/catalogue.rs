@@ -15,10 +15,6 @@ pub struct UnreadableRow {
 }
 
 /// The rows that `select` finds: those that can be read, and the others.
-///
-/// # Errors
-///
-/// [`DbErr`] if the database cannot be asked.
 pub async fn readable<E: EntityTrait>(
     conn: &impl ConnectionTrait,
     select: Select<E>,

@@ -49,25 +49,19 @@ pub struct Model {
 /// How far a checkout has come. It only moves forward: from `Open` over `PaymentPending` to an
 /// end, and from any end to `Paid`, because money is a fact.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum State {
     /// The buyer may pay; seats are held.
-    #[sea_orm(string_value = "open")]
     Open,
     /// A delayed payment method is on its way; seats are held.
-    #[sea_orm(string_value = "payment_pending")]
     PaymentPending,
     /// Paid: booking and payment exist.
-    #[sea_orm(string_value = "paid")]
     Paid,
     /// The session expired unpaid; seats are free.
-    #[sea_orm(string_value = "expired")]
     Expired,
     /// A delayed payment failed; seats are free.
-    #[sea_orm(string_value = "payment_failed")]
     PaymentFailed,
     /// Stripe never made a session for it; seats are free.
-    #[sea_orm(string_value = "abandoned")]
     Abandoned,
 }
 
@@ -75,18 +69,6 @@ impl State {
     /// Whether the checkout may still end in any way.
     pub fn is_undecided(self) -> bool {
         matches!(self, Self::Open | Self::PaymentPending)
-    }
-
-    /// The word in the column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::PaymentPending => "payment_pending",
-            Self::Paid => "paid",
-            Self::Expired => "expired",
-            Self::PaymentFailed => "payment_failed",
-            Self::Abandoned => "abandoned",
-        }
     }
 
     /// Whether a checkout in this state can go on to `next`.
@@ -121,10 +103,6 @@ pub enum Relation {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Moves a checkout, whose row the caller has locked, on to `next`, if it can go there.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn advance(
     tx: &impl ConnectionTrait,
     checkout: &mut Model,

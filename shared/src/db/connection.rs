@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, EntityTrait, RuntimeErr};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, Statement,
+};
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
@@ -102,7 +104,12 @@ pub async fn open(settings: &DatabaseSettings) -> Result<DatabaseConnection, Con
 ///
 /// [`ConnectError`] if it does not.
 pub async fn check_schema(db: &DatabaseConnection) -> Result<(), ConnectError> {
-    let applied = seaql_migrations::Entity::find_by_id(SCHEMA).one(db).await;
+    let query = Statement::from_sql_and_values(
+        db.get_database_backend(),
+        "SELECT version FROM seaql_migrations WHERE version = $1",
+        [SCHEMA.into()],
+    );
+    let applied = db.query_one_raw(query).await;
     let applied = applied.map_err(|error| match trouble(&error) {
         Trouble::Lasting => ConnectError::NotMigrated(error),
         Trouble::Outage | Trouble::Contention => ConnectError::Unreachable(error),
@@ -114,24 +121,6 @@ async fn lazily(settings: &DatabaseSettings) -> Result<DatabaseConnection, Conne
     Database::connect(options(settings))
         .await
         .map_err(ConnectError::Unreachable)
-}
-
-/// What `migrations up` notes down.
-mod seaql_migrations {
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "seaql_migrations")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub version: String,
-        pub applied_at: i64,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 fn options(settings: &DatabaseSettings) -> ConnectOptions {

@@ -47,13 +47,11 @@ pub struct Model {
 
 /// What an operator did with a dead letter.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum Resolution {
     /// Put on the queue again.
-    #[sea_orm(string_value = "replayed")]
     Replayed,
     /// Left alone for good.
-    #[sea_orm(string_value = "discarded")]
     Discarded,
 }
 
@@ -83,10 +81,6 @@ impl From<&Model> for Envelope {
 /// is counted and waits for an operator again.
 ///
 /// - `lane`: routing key of the lane it came from.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn put_aside(
     conn: &impl ConnectionTrait,
     lane: &str,

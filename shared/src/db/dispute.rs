@@ -59,17 +59,10 @@ pub enum Status {
 }
 
 impl Status {
-    /// How far it has come. Either verdict may be overturned.
-    pub fn rank(self) -> u8 {
-        match self {
-            Self::WarningNeedsResponse => 0,
-            Self::WarningUnderReview => 1,
-            Self::WarningClosed => 2,
-            Self::NeedsResponse => 3,
-            Self::UnderReview => 4,
-            Self::Prevented => 5,
-            Self::Lost | Self::Won => 6,
-        }
+    /// How far it has come: of two verdicts, neither further than the other.
+    #[must_use]
+    pub fn rank(self) -> Self {
+        self.min(Self::Lost)
     }
 
     /// Whether the bank has taken the money until there is a verdict.

@@ -29,10 +29,6 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Counts the event.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn count(
     conn: &impl ConnectionTrait,
     reason: &str,

@@ -21,10 +21,9 @@ pub struct Model {
 
 /// What is to be done.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum Kind {
     /// Give the whole payment of the checkout back.
-    #[sea_orm(string_value = "refund")]
     Refund,
 }
 

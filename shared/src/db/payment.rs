@@ -28,16 +28,13 @@ pub struct Model {
 
 /// Where the money is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum Status {
     /// We have it.
-    #[sea_orm(string_value = "paid")]
     Paid,
     /// Some of it went back.
-    #[sea_orm(string_value = "partially_refunded")]
     PartiallyRefunded,
     /// All of it went back.
-    #[sea_orm(string_value = "refunded")]
     Refunded,
 }
 

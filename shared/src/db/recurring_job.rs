@@ -33,10 +33,6 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Takes the job if it is due, until `lease_end`. One caller at a time gets it.
-///
-/// # Errors
-///
-/// [`DbErr`] if a statement fails.
 pub async fn take(
     conn: &impl ConnectionTrait,
     name: &str,
@@ -67,10 +63,6 @@ pub async fn take(
 }
 
 /// Whether any worker has looked after the job before.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn exists(conn: &impl ConnectionTrait, name: &str) -> Result<bool, DbErr> {
     Ok(Entity::find_by_id(name).one(conn).await?.is_some())
 }
@@ -79,10 +71,6 @@ pub async fn exists(conn: &impl ConnectionTrait, name: &str) -> Result<bool, DbE
 /// goes on.
 ///
 /// - `died`: a run whose lease ends before this time has shown no sign of life lately.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn hasten(
     conn: &impl ConnectionTrait,
     name: &str,
@@ -108,10 +96,6 @@ pub async fn hasten(
 }
 
 /// Writes the row as it is, to see whether the database takes a write.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn touch(conn: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::Name, Expr::col(Column::Name))
@@ -121,11 +105,7 @@ pub async fn touch(conn: &impl ConnectionTrait, name: &str) -> Result<(), DbErr>
     Ok(())
 }
 
-/// Notes how far the run has come, and keeps the job until `lease_end`.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
+/// Notes how far the run has come, and keeps the job until `lease_end`, when it is due again.
 pub async fn keep(
     conn: &impl ConnectionTrait,
     name: &str,
@@ -141,29 +121,7 @@ pub async fn keep(
     Ok(())
 }
 
-/// Gives the job back: it failed, and goes on from its cursor at `due_at`.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
-pub async fn postpone(
-    conn: &impl ConnectionTrait,
-    name: &str,
-    due_at: OffsetDateTime,
-) -> Result<(), DbErr> {
-    Entity::update_many()
-        .col_expr(Column::DueAt, Expr::value(due_at))
-        .filter(Column::Name.eq(name))
-        .exec(conn)
-        .await?;
-    Ok(())
-}
-
 /// The run has come to its end; the next begins at `due_at`.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn finish(
     conn: &impl ConnectionTrait,
     name: &str,

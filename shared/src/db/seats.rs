@@ -9,10 +9,6 @@ use time::OffsetDateTime;
 use crate::db::{checkout, slot};
 
 /// Frees the seats of a checkout, if it holds any.
-///
-/// # Errors
-///
-/// [`DbErr`] if a statement fails.
 pub async fn free(tx: &impl ConnectionTrait, checkout: &checkout::Model) -> Result<(), DbErr> {
     if set_held(tx, checkout, false).await? {
         slot::Entity::update_many()
@@ -31,10 +27,6 @@ pub async fn free(tx: &impl ConnectionTrait, checkout: &checkout::Model) -> Resu
 /// begun. One statement, so that it cannot race; the table's CHECK constraint stands behind it.
 ///
 /// Returns whether the checkout holds them now.
-///
-/// # Errors
-///
-/// [`DbErr`] if a statement fails.
 pub async fn take(
     tx: &impl ConnectionTrait,
     checkout: &checkout::Model,

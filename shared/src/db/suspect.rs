@@ -29,19 +29,11 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Whether the message was begun before without an end.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn is_known(conn: &impl ConnectionTrait, fingerprint: &str) -> Result<bool, DbErr> {
     Ok(Entity::find_by_id(fingerprint).one(conn).await?.is_some())
 }
 
 /// Notes that the message is begun. Returns how often it was.
-///
-/// # Errors
-///
-/// [`DbErr`] if a statement fails.
 pub async fn note_start(
     conn: &impl ConnectionTrait,
     fingerprint: &str,
@@ -71,10 +63,6 @@ pub async fn note_start(
 }
 
 /// The message came to an answer: it is no suspect.
-///
-/// # Errors
-///
-/// [`DbErr`] if the statement fails.
 pub async fn clear(conn: &impl ConnectionTrait, fingerprint: &str) -> Result<(), DbErr> {
     Entity::delete_many()
         .filter(Column::Fingerprint.eq(fingerprint))

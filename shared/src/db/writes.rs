@@ -70,10 +70,6 @@ impl Writes {
     }
 
     /// Writes them. A transaction is the caller's.
-    ///
-    /// # Errors
-    ///
-    /// [`DbErr`] if one of them cannot be written.
     pub async fn run(mut self, conn: &impl ConnectionTrait) -> Result<(), DbErr> {
         if self.backend == DbBackend::Postgres
             && self.statements.len() > 1

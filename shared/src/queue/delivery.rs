@@ -1,4 +1,7 @@
-//! A delivered message, and the answers it may get.
+//! A delivered message, and the answers it may get. If the queue cannot be told one, which is a
+//! [`PublishError`], it will hand the message out again.
+
+#![expect(clippy::missing_errors_doc, reason = "said once, above")]
 
 use std::time::Duration;
 
@@ -31,10 +34,6 @@ pub(super) enum Answer {
 impl Delivery {
     /// Tells the queue that work on it begins only now. Returns whether it is still ours: what
     /// waited too long is redelivered to another worker.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
     pub async fn renew(&self) -> Result<bool, PublishError> {
         match &self.answer {
             Answer::RabbitMq(_) => Ok(true),
@@ -43,22 +42,11 @@ impl Delivery {
     }
 
     /// The message is done: forget it. Call it after the commit, never before.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
     pub async fn ack(self) -> Result<(), PublishError> {
-        match self.answer {
-            Answer::RabbitMq(answer) => answer.ack().await,
-            Answer::Embedded(answer) => answer.ack().await,
-        }
+        Self::ack_all([self]).await
     }
 
     /// All of them are done, and one consumer has handed them out. Costs less than one by one.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`] if the queue cannot be told; they will be handed out again.
     pub async fn ack_all(deliveries: impl IntoIterator<Item = Self>) -> Result<(), PublishError> {
         let (mut broker, mut embedded) = (Vec::new(), Vec::new());
         for delivery in deliveries {
@@ -74,10 +62,6 @@ impl Delivery {
     /// The message shall come back after `tier`.
     ///
     /// - `error_code`: why, for the header `bookonce-last-error`.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
     pub async fn retry(mut self, tier: RetryTier, error_code: &str) -> Result<(), PublishError> {
         self.message.attempt = self.message.attempt.saturating_add(1);
         if let Answer::RabbitMq(_) = self.answer {
@@ -89,10 +73,6 @@ impl Delivery {
     }
 
     /// The same, without counting the attempt: it was not the message's fault.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
     pub async fn postpone(mut self, tier: RetryTier, error_code: &str) -> Result<(), PublishError> {
         self.message.last_error = Some(error_code.to_owned());
         match self.answer {
@@ -102,10 +82,6 @@ impl Delivery {
     }
 
     /// The message will never succeed: set it aside for an operator, with the `reason`.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`] if the queue cannot be told; the message will be handed out again.
     pub async fn dead_letter(mut self, reason: &str) -> Result<(), PublishError> {
         self.message.last_error = Some(reason.to_owned());
         match self.answer {

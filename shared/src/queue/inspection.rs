@@ -55,33 +55,28 @@ const BROKERS_PATIENCE: Duration = Duration::from_millis(200);
 /// More looks at a queue that may not have answered.
 const LOOKS: u32 = 4;
 
-struct Look {
-    use_of_it: QueueUse,
-    took: Duration,
-}
-
-impl Look {
-    /// Whether the broker said zero because the queue was too busy to say.
-    fn is_a_guess(&self) -> bool {
-        let QueueUse {
-            messages,
-            consumers,
-        } = self.use_of_it;
-        messages == 0 && consumers == 0 && self.took >= BROKERS_PATIENCE
-    }
-}
-
-async fn look_at(channel: &Channel, name: &str, arguments: FieldTable) -> Result<Look, OpenError> {
-    let start = Instant::now();
-    let declared = declare_queue(channel, name, arguments).await;
-    let queue = declared.map_err(OpenError::from_declare)?;
-    Ok(Look {
-        use_of_it: QueueUse {
+/// What is in a queue. One that seems empty is looked at again as long as it may be too busy to
+/// say.
+async fn look_at(
+    channel: &Channel,
+    name: &str,
+    arguments: &FieldTable,
+) -> Result<QueueUse, OpenError> {
+    let mut looks_left = LOOKS;
+    loop {
+        let start = Instant::now();
+        let declared = declare_queue(channel, name, arguments.clone()).await;
+        let queue = declared.map_err(OpenError::from_declare)?;
+        let found = QueueUse {
             messages: queue.message_count(),
             consumers: queue.consumer_count(),
-        },
-        took: start.elapsed(),
-    })
+        };
+        let is_empty = found.messages == 0 && found.consumers == 0;
+        if !is_empty || start.elapsed() < BROKERS_PATIENCE || looks_left == 0 {
+            return Ok(found);
+        }
+        looks_left = looks_left.saturating_sub(1);
+    }
 }
 
 /// Looks at every queue of ours. One that is missing is made.
@@ -93,7 +88,7 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
     let QueueSettings::RabbitMq { uri, prefix } = settings else {
         return Ok(Inspection::Embedded);
     };
-    let connection = connection::connect(uri, "doctor").await?;
+    let connection = connection::connect(uri.expose(), "doctor").await?;
     let topology = Topology::new(prefix);
     let declare = async {
         let channel = connection.create_channel().await?;
@@ -109,14 +104,7 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
         // On a channel of its own: a refusal closes it.
         let look = async {
             let channel = connection.create_channel().await?;
-            let mut found = look_at(&channel, &name, arguments.clone()).await?;
-            for _ in 0..LOOKS {
-                if !found.is_a_guess() {
-                    break;
-                }
-                found = look_at(&channel, &name, arguments.clone()).await?;
-            }
-            Ok(found.use_of_it)
+            look_at(&channel, &name, &arguments).await
         };
         let use_of_it = tokio::time::timeout(TIMEOUT, look).await;
         queues.push(InspectedQueue {

@@ -75,11 +75,6 @@ impl Publisher {
         })
     }
 
-    /// The names in use.
-    pub fn topology(&self) -> &Topology {
-        &self.topology
-    }
-
     pub(super) async fn publish(&self, lane: Lane, message: &Envelope) -> Result<(), PublishError> {
         self.publish_to(&self.topology.work_exchange(), lane.routing_key(), message)
             .await

@@ -100,13 +100,9 @@ impl Topology {
         lanes.into_iter().chain(tiers).chain([dead]).collect()
     }
 
-    /// Declares everything. Declaring it again changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// The broker's, in particular 406 `PRECONDITION_FAILED` if a name is already taken by
-    /// something with other arguments.
-    pub async fn declare(&self, channel: &Channel) -> Result<(), lapin::Error> {
+    /// Declares everything. Declaring it again changes nothing; a name that is taken by something
+    /// with other arguments is an error 406 `PRECONDITION_FAILED`.
+    pub(super) async fn declare(&self, channel: &Channel) -> Result<(), lapin::Error> {
         let declare = Declare(channel);
         let unroutable = self.unroutable_exchange();
         let (work, dead) = (self.work_exchange(), self.dead_exchange());
@@ -143,11 +139,7 @@ impl Topology {
     }
 }
 
-/// Declares one queue. Returns how many of its messages are ready for delivery.
-///
-/// # Errors
-///
-/// The broker's; 406 `PRECONDITION_FAILED` if the queue has other arguments.
+/// Declares one queue.
 pub(super) async fn declare_queue(
     channel: &Channel,
     name: &str,

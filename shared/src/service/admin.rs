@@ -50,7 +50,7 @@ impl Readiness {
         })
     }
 
-    async fn report(&self) -> Report {
+    async fn checks(&self) -> BTreeMap<&'static str, &'static str> {
         let mut checks = BTreeMap::new();
         for (name, check) in &self.0 {
             let passed = tokio::time::timeout(CHECK_TIMEOUT, check())
@@ -58,11 +58,7 @@ impl Readiness {
                 .unwrap_or(false);
             checks.insert(*name, if passed { "ok" } else { "failed" });
         }
-        let ready = checks.values().all(|outcome| *outcome == "ok");
-        Report {
-            status: if ready { "ready" } else { "not_ready" },
-            checks,
-        }
+        checks
     }
 }
 
@@ -84,11 +80,11 @@ pub fn router(readiness: Readiness) -> Router {
 }
 
 async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, Json<Report>) {
-    let report = readiness.report().await;
-    let status = if report.status == "ready" {
-        StatusCode::OK
+    let checks = readiness.checks().await;
+    let (code, status) = if checks.values().all(|outcome| *outcome == "ok") {
+        (StatusCode::OK, "ready")
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
-    (status, Json(report))
+    (code, Json(Report { status, checks }))
 }

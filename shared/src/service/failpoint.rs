@@ -45,17 +45,12 @@ pub fn crash_at(_name: &str) {}
 pub const ABORTING_MESSAGE: &str = "evt_drill_abort";
 
 /// Aborts the process, if the message is one that a drill made for that.
-#[cfg(feature = "failpoints")]
 pub fn crash_by_message(message_id: Option<&str>) {
-    if message_id.is_some_and(|id| id.starts_with(ABORTING_MESSAGE)) {
+    let aborts = |id: &str| id.starts_with(ABORTING_MESSAGE);
+    if cfg!(feature = "failpoints") && message_id.is_some_and(aborts) {
         std::process::abort();
     }
 }
-
-/// Does nothing.
-#[cfg(not(feature = "failpoints"))]
-#[inline]
-pub fn crash_by_message(_message_id: Option<&str>) {}
 
 /// Takes up what `FAILPOINTS` asks for.
 #[cfg(feature = "failpoints")]

@@ -1,6 +1,6 @@
 //! Serving HTTP: an accept loop with the limits that `axum::serve` lacks.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -45,8 +45,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         let router = router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
-            let router = router.clone();
-            async move { Ok::<_, Infallible>(answer(router, request).await) }
+            router.clone().oneshot(request.map(Body::new))
         });
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
@@ -64,13 +63,6 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         .is_err()
     {
         tracing::warn!("Requests were still running at the end of the grace period");
-    }
-}
-
-async fn answer(router: Router, request: Request<Incoming>) -> axum::response::Response {
-    match router.oneshot(request.map(Body::new)).await {
-        Ok(response) => response,
-        Err(never) => match never {},
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::stripe::{id::CheckoutSessionId, lenient, metadata};
+use crate::stripe::{lenient, metadata};
 
 /// The few fields of Stripe's object that decide about a booking.
 ///
@@ -22,31 +22,24 @@ pub struct CheckoutSession {
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub payment_status: PaymentStatus,
     /// Whether the buyer is done with the page.
-    #[serde(default)]
     pub status: Option<Status>,
     /// What the buyer paid or is to pay, in minor units of `currency`.
-    #[serde(default)]
     pub amount_total: Option<i64>,
     /// Lower-case ISO 4217.
-    #[serde(default)]
     pub currency: Option<String>,
     /// `pi_…`; absent where nothing had to be paid.
-    #[serde(default)]
     pub payment_intent: Option<Expandable>,
     /// What we put there: the hold's id. Others may put anything.
-    #[serde(default)]
     pub client_reference_id: Option<String>,
     /// What the site and we put there, see [`metadata`].
     #[serde(default, deserialize_with = "lenient::metadata")]
     pub metadata: HashMap<String, String>,
     /// What it sells: we sell by `payment` only.
-    #[serde(default)]
     pub mode: Option<Mode>,
     /// Whether real money moves.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub livemode: bool,
     /// Where the buyer pays, while the session is open.
-    #[serde(default)]
     pub url: Option<String>,
 }
 
@@ -103,19 +96,14 @@ pub enum Expandable {
         /// Its id.
         id: String,
         /// Its status, if it has one.
-        #[serde(default)]
         status: Option<String>,
         /// Of a PaymentIntent: the attempt that succeeded.
-        #[serde(default)]
         latest_charge: Option<Box<Expandable>>,
         /// Of a charge: what of it went back, in minor units.
-        #[serde(default)]
         amount_refunded: Option<i64>,
         /// Of a charge: whether there is or was a dispute about it.
-        #[serde(default)]
         disputed: Option<bool>,
         /// When it was made, in seconds since the Unix epoch.
-        #[serde(default)]
         created: Option<i64>,
         /// Of a PaymentIntent: what the session's maker put there.
         #[serde(default, deserialize_with = "lenient::metadata")]
@@ -148,11 +136,6 @@ impl CheckoutSession {
         let metadata = self.metadata.get(metadata::CHECKOUT_ID);
         let hint = metadata.or(self.client_reference_id.as_ref())?;
         Uuid::parse_str(hint).ok()
-    }
-
-    /// The id, if it can be one of ours.
-    pub fn checked_id(&self) -> Option<CheckoutSessionId> {
-        self.id.parse().ok()
     }
 
     /// What went back of the payment. Only a session whose PaymentIntent and charge are
@@ -213,6 +196,7 @@ impl CheckoutSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stripe::id::CheckoutSessionId;
 
     fn session(json: serde_json::Value) -> CheckoutSession {
         serde_json::from_value(json).unwrap()
@@ -245,7 +229,8 @@ mod tests {
             "id": "bpc_4711", "payment_status": null, "metadata": { "checkout_id": null, "a": 7 },
         }));
         assert!(!null.is_paid());
-        assert_eq!((null.checked_id(), null.checkout_id()), (None, None));
+        assert!(null.id.parse::<CheckoutSessionId>().is_err());
+        assert_eq!(null.checkout_id(), None);
     }
 
     #[test]

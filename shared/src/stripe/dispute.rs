@@ -25,7 +25,6 @@ pub struct Dispute {
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub status: Status,
     /// `pi_…`
-    #[serde(default)]
     pub payment_intent: Option<Expandable>,
     /// What moved in our balance: withdrawn first, reinstated then.
     #[serde(default, deserialize_with = "lenient::null_as_default")]

@@ -34,10 +34,8 @@ pub struct EventHeader {
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub livemode: bool,
     /// The connected account it is about, if not our own.
-    #[serde(default)]
     pub account: Option<String>,
     /// The same in a thin event.
-    #[serde(default)]
     pub context: Option<String>,
 }
 
@@ -65,13 +63,12 @@ pub struct Event<'a> {
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub livemode: bool,
     /// Seconds in a snapshot event, a text in a thin one.
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     created: Option<&'a RawValue>,
     /// Of a snapshot event.
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     data: Option<Data<'a>>,
     /// Of a thin event.
-    #[serde(default)]
     related_object: Option<RelatedObject>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Longest id accepted. Stripe promises at most 255 characters and uses about 66; a little
 /// is kept free because AMQP limits `message_id`, which is `confirm:<session id>`, to 255.
@@ -14,8 +14,8 @@ const MAX_LENGTH: usize = 240;
 ///
 /// Always checked, because a browser may have chosen it and async-stripe puts ids into
 /// the request path as they are.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct CheckoutSessionId(String);
 
 /// The text cannot be the id of a Checkout Session.
@@ -54,12 +54,6 @@ impl TryFrom<String> for CheckoutSessionId {
 
     fn try_from(id: String) -> Result<Self, InvalidCheckoutSessionId> {
         id.parse()
-    }
-}
-
-impl From<CheckoutSessionId> for String {
-    fn from(id: CheckoutSessionId) -> Self {
-        id.0
     }
 }
 

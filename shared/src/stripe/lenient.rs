@@ -8,10 +8,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// A field that may be null.
-///
-/// # Errors
-///
-/// What `T` says of a value that is there.
 pub fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -21,10 +17,6 @@ where
 }
 
 /// Stripe's `metadata`: what of it is text.
-///
-/// # Errors
-///
-/// What the deserializer says of something that is not JSON.
 pub fn metadata<'de, D>(deserializer: D) -> Result<HashMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,

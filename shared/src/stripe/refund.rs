@@ -17,10 +17,8 @@ pub struct Refund {
     /// Lower-case ISO 4217.
     pub currency: String,
     /// How far it has come.
-    #[serde(default)]
     pub status: Option<Status>,
     /// `pi_…`
-    #[serde(default)]
     pub payment_intent: Option<Expandable>,
 }
 
@@ -28,11 +26,6 @@ impl Refund {
     /// How far it has come; a refund without a status is one of old, on its way.
     pub fn status(&self) -> Status {
         self.status.unwrap_or(Status::Pending)
-    }
-
-    /// Whether the charge counts it in its `amount_refunded`: it went back or is on its way.
-    pub fn counts_as_refunded(&self) -> bool {
-        self.status().counts_as_refunded()
     }
 }
 
@@ -42,7 +35,7 @@ impl Status {
         matches!(self, Self::Pending | Self::RequiresAction)
     }
 
-    /// Whether the money is gone or on its way.
+    /// Whether the money is gone or on its way, so that the charge's `amount_refunded` counts it.
     pub fn counts_as_refunded(self) -> bool {
         self.is_on_its_way() || self == Self::Succeeded
     }

@@ -42,7 +42,5 @@ pub fn variables(stripe: &StripeSim, listen_addr: SocketAddr) -> Variables {
 /// As a service reads them.
 pub fn env(variables: &Variables) -> Env {
     let pairs = variables.iter();
-    pairs
-        .map(|(name, value)| ((*name).to_owned(), value.clone()))
-        .collect()
+    pairs.map(|(name, value)| (*name, value)).collect()
 }

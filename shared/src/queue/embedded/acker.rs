@@ -27,10 +27,6 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(in crate::queue) async fn ack(self) -> Result<(), PublishError> {
-        Self::ack_all(vec![self]).await
-    }
-
     /// Acks what one consumer has handed out.
     pub(in crate::queue) async fn ack_all(answers: Vec<Self>) -> Result<(), PublishError> {
         let Some(db) = answers.first().map(|answer| answer.db.clone()) else {

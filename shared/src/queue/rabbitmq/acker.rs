@@ -33,10 +33,6 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(in crate::queue) async fn ack(self) -> Result<(), PublishError> {
-        Self::ack_all(vec![self]).await
-    }
-
     /// Acks what one consumer has handed out.
     pub(in crate::queue) async fn ack_all(mut answers: Vec<Self>) -> Result<(), PublishError> {
         answers.sort_unstable_by_key(|answer| answer.tag);
@@ -67,7 +63,7 @@ impl Answer {
         tier: RetryTier,
         message: &Envelope,
     ) -> Result<(), PublishError> {
-        let exchange = self.publisher.topology().retry_exchange(tier);
+        let exchange = self.publisher.topology.retry_exchange(tier);
         failpoint::crash_at("retry_before_republish");
         self.move_to(&exchange, message).await
     }
@@ -76,7 +72,7 @@ impl Answer {
         self,
         message: &Envelope,
     ) -> Result<(), PublishError> {
-        let exchange = self.publisher.topology().dead_exchange();
+        let exchange = self.publisher.topology.dead_exchange();
         self.move_to(&exchange, message).await
     }
 
@@ -96,7 +92,7 @@ impl Answer {
             match published {
                 Ok(()) => {
                     failpoint::crash_at("retry_after_republish");
-                    return self.ack().await;
+                    return Self::ack_all(vec![self]).await;
                 }
                 // After a lost connection the message is redelivered anyway.
                 Err(error) if self.stop.is_cancelled() || !self.acker.usable() => {

@@ -39,11 +39,7 @@ impl ConfirmBreaker {
             .last_trial
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *last_trial = match *last_trial {
-            Some(at) if timed_out => Some(at),
-            None if timed_out => Some(Instant::now()),
-            _ => None,
-        };
+        *last_trial = timed_out.then(|| last_trial.unwrap_or_else(Instant::now));
     }
 }
 

@@ -1,14 +1,7 @@
 //! Consuming from RabbitMQ, apart from publishing: a broker that blocks publishers would
 //! otherwise hold back acks as well.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use lapin::{
@@ -17,7 +10,10 @@ use lapin::{
     types::FieldTable,
 };
 use tokio::sync::{Mutex, mpsc};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 use crate::{
     config::AmqpUri,
@@ -46,7 +42,7 @@ pub struct ConsumerSource {
     publisher: Publisher,
     name: Arc<str>,
     /// Consumers that can receive.
-    live: Arc<AtomicUsize>,
+    live: TaskTracker,
     care: LaneCare,
 }
 
@@ -56,7 +52,7 @@ impl ConsumerSource {
             uri: uri.clone(),
             publisher: publisher.clone(),
             name: name.into(),
-            live: Arc::default(),
+            live: TaskTracker::new(),
             care: LaneCare::default(),
         }
     }
@@ -75,17 +71,18 @@ impl ConsumerSource {
                 .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))??;
         }
         let care = self.care.get(lane);
-        let connection = match care {
-            Care::Usual => connection::connect(&self.uri, &name).await?,
-            _ => connection::connect_wide(&self.uri, &name).await?,
+        let uri = match care {
+            Care::Usual => self.uri.expose(),
+            _ => self.uri.expose_wide(),
         };
+        let connection = connection::connect(uri, &name).await?;
         let prefetch = if care == Care::Alone { 1 } else { prefetch };
         let subscribe = async {
             let channel = connection.create_channel().await?;
             channel
                 .basic_qos(prefetch, BasicQosOptions::default())
                 .await?;
-            let queue = self.publisher.topology().queue(lane);
+            let queue = self.publisher.topology.queue(lane);
             let options = BasicConsumeOptions::default();
             let deliveries = channel
                 .basic_consume(
@@ -111,38 +108,20 @@ impl ConsumerSource {
             lane,
             care: self.care.clone(),
             relaxed: false,
-            _live: Live::new(&self.live),
         };
         // The broker sends no more than this before it has answers.
         let (out, deliveries) = mpsc::channel(prefetch.into());
-        let pump = tokio::spawn(pump.run(out));
         Ok(Consumer {
             deliveries,
             connection,
             _channel: channel,
-            _pump: AbortOnDropHandle::new(pump),
+            _pump: AbortOnDropHandle::new(self.live.spawn(pump.run(out))),
         })
     }
 
     /// Whether so many consumers can receive.
     pub(in crate::queue) fn is_ready(&self, lanes: usize) -> bool {
-        self.live.load(Ordering::Relaxed) >= lanes
-    }
-}
-
-/// Counts a consumer for as long as it exists.
-struct Live(Arc<AtomicUsize>);
-
-impl Live {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.live.len() >= lanes
     }
 }
 
@@ -199,7 +178,6 @@ struct Pump {
     care: LaneCare,
     /// Begun with more care than the lane needs any more: to be begun again.
     relaxed: bool,
-    _live: Live,
 }
 
 impl Pump {

@@ -6,10 +6,8 @@
 //! it every message that was on its way beside it.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -49,43 +47,20 @@ pub(in crate::queue) enum Care {
 }
 
 /// The care that each lane needs. Clones share it.
-#[derive(Clone)]
-pub(in crate::queue) struct LaneCare(Arc<[AtomicU8; 4]>);
-
-impl Default for LaneCare {
-    fn default() -> Self {
-        Self(Arc::new([const { AtomicU8::new(0) }; 4]))
-    }
-}
+#[derive(Clone, Default)]
+pub(in crate::queue) struct LaneCare(Arc<Mutex<HashMap<Lane, Care>>>);
 
 impl LaneCare {
-    fn of(&self, lane: Lane) -> &AtomicU8 {
-        let [events, confirm, unroutable, dead] = &*self.0;
-        match lane {
-            Lane::Events => events,
-            Lane::Confirm => confirm,
-            Lane::Unroutable => unroutable,
-            Lane::Dead => dead,
-        }
+    fn lanes(&self) -> MutexGuard<'_, HashMap<Lane, Care>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(in crate::queue) fn get(&self, lane: Lane) -> Care {
-        match self.of(lane).load(Ordering::Relaxed) {
-            0 => Care::Usual,
-            1 => Care::Wide,
-            2 => Care::Alone,
-            _ => Care::Stuck,
-        }
+        self.lanes().get(&lane).copied().unwrap_or(Care::Usual)
     }
 
     fn set(&self, lane: Lane, care: Care) {
-        let level = match care {
-            Care::Usual => 0,
-            Care::Wide => 1,
-            Care::Alone => 2,
-            Care::Stuck => 3,
-        };
-        self.of(lane).store(level, Ordering::Relaxed);
+        self.lanes().insert(lane, care);
     }
 
     /// Notes why a lane could not be read on.
@@ -143,9 +118,9 @@ pub(in crate::queue) async fn discard_first(
     care: &LaneCare,
     name: &str,
 ) -> Result<(), OpenError> {
-    let queue = publisher.topology().queue(Lane::Dead);
+    let queue = publisher.topology.queue(Lane::Dead);
     let get = async |no_ack| {
-        let connection = connection::connect_wide(uri, name).await?;
+        let connection = connection::connect(uri.expose_wide(), name).await?;
         let channel = connection.create_channel().await?;
         let got = channel.basic_get(queue.as_str().into(), BasicGetOptions { no_ack });
         tokio::select! {
@@ -177,7 +152,7 @@ pub(in crate::queue) async fn discard_first(
             // Another worker has discarded it in between, and this is the one behind it.
             Got::Readable(Some(next)) => {
                 let envelope = amqp_message::envelope(&next);
-                let (dead, key) = (publisher.topology().dead_exchange(), &next.routing_key);
+                let (dead, key) = (publisher.topology.dead_exchange(), &next.routing_key);
                 let kept = publisher.publish_to(&dead, key.as_str(), &envelope).await;
                 if let Err(error) = kept {
                     let id = envelope.message_id;

@@ -146,10 +146,6 @@ impl StripeClient {
     ///
     /// - `after`: the `next` of the page before.
     ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
     /// Source: <https://docs.stripe.com/api/checkout/sessions/list>
     pub async fn list_checkout_sessions(
         &self,
@@ -168,10 +164,6 @@ impl StripeClient {
     ///
     /// - `after`: the `next` of the page before.
     ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
     /// Source: <https://docs.stripe.com/api/refunds/list>
     pub async fn list_refunds(
         &self,
@@ -186,10 +178,6 @@ impl StripeClient {
     ///
     /// - `after`: the `next` of the page before.
     ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
-    ///
     /// Source: <https://docs.stripe.com/api/disputes/list>
     pub async fn list_disputes(
         &self,
@@ -201,20 +189,12 @@ impl StripeClient {
     }
 
     /// All refunds of a payment: one page, since no merchant makes more than 100 of one.
-    ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
     pub async fn refunds_of(&self, payment_intent: &str) -> Result<Vec<Refund>, StripeError> {
         let list: List<Refund> = self.list("/refunds", &Query::of(payment_intent)).await?;
         Ok(list.data)
     }
 
     /// All disputes about a payment.
-    ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
     pub async fn disputes_of(&self, payment_intent: &str) -> Result<Vec<Dispute>, StripeError> {
         let list: List<Dispute> = self.list("/disputes", &Query::of(payment_intent)).await?;
         Ok(list.data)
@@ -223,10 +203,6 @@ impl StripeClient {
     /// Events of the types we act on that were made since `since`, delivered or not.
     ///
     /// - `after`: the `next` of the page before.
-    ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
     ///
     /// Source: <https://docs.stripe.com/api/events/list>
     pub async fn list_events(
@@ -243,10 +219,6 @@ impl StripeClient {
     }
 
     /// Where Stripe posts the events of this account and mode.
-    ///
-    /// # Errors
-    ///
-    /// [`StripeError`] after the last try.
     ///
     /// Source: <https://docs.stripe.com/api/webhook_endpoints/list>
     pub async fn list_webhook_endpoints(&self) -> Result<Vec<WebhookEndpoint>, StripeError> {
