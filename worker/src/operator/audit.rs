@@ -3,7 +3,6 @@
 pub mod command;
 mod later;
 pub(crate) mod our_side;
-mod print;
 mod report;
 mod stripe_side;
 
@@ -17,8 +16,8 @@ use crate::{
     Context,
     fulfill_checkout::session_update::not_ours,
     job_error::JobError,
-    operator::audit::{report::count, stripe_side::compare},
-    reconcile::{checkout_lookup, patiently},
+    operator::audit::stripe_side::compare,
+    reconcile::{checkout_lookup, count, patiently},
 };
 
 /// Compares everything since `since`.
@@ -33,15 +32,12 @@ pub async fn audit(
     since: OffsetDateTime,
     mut progress: impl FnMut(&Audit),
 ) -> Result<Audit, JobError> {
+    let stripe = &context.stripe;
     let mut audit = Audit::default();
     let mut paid_at_stripe = HashSet::new();
     let mut after: Option<String> = None;
     loop {
-        let list = || {
-            context
-                .stripe
-                .list_checkout_sessions(since, after.as_deref())
-        };
+        let list = || stripe.list_checkout_sessions(since, after.as_deref());
         let page = patiently(list).await?;
         let ours = checkout_lookup::of_sessions(&context.db, &page.items).await?;
         for session in &page.items {
@@ -78,16 +74,10 @@ pub async fn audit(
 }
 
 /// The differences that are in both: what was only on its way has arrived in between.
-pub fn lasting(first: &Audit, second: Audit) -> Audit {
-    let differences = second.differences.into_iter();
-    Audit {
-        differences: differences
-            .filter(|it| {
-                let same =
-                    |other: &Difference| other.what == it.what && other.subject == it.subject;
-                first.differences.iter().any(same)
-            })
-            .collect(),
-        ..second
-    }
+pub(crate) fn lasting(first: &Audit, mut second: Audit) -> Audit {
+    second.differences.retain(|it| {
+        let same = |other: &Difference| other.what == it.what && other.subject == it.subject;
+        first.differences.iter().any(same)
+    });
+    second
 }

@@ -5,7 +5,7 @@ pub mod command;
 use std::fmt;
 
 use sea_orm::{
-    ActiveEnum, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use serde::Serialize;
@@ -19,25 +19,38 @@ use uuid::Uuid;
 
 use crate::{
     failure_code::FailureCode,
-    operator::words::{counted, moment, wrapped},
+    operator::{
+        command_line::ago,
+        words::{counted, moment, wrapped},
+    },
 };
 
 /// Letters listed or acted on at once.
 const MOST: u64 = 10_000;
 
-/// Which letters.
-#[derive(Debug, Clone, Default)]
+/// Which letters. What is said of each field is its help text on the command line.
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Filter {
-    /// These only; any if it is empty.
+    /// Their ids.
     pub ids: Vec<Uuid>,
-    /// Dead for this code.
+    /// Set aside for this code, such as `stripe_not_found`.
+    #[arg(long)]
     pub reason: Option<String>,
-    /// Of this type, such as `stripe.event`.
+    /// Of this type: `stripe.event` or `checkout.confirm`.
+    #[arg(long)]
     pub kind: Option<String>,
-    /// Set aside since then.
+    /// Set aside since then, such as 72h.
+    #[arg(long, value_parser = ago)]
     pub since: Option<OffsetDateTime>,
     /// Also those that were replayed or discarded.
+    #[arg(skip)]
     pub resolved: bool,
+}
+
+impl Filter {
+    fn is_unrestricted(&self) -> bool {
+        self.ids.is_empty() && self.reason.is_none() && self.kind.is_none() && self.since.is_none()
+    }
 }
 
 /// What an operator says to an action; it is kept.
@@ -120,8 +133,8 @@ impl fmt::Display for Letter {
         let resolution = self.resolution.as_deref().unwrap_or("open");
         let id = self.message_id.as_deref().unwrap_or("no message_id");
         let kind = self.kind.as_deref().unwrap_or("no type");
-        let failures = counted(u64::try_from(self.attempt).unwrap_or_default(), "failure");
-        let times = counted(u64::try_from(self.times).unwrap_or_default(), "time");
+        let failures = counted(self.attempt, "failure");
+        let times = counted(self.times, "time");
         writeln!(out, "{}  {}  {resolution}", self.id, moment(self.dead_at))?;
         // A message that is none of ours may say anything here.
         let what = printable(&format!("    {}, {kind} {id}", self.reason));
@@ -131,12 +144,12 @@ impl fmt::Display for Letter {
 }
 
 /// Without what a terminal would act on.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|it| !it.is_control()).collect()
 }
 
 /// What to do about letters that are dead for `reason`.
-pub fn advice(reason: &str) -> &'static str {
+pub(crate) fn advice(reason: &str) -> &'static str {
     FailureCode::of_word(reason).map_or(
         "see the log for this traceparent, then replay or discard",
         FailureCode::advice,
@@ -144,31 +157,19 @@ pub fn advice(reason: &str) -> &'static str {
 }
 
 /// The letters that `filter` lets through, newest first.
-///
-/// # Errors
-///
-/// [`DbErr`] if the database is in trouble.
-pub async fn list(
+pub(crate) async fn list(
     db: &DatabaseConnection,
     filter: &Filter,
 ) -> Result<Vec<dead_letter::Model>, DbErr> {
-    let mut query = dead_letter::Entity::find();
-    if !filter.ids.is_empty() {
-        query = query.filter(Column::Id.is_in(filter.ids.iter().copied()));
-    }
-    if let Some(reason) = &filter.reason {
-        query = query.filter(Column::Reason.eq(reason));
-    }
-    if let Some(kind) = &filter.kind {
-        query = query.filter(Column::Kind.eq(kind));
-    }
-    if let Some(since) = filter.since {
-        query = query.filter(Column::DeadAt.gte(since));
-    }
-    if !filter.resolved {
-        query = query.filter(Column::ResolvedAt.is_null());
-    }
-    query
+    let ids = Column::Id.is_in(filter.ids.iter().copied());
+    let wanted = Condition::all()
+        .add_option((!filter.ids.is_empty()).then_some(ids))
+        .add_option(filter.reason.as_ref().map(|it| Column::Reason.eq(it)))
+        .add_option(filter.kind.as_ref().map(|it| Column::Kind.eq(it)))
+        .add_option(filter.since.map(|it| Column::DeadAt.gte(it)))
+        .add_option((!filter.resolved).then(|| Column::ResolvedAt.is_null()));
+    dead_letter::Entity::find()
+        .filter(wanted)
         .order_by_desc(Column::DeadAt)
         .limit(MOST)
         .all(db)
@@ -176,11 +177,7 @@ pub async fn list(
 }
 
 /// How many are open.
-///
-/// # Errors
-///
-/// [`DbErr`] if the database is in trouble.
-pub async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+pub(crate) async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
     dead_letter::Entity::find()
         .filter(Column::ResolvedAt.is_null())
         .count(db)
@@ -217,11 +214,7 @@ pub async fn replay(
 }
 
 /// Leaves a letter alone for good. It stays in the table.
-///
-/// # Errors
-///
-/// [`DeadLetterError`] if the database is in trouble.
-pub async fn discard(
+pub(crate) async fn discard(
     db: &DatabaseConnection,
     letter: &dead_letter::Model,
     statement: &Statement,

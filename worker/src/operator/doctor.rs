@@ -10,7 +10,7 @@ pub use self::finding::{Finding, Status};
 
 use shared::{
     db,
-    queue::{InspectedQueue, Inspection, OpenError, QueueUse, inspect},
+    queue::{InspectedQueue, Inspection, OpenError, inspect},
 };
 
 use crate::{
@@ -41,38 +41,32 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
 }
 
 async fn queues(config: &Config) -> Vec<Finding> {
-    let found = match inspect(&config.queue).await {
-        Ok(Inspection::Embedded) => {
-            return vec![Finding::ok("queue", "embedded, in the database")];
-        }
+    match inspect(&config.queue).await {
+        Ok(Inspection::Embedded) => vec![Finding::ok("queue", "embedded, in the database")],
         Ok(Inspection::RabbitMq { topology, queues }) => {
             let mut findings = vec![match topology {
                 Ok(()) => Finding::ok("broker", "answers, and has our exchanges and bindings"),
                 Err(problem) => queue_problem("exchanges", &problem),
             }];
             findings.extend(queues.into_iter().map(examine_queue));
-            return findings;
+            findings
         }
-        Err(error) => error,
-    };
-    vec![Finding::failed("broker", chain(&found), "see AMQP_URL")]
+        Err(error) => vec![Finding::failed("broker", chain(&error), "see AMQP_URL")],
+    }
 }
 
 fn examine_queue(queue: InspectedQueue) -> Finding {
     let name = queue.name;
-    let QueueUse {
-        messages,
-        consumers,
-    } = match queue.use_of_it {
-        Ok(use_of_it) => use_of_it,
+    let found = match queue.use_of_it {
+        Ok(found) => found,
         Err(problem) => return queue_problem(&name, &problem),
     };
-    let detail = format!("{name} as it should be, {messages} ready");
-    if consumers > 0 || !queue.is_lane {
+    let detail = format!("{name} as it should be, {} ready", found.messages);
+    if found.consumers > 0 || !queue.is_lane {
         return Finding::ok("queue", detail);
     }
     let detail = format!("{detail}, no consumer");
-    if messages > 0 {
+    if found.messages > 0 {
         Finding::failed("queue", detail, START_A_WORKER)
     } else {
         Finding::warning("queue", detail, START_A_WORKER)

@@ -51,26 +51,24 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .await;
         Some(opened.context("AMQP_URL")?)
     };
-    let since = arguments.since.unix_timestamp();
     let cursor = Cursor {
         started_at: clock::system(),
-        sessions_since: since,
-        events_since: since,
+        sessions_since: arguments.since,
+        events_since: arguments.since,
         part: Part::FIRST,
     };
     let mut run = Reconcile::new(&context, publisher.as_ref(), cursor);
     while run.next_page().await? {
-        let report = run.report();
+        let report = &run.report;
         progress(&format!(
             "{} sessions, {} refunds, {} disputes, {} events",
             report.sessions, report.refunds, report.disputes, report.events
         ));
     }
     progress("");
-    let forbidden = run.forbidden();
-    print(&arguments, run.report())?;
+    print(&arguments, &run.report)?;
     // What else there is was looked at.
-    forbidden.map_or(Ok(()), |error| Err(error.into()))
+    run.forbidden.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn print(arguments: &Arguments, report: &Report) -> anyhow::Result<()> {

@@ -52,8 +52,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         line(audit.to_string().trim_end());
     }
     if !audit.differences.is_empty() {
-        let number = u64::try_from(audit.differences.len()).unwrap_or(u64::MAX);
-        bail!("the books differ in {}", counted(number, "place"));
+        let places = counted(audit.differences.len(), "place");
+        bail!("the books differ in {places}");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use shared::{
     db::{self, dispute, refund},
-    stripe::{checkout_session::Expandable, error::StripeError},
+    stripe::error::StripeError,
 };
 use time::OffsetDateTime;
 
@@ -13,8 +13,8 @@ use crate::{
     Context,
     fulfill_checkout::record::CheckoutRecord,
     job_error::JobError,
-    operator::audit::report::{Audit, Difference, What, count},
-    reconcile::{checkout_lookup, differs, patiently},
+    operator::audit::report::{Audit, Difference, What},
+    reconcile::{checkout_lookup, count, differs, paid_by, patiently},
 };
 
 /// Rows read at once.
@@ -31,15 +31,11 @@ pub async fn refunds(
     loop {
         let list = || context.stripe.list_refunds(since, after.as_deref());
         let page = patiently(list).await?;
-        let intents = page
-            .items
-            .iter()
-            .filter_map(|it| intent(it.payment_intent.as_ref()));
-        let ours = checkout_lookup::of_payments(&context.db, intents.collect()).await?;
+        let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
+        let ours = checkout_lookup::of_payments(&context.db, intents).await?;
         for there in &page.items {
             listed.insert(there.id.clone());
-            let Some(entry) = intent(there.payment_intent.as_ref()).and_then(|it| ours.get(&it))
-            else {
+            let Some(entry) = paid_by(&ours, there.payment_intent.as_ref()) else {
                 continue;
             };
             count(&mut audit.refunds);
@@ -80,13 +76,15 @@ pub async fn refunds(
         };
         last.clone_from(&end.id);
         for row in rows.iter().filter(|row| !listed.contains(&row.id)) {
-            if is_unknown(context.stripe.retrieve_refund(&row.id).await)? {
-                audit.differences.push(Difference {
+            match context.stripe.retrieve_refund(&row.id).await {
+                Ok(_) => {}
+                Err(StripeError::NotFound) => audit.differences.push(Difference {
                     what: What::NotRefundedAtStripe,
                     subject: row.id.clone(),
                     expected: "nothing".to_owned(),
                     found: money(row.amount_minor_units, &row.currency, &row.status),
-                });
+                }),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -102,14 +100,10 @@ pub async fn disputes(
     loop {
         let list = || context.stripe.list_disputes(since, after.as_deref());
         let page = patiently(list).await?;
-        let intents = page
-            .items
-            .iter()
-            .filter_map(|it| intent(it.payment_intent.as_ref()));
-        let ours = checkout_lookup::of_payments(&context.db, intents.collect()).await?;
+        let intents = page.items.iter().map(|it| it.payment_intent.as_ref());
+        let ours = checkout_lookup::of_payments(&context.db, intents).await?;
         for there in &page.items {
-            let Some(entry) = intent(there.payment_intent.as_ref()).and_then(|it| ours.get(&it))
-            else {
+            let Some(entry) = paid_by(&ours, there.payment_intent.as_ref()) else {
                 continue;
             };
             count(&mut audit.disputes);
@@ -156,20 +150,8 @@ pub async fn disputes(
     Ok(())
 }
 
-fn intent(object: Option<&Expandable>) -> Option<String> {
-    object.map(|it| it.id().to_owned())
-}
-
 fn money(amount: i64, currency: &str, status: &impl sea_orm::ActiveEnum<Value = String>) -> String {
     format!("{amount} {currency}, {}", status.to_value())
-}
-
-fn is_unknown<T>(answer: Result<T, StripeError>) -> Result<bool, JobError> {
-    match answer {
-        Ok(_) => Ok(false),
-        Err(StripeError::NotFound) => Ok(true),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// - `(id, expected, found)`: of the refund or dispute.

@@ -30,6 +30,7 @@ use crate::{
         },
         dead_letters,
     },
+    reconcile::count,
 };
 
 /// Payments read at once.
@@ -59,7 +60,7 @@ pub async fn payments(
         };
         last = end.id;
         for row in &rows {
-            audit.payments = audit.payments.saturating_add(1);
+            count(&mut audit.payments);
             if paid_at_stripe.contains(&row.session_id)
                 || is_paid_after_all(context, &row.session_id).await?
             {
@@ -152,7 +153,7 @@ pub async fn seats(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
         .iter()
         .filter_map(|row| SlotSeats::from_query_result(row, "").ok());
     for row in readable {
-        audit.slots = audit.slots.saturating_add(1);
+        count(&mut audit.slots);
         if i64::from(row.seats_taken) != row.held {
             audit.differences.push(Difference {
                 what: What::SeatsDiffer,

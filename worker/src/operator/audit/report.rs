@@ -1,6 +1,8 @@
-//! What an audit says.
+use std::fmt;
 
 use serde::Serialize;
+
+use crate::operator::words::{counted, wrapped};
 
 /// What an audit has compared, and found.
 #[derive(Debug, Default, Serialize)]
@@ -42,7 +44,7 @@ pub struct Waiting {
 
 impl Waiting {
     /// What each is called, with how many there are of it.
-    pub fn rows(&self) -> [(&'static str, u64); 5] {
+    pub(crate) fn rows(&self) -> [(&'static str, u64); 5] {
         [
             ("owed refund", self.refunds_owed),
             ("needs_attention booking", self.needs_attention),
@@ -96,7 +98,66 @@ pub enum What {
     SeatsHeldDiffer,
 }
 
-/// One more.
-pub(super) fn count(number: &mut u64) {
-    *number = number.saturating_add(1);
+impl fmt::Display for What {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(out)
+    }
+}
+
+impl What {
+    /// What to do about it.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::PaymentMissing
+            | Self::RefundedDiffers
+            | Self::RefundDiffers
+            | Self::DisputeDiffers => "run worker reconcile",
+            Self::BookingMissing
+            | Self::BookingUnpaid
+            | Self::AmountDiffers
+            | Self::SeatsHeldDiffer => "look with worker booking show; report it",
+            Self::NotPaidAtStripe | Self::NotRefundedAtStripe => {
+                "is STRIPE_SECRET_KEY of the account that sells?"
+            }
+            Self::HoldMissing => "restore the checkout from a backup, or refund it at Stripe",
+            Self::SeatsDiffer => "were seats changed by hand? Correct slot.seats_taken",
+        }
+    }
+}
+
+impl fmt::Display for Audit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (what, number) in [
+            ("sessions at Stripe", self.sessions),
+            ("  ours and paid", self.paid_sessions),
+            ("  not ours", self.foreign_sessions),
+            ("refunds of ours at Stripe", self.refunds),
+            ("disputes of ours at Stripe", self.disputes),
+            ("payments here", self.payments),
+            ("slots", self.slots),
+        ] {
+            writeln!(out, "{what:<30} {number:>8}")?;
+        }
+        let waiting = self.waiting.rows();
+        let waiting: Vec<String> = waiting
+            .iter()
+            .filter(|(_, number)| *number > 0)
+            .map(|(what, number)| counted(*number, what))
+            .collect();
+        if !waiting.is_empty() {
+            let waiting = format!("waiting: {}; see worker doctor", waiting.join(", "));
+            writeln!(out, "{}", wrapped(&waiting, 9))?;
+        }
+        if self.differences.is_empty() {
+            return writeln!(out, "no difference");
+        }
+        writeln!(out, "\n{}", counted(self.differences.len(), "difference"))?;
+        for it in &self.differences {
+            let (expected, found, advice) = (&it.expected, &it.found, it.what.advice());
+            writeln!(out, "{}: {}", it.what, it.subject)?;
+            let more = format!("    expected {expected}, found {found}; {advice}");
+            writeln!(out, "{}", wrapped(&more, 4))?;
+        }
+        Ok(())
+    }
 }

@@ -35,7 +35,7 @@ pub async fn run(
     let db = database(&environment()?).await?;
     let story = booking_show::story(&db, &name).await?;
     if as_json {
-        return json(&story);
+        return json(&story.json());
     }
     line(story.to_string().trim_end());
     Ok(())

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use sea_orm::ActiveEnum;
 use serde_json::Value;
+use shared::db::checkout;
 
 use crate::operator::{
-    booking_show::{Story, story::Checkout},
+    booking_show::Story,
     dead_letters::printable,
     words::{counted, moment, wrapped},
 };
@@ -14,7 +16,7 @@ use crate::operator::{
 const INDENT: usize = 10;
 
 /// What the site gave along, by name in the margin.
-fn site_data(checkout: &Checkout) -> Vec<(&'static str, String)> {
+fn site_data(checkout: &checkout::Model) -> Vec<(&'static str, String)> {
     let reference = checkout.client_reference.iter();
     let metadata = checkout.metadata.iter().filter_map(Value::as_object);
     let text =
@@ -34,13 +36,11 @@ impl fmt::Display for Story {
                 wrapped(&format!("{name:<INDENT$}{text}"), INDENT)
             )
         };
-        let checkout = &self.checkout;
-        let seats = counted(u64::try_from(checkout.quantity).unwrap_or_default(), "seat");
-        let starts_at = moment(checkout.starts_at);
-        row(
-            "offering",
-            format!("{}, {starts_at}, {seats}", checkout.offering),
-        )?;
+        let record = &self.record;
+        let (checkout, booking, payment) = (&record.checkout, &record.booking, &record.payment);
+        let seats = counted(checkout.quantity, "seat");
+        let (offering, starts_at) = (&self.offering, moment(self.starts_at));
+        row("offering", format!("{offering}, {starts_at}, {seats}"))?;
         row("checkout", checkout.id.to_string())?;
         let session = checkout.session_id.as_deref().unwrap_or("no session");
         row("", session.to_owned())?;
@@ -52,8 +52,8 @@ impl fmt::Display for Story {
             "",
             format!(
                 "{}, seats {held}, {} {} to pay, made {}, hold until {}",
-                checkout.state,
-                checkout.amount,
+                checkout.state.to_value(),
+                checkout.amount_minor_units,
                 checkout.currency,
                 moment(checkout.created_at),
                 moment(checkout.expires_at)
@@ -61,10 +61,10 @@ impl fmt::Display for Story {
         )?;
         row(
             "booking",
-            self.booking.as_ref().map_or("none".to_owned(), |booking| {
+            booking.as_ref().map_or("none".to_owned(), |booking| {
                 let reason = booking.reason.as_deref();
                 let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-                let (reference, status) = (&booking.reference, &booking.status);
+                let (reference, status) = (&booking.reference, booking.status.to_value());
                 format!(
                     "{reference}  {status}{reason}, made {}",
                     moment(booking.created_at)
@@ -73,52 +73,47 @@ impl fmt::Display for Story {
         )?;
         row(
             "payment",
-            self.payment.as_ref().map_or("none".to_owned(), |payment| {
+            payment.as_ref().map_or("none".to_owned(), |payment| {
+                let intent = payment.payment_intent_id.as_deref();
                 format!(
                     "{}  {}, {} {}, of which {} went back",
-                    payment.intent_id.as_deref().unwrap_or("nothing to pay"),
-                    payment.status,
-                    payment.amount,
+                    intent.unwrap_or("nothing to pay"),
+                    payment.status.to_value(),
+                    payment.amount_minor_units,
                     payment.currency,
-                    payment.amount_refunded
+                    payment.amount_refunded_minor_units
                 )
             }),
         )?;
-        for it in &self.refunds {
-            let (id, status, amount) = (&it.id, &it.status, it.amount);
-            row(
-                "refund",
-                format!(
-                    "{id}  {status}, {amount} {}, {}",
-                    it.currency,
-                    moment(it.at)
-                ),
-            )?;
+        for it in &record.refunds {
+            let (id, status, amount) = (&it.id, it.status.to_value(), it.amount_minor_units);
+            let (currency, at) = (&it.currency, moment(it.created_at));
+            let text = format!("{id}  {status}, {amount} {currency}, {at}");
+            row("refund", text)?;
         }
-        for it in &self.disputes {
+        for it in &record.disputes {
             let money = match (it.funds_withdrawn, it.funds_reinstated) {
                 (true, false) => "money withdrawn",
                 (true, true) => "money withdrawn and back",
                 (false, _) => "no money moved",
             };
-            let (id, status, reason) = (&it.id, &it.status, &it.reason);
-            row(
-                "dispute",
-                format!("{id}  {status} ({reason}), {money}, {}", moment(it.at)),
-            )?;
+            let (id, status, reason) = (&it.id, it.status.to_value(), &it.reason);
+            let at = moment(it.created_at);
+            let text = format!("{id}  {status} ({reason}), {money}, {at}");
+            row("dispute", text)?;
         }
-        for it in &self.outbox {
+        if let Some(it) = &record.owed_refund {
             let end = it.done_at.map_or_else(
                 || "to be done".to_owned(),
                 |at| format!("done {}", moment(at)),
             );
             let error = it.last_error.as_deref();
             let error = error.map_or(String::new(), |error| format!(", last error {error}"));
-            let failures = counted(u64::try_from(it.attempts).unwrap_or_default(), "failure");
-            row("owed", format!("{}, {end}, {failures}{error}", it.kind))?;
+            let (kind, failures) = (it.kind.to_value(), counted(it.attempts, "failure"));
+            row("owed", format!("{kind}, {end}, {failures}{error}"))?;
         }
         for it in &self.events {
-            row("event", format!("{}  {}", moment(it.at), it.kind))?;
+            row("event", format!("{}  {}", moment(it.processed_at), it.kind))?;
             row("", format!("{}  {}", it.id, it.outcome))?;
         }
         Ok(())

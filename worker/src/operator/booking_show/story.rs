@@ -4,114 +4,111 @@ use anyhow::Context as _;
 use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
 };
-use serde::Serialize;
+use serde_json::{Value, json};
 use shared::db::{
     booking, checkout, dispute, offering, outbox, payment, refund, slot, stripe_event,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::fulfill_checkout::record::CheckoutRecord;
+use crate::{fulfill_checkout::record::CheckoutRecord, operator::words::rfc3339};
 
-/// The story of one checkout. Amounts are in minor units. No name and no e-mail address: they
-/// are in `checkout`, for those who may read the database.
-#[derive(Debug, Serialize)]
+/// The story of one checkout. Amounts are in minor units. No name and no e-mail address is told:
+/// they are in `checkout`, for those who may read the database.
 pub struct Story {
-    pub(super) checkout: Checkout,
-    pub(super) booking: Option<Booking>,
-    pub(super) payment: Option<Payment>,
-    /// In order of arrival.
-    pub(super) events: Vec<Event>,
-    pub(super) refunds: Vec<Refund>,
-    pub(super) disputes: Vec<Dispute>,
-    /// What is still owed to Stripe, or was.
-    pub(super) outbox: Vec<Promise>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Checkout {
-    pub(super) id: Uuid,
-    pub(super) session_id: Option<String>,
-    pub(super) state: String,
+    pub(super) record: CheckoutRecord,
     pub(super) offering: String,
-    #[serde(with = "time::serde::rfc3339")]
     pub(super) starts_at: OffsetDateTime,
-    pub(super) quantity: i32,
-    pub(super) seats_held: bool,
-    /// What the site calls it.
-    pub(super) client_reference: Option<String>,
-    /// What else the site gave along.
-    pub(super) metadata: Option<serde_json::Value>,
-    pub(super) amount: i64,
-    pub(super) currency: String,
-    #[serde(with = "time::serde::rfc3339")]
-    pub(super) created_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    pub(super) expires_at: OffsetDateTime,
+    /// In order of arrival.
+    pub(super) events: Vec<stripe_event::Model>,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Booking {
-    pub(super) reference: String,
-    pub(super) status: String,
-    pub(super) reason: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    pub(super) created_at: OffsetDateTime,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Payment {
-    pub(super) intent_id: Option<String>,
-    pub(super) status: String,
-    pub(super) amount: i64,
-    pub(super) amount_refunded: i64,
-    pub(super) currency: String,
-    pub(super) dispute_status: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    pub(super) created_at: OffsetDateTime,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Event {
-    #[serde(with = "time::serde::rfc3339")]
-    pub(super) at: OffsetDateTime,
-    pub(super) id: String,
-    pub(super) kind: String,
-    pub(super) outcome: String,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Refund {
-    #[serde(with = "time::serde::rfc3339")]
-    pub(super) at: OffsetDateTime,
-    pub(super) id: String,
-    pub(super) amount: i64,
-    pub(super) currency: String,
-    pub(super) status: String,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Dispute {
-    #[serde(with = "time::serde::rfc3339")]
-    pub(super) at: OffsetDateTime,
-    pub(super) id: String,
-    pub(super) amount: i64,
-    pub(super) currency: String,
-    pub(super) reason: String,
-    pub(super) status: String,
-    pub(super) funds_withdrawn: bool,
-    pub(super) funds_reinstated: bool,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Promise {
-    #[serde(with = "time::serde::rfc3339")]
-    pub(super) at: OffsetDateTime,
-    pub(super) kind: String,
-    pub(super) attempts: i32,
-    pub(super) last_error: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub(super) done_at: Option<OffsetDateTime>,
+impl Story {
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
+        let record = &self.record;
+        let checkout = &record.checkout;
+        let booking = |it: &booking::Model| {
+            json!({
+                "reference": it.reference,
+                "status": it.status.to_value(),
+                "reason": it.reason,
+                "created_at": rfc3339(it.created_at),
+            })
+        };
+        let payment = |it: &payment::Model| {
+            json!({
+                "intent_id": it.payment_intent_id,
+                "status": it.status.to_value(),
+                "amount": it.amount_minor_units,
+                "amount_refunded": it.amount_refunded_minor_units,
+                "currency": it.currency,
+                "dispute_status": it.dispute_status.map(|status| status.to_value()),
+                "created_at": rfc3339(it.created_at),
+            })
+        };
+        let event = |it: &stripe_event::Model| {
+            json!({
+                "at": rfc3339(it.processed_at),
+                "id": it.id,
+                "kind": it.kind,
+                "outcome": it.outcome,
+            })
+        };
+        let refund = |it: &refund::Model| {
+            json!({
+                "at": rfc3339(it.created_at),
+                "id": it.id,
+                "amount": it.amount_minor_units,
+                "currency": it.currency,
+                "status": it.status.to_value(),
+            })
+        };
+        let dispute = |it: &dispute::Model| {
+            json!({
+                "at": rfc3339(it.created_at),
+                "id": it.id,
+                "amount": it.amount_minor_units,
+                "currency": it.currency,
+                "reason": it.reason,
+                "status": it.status.to_value(),
+                "funds_withdrawn": it.funds_withdrawn,
+                "funds_reinstated": it.funds_reinstated,
+            })
+        };
+        let owed = |it: &outbox::Model| {
+            json!({
+                "at": rfc3339(it.created_at),
+                "kind": it.kind.to_value(),
+                "attempts": it.attempts,
+                "last_error": it.last_error,
+                "done_at": it.done_at.map(rfc3339),
+            })
+        };
+        json!({
+            "checkout": {
+                "id": checkout.id,
+                "session_id": checkout.session_id,
+                "state": checkout.state.to_value(),
+                "offering": self.offering,
+                "starts_at": rfc3339(self.starts_at),
+                "quantity": checkout.quantity,
+                "seats_held": checkout.seats_held,
+                "client_reference": checkout.client_reference,
+                "metadata": checkout.metadata,
+                "amount": checkout.amount_minor_units,
+                "currency": checkout.currency,
+                "created_at": rfc3339(checkout.created_at),
+                "expires_at": rfc3339(checkout.expires_at),
+            },
+            "booking": record.booking.as_ref().map(booking),
+            "payment": record.payment.as_ref().map(payment),
+            "events": self.events.iter().map(event).collect::<Value>(),
+            "refunds": record.refunds.iter().map(refund).collect::<Value>(),
+            "disputes": record.disputes.iter().map(dispute).collect::<Value>(),
+            "outbox": record.owed_refund.iter().map(owed).collect::<Value>(),
+        })
+    }
 }
 
 /// Finds the checkout that `word` names and tells its story.
@@ -136,30 +133,15 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
         .await?;
     let (slot, offering) = place.context("the slot is gone")?;
     let mut records = CheckoutRecord::load(db, vec![checkout]).await?;
-    let record = records.remove(&id).context("the checkout is gone")?;
-    let checkout = record.checkout;
     Ok(Story {
-        booking: record.booking.map(Booking::from),
-        payment: record.payment.map(Payment::from),
-        events: events(db, id).await?,
-        refunds: record.refunds.into_iter().map(Refund::from).collect(),
-        disputes: record.disputes.into_iter().map(Dispute::from).collect(),
-        outbox: record.owed_refund.into_iter().map(Promise::from).collect(),
-        checkout: Checkout {
-            id,
-            state: checkout.state.to_value(),
-            offering: offering.map(|offering| offering.name).unwrap_or_default(),
-            starts_at: slot.starts_at,
-            session_id: checkout.session_id,
-            quantity: checkout.quantity,
-            seats_held: checkout.seats_held,
-            client_reference: checkout.client_reference,
-            metadata: checkout.metadata,
-            amount: checkout.amount_minor_units,
-            currency: checkout.currency,
-            created_at: checkout.created_at,
-            expires_at: checkout.expires_at,
-        },
+        record: records.remove(&id).context("the checkout is gone")?,
+        offering: offering.map(|it| it.name).unwrap_or_default(),
+        starts_at: slot.starts_at,
+        events: stripe_event::Entity::find()
+            .filter(stripe_event::Column::CheckoutId.eq(id))
+            .order_by_asc(stripe_event::Column::ProcessedAt)
+            .all(db)
+            .await?,
     })
 }
 
@@ -207,83 +189,4 @@ async fn latest_of_site(db: &impl ConnectionTrait, word: &str) -> Result<Option<
         .one(db)
         .await?;
     Ok(latest.map(|row| row.id))
-}
-
-async fn events(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Event>, DbErr> {
-    let rows = stripe_event::Entity::find()
-        .filter(stripe_event::Column::CheckoutId.eq(id))
-        .order_by_asc(stripe_event::Column::ProcessedAt)
-        .all(db)
-        .await?;
-    let event = |row: stripe_event::Model| Event {
-        at: row.processed_at,
-        id: row.id,
-        kind: row.kind,
-        outcome: row.outcome,
-    };
-    Ok(rows.into_iter().map(event).collect())
-}
-
-impl From<refund::Model> for Refund {
-    fn from(row: refund::Model) -> Self {
-        Self {
-            at: row.created_at,
-            id: row.id,
-            amount: row.amount_minor_units,
-            currency: row.currency,
-            status: row.status.to_value(),
-        }
-    }
-}
-
-impl From<dispute::Model> for Dispute {
-    fn from(row: dispute::Model) -> Self {
-        Self {
-            at: row.created_at,
-            id: row.id,
-            amount: row.amount_minor_units,
-            currency: row.currency,
-            reason: row.reason,
-            status: row.status.to_value(),
-            funds_withdrawn: row.funds_withdrawn,
-            funds_reinstated: row.funds_reinstated,
-        }
-    }
-}
-
-impl From<outbox::Model> for Promise {
-    fn from(row: outbox::Model) -> Self {
-        Self {
-            at: row.created_at,
-            kind: row.kind.to_value(),
-            attempts: row.attempts,
-            last_error: row.last_error,
-            done_at: row.done_at,
-        }
-    }
-}
-
-impl From<booking::Model> for Booking {
-    fn from(row: booking::Model) -> Self {
-        Self {
-            reference: row.reference,
-            status: row.status.to_value(),
-            reason: row.reason,
-            created_at: row.created_at,
-        }
-    }
-}
-
-impl From<payment::Model> for Payment {
-    fn from(row: payment::Model) -> Self {
-        Self {
-            intent_id: row.payment_intent_id,
-            status: row.status.to_value(),
-            amount: row.amount_minor_units,
-            amount_refunded: row.amount_refunded_minor_units,
-            currency: row.currency,
-            dispute_status: row.dispute_status.map(|status| status.to_value()),
-            created_at: row.created_at,
-        }
-    }
 }

@@ -18,11 +18,10 @@ use shared::{
     db::dead_letter,
     queue::{Patience, Publisher},
 };
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::operator::{
-    command_line::{ago, database, environment, json, line, progress},
+    command_line::{database, environment, json, line, progress},
     dead_letters::{self, Filter, Letter, Statement, advice, printable},
     words::wrapped,
 };
@@ -32,7 +31,7 @@ pub enum Command {
     /// List dead letters that are open, newest first, and what to do about each.
     List {
         #[command(flatten)]
-        which: Which,
+        which: Filter,
         /// Also those that were replayed or discarded.
         #[arg(long)]
         all: bool,
@@ -58,24 +57,9 @@ pub enum Command {
 }
 
 #[derive(Args)]
-pub struct Which {
-    /// Their ids.
-    ids: Vec<Uuid>,
-    /// Set aside for this code, such as `stripe_not_found`.
-    #[arg(long)]
-    reason: Option<String>,
-    /// Of this type: `stripe.event` or `checkout.confirm`.
-    #[arg(long)]
-    kind: Option<String>,
-    /// Set aside since then, such as 72h.
-    #[arg(long, value_parser = ago)]
-    since: Option<OffsetDateTime>,
-}
-
-#[derive(Args)]
 pub struct Action {
     #[command(flatten)]
-    which: Which,
+    which: Filter,
     /// All that are open, if nothing else says which.
     #[arg(long)]
     all: bool,
@@ -93,31 +77,15 @@ pub struct Action {
     json: bool,
 }
 
-impl Which {
-    fn filter(&self, resolved: bool) -> Filter {
-        Filter {
-            ids: self.ids.clone(),
-            reason: self.reason.clone(),
-            kind: self.kind.clone(),
-            since: self.since,
-            resolved,
-        }
-    }
-
-    fn is_unrestricted(&self) -> bool {
-        self.ids.is_empty() && self.reason.is_none() && self.kind.is_none() && self.since.is_none()
-    }
-}
-
 pub async fn run(command: Command) -> anyhow::Result<()> {
     let env = environment()?;
     let db = database(&env).await?;
     match command {
         Command::List {
             which,
-            all,
+            all: resolved,
             json: as_json,
-        } => list(&db, &which.filter(all), as_json).await,
+        } => list(&db, &Filter { resolved, ..which }, as_json).await,
         Command::Show {
             id,
             body,
@@ -205,7 +173,7 @@ async fn act(
         action.all || !action.which.is_unrestricted(),
         "say which: ids, --reason, --kind, --since or --all"
     );
-    let letters = dead_letters::list(db, &action.which.filter(false)).await?;
+    let letters = dead_letters::list(db, &action.which).await?;
     for id in &action.which.ids {
         ensure!(
             letters.iter().any(|letter| letter.id == *id),

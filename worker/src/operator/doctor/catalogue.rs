@@ -33,7 +33,7 @@ pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
         .map(|problem| Finding::failed("catalogue", problem, remedy))
         .collect();
     if more > 0 {
-        let more = counted(u64::try_from(more).unwrap_or(u64::MAX), "more row");
+        let more = counted(more, "more row");
         findings.push(Finding::failed("catalogue", more, remedy));
     }
     findings

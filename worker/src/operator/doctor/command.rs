@@ -36,9 +36,6 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let failed = findings.iter().filter(|it| it.status == Status::Failed);
     match failed.count() {
         0 => Ok(()),
-        count => bail!(
-            "{} failed",
-            counted(u64::try_from(count).unwrap_or(u64::MAX), "check")
-        ),
+        count => bail!("{} failed", counted(count, "check")),
     }
 }

@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::operator::{
     audit::our_side,
-    doctor::finding::{Finding, chain},
+    doctor::finding::{Finding, START_A_WORKER, chain},
     words::{counted, moment},
 };
 
@@ -30,37 +30,40 @@ const STUCK: Duration = Duration::hours(1);
 /// What was left out longer ago has been seen to.
 const IGNORED_LATELY: Duration = Duration::days(7);
 
+/// What one look found.
+type Found = Result<Vec<Finding>, DbErr>;
+
 /// Looks at clock, dead letters, refunds, holds and reconcile.
 pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
     let now = clock::system();
-    let mut findings = Vec::new();
-    for found in [for_operators(db).await, ignored_events(db, now).await] {
-        let failed = |error: DbErr| vec![Finding::failed("database", chain(&error), "see the log")];
-        findings.extend(found.unwrap_or_else(failed));
-    }
-    for found in [
+    let looks = [
+        for_operators(db).await,
+        ignored_events(db, now).await,
         skew(db, now).await,
         overdue_jobs(db, now).await,
         overdue_refunds(db, now).await,
         overdue_holds(db, now).await,
         reconcile(db, now).await,
-    ] {
-        let failed = |error: DbErr| Some(Finding::failed("database", chain(&error), "see the log"));
-        findings.extend(found.unwrap_or_else(failed));
-    }
-    findings
+    ];
+    let failed = |error: DbErr| vec![Finding::failed("database", chain(&error), "see the log")];
+    looks
+        .into_iter()
+        .flat_map(|found| found.unwrap_or_else(failed))
+        .collect()
 }
 
-async fn skew(db: &DatabaseConnection, now: OffsetDateTime) -> Result<Option<Finding>, DbErr> {
+async fn skew(db: &DatabaseConnection, now: OffsetDateTime) -> Found {
     // SQLite's clock is ours.
     if db.get_database_backend() != DbBackend::Postgres {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let sql = "SELECT CAST(EXTRACT(EPOCH FROM now()) AS double precision) AS now";
     let row = db
         .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
         .await?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else {
+        return Ok(Vec::new());
+    };
     let theirs: f64 = row.try_get("", "now")?;
     #[expect(
         clippy::float_arithmetic,
@@ -70,21 +73,18 @@ async fn skew(db: &DatabaseConnection, now: OffsetDateTime) -> Result<Option<Fin
     )]
     let skew = (theirs - now.unix_timestamp_nanos() as f64 / 1e9).abs();
     let detail = format!("{skew:.1} s between this machine and the database");
-    Ok(Some(if skew < SKEW {
+    Ok(vec![if skew < SKEW {
         Finding::ok("clock", detail)
     } else {
-        Finding::warning(
-            "clock",
-            detail,
-            "synchronize the clocks (NTP); holds end by them",
-        )
-    }))
+        let remedy = "synchronize the clocks (NTP); holds end by them";
+        Finding::warning("clock", detail, remedy)
+    }])
 }
 
 /// What only an operator can end. Money or a message waits: that is a failure, not a remark.
-async fn for_operators(db: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
+async fn for_operators(db: &DatabaseConnection) -> Found {
     let waiting = our_side::waiting(db).await?;
-    let finding = |number, thing, check, remedy| {
+    let finding = |number: u64, thing, check, remedy| {
         let detail = counted(number, thing);
         if number == 0 {
             Finding::ok(check, detail)
@@ -131,16 +131,13 @@ async fn for_operators(db: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
 }
 
 /// Authentic events that ingress left out.
-async fn ignored_events(
-    db: &DatabaseConnection,
-    now: OffsetDateTime,
-) -> Result<Vec<Finding>, DbErr> {
+async fn ignored_events(db: &DatabaseConnection, now: OffsetDateTime) -> Found {
     let rows = ignored_event::Entity::find().all(db).await?;
     let recent = rows
         .iter()
         .filter(|row| row.last_at > now.saturating_sub(IGNORED_LATELY));
     let finding = |row: &ignored_event::Model| {
-        let events = counted(u64::try_from(row.events).unwrap_or_default(), "event");
+        let events = counted(row.events, "event");
         let (reason, id, at) = (&row.reason, &row.last_event_id, moment(row.last_at));
         Finding::warning(
             "left out",
@@ -153,29 +150,20 @@ async fn ignored_events(
 }
 
 /// Of the embedded queue; nothing is in its table where there is a broker.
-async fn overdue_jobs(
-    db: &DatabaseConnection,
-    now: OffsetDateTime,
-) -> Result<Option<Finding>, DbErr> {
+async fn overdue_jobs(db: &DatabaseConnection, now: OffsetDateTime) -> Found {
     let due = clock::unix_ms(now.saturating_sub(JOB_LATE));
     let overdue = job::Entity::find()
         .filter(job::Column::AvailableAtMs.lt(due))
         .count(db)
         .await?;
-    Ok((overdue > 0).then(|| {
-        let detail = format!("{} waiting for over a minute", counted(overdue, "message"));
-        Finding::failed(
-            "queue",
-            detail,
-            crate::operator::doctor::finding::START_A_WORKER,
-        )
-    }))
+    if overdue == 0 {
+        return Ok(Vec::new());
+    }
+    let detail = format!("{} waiting for over a minute", counted(overdue, "message"));
+    Ok(vec![Finding::failed("queue", detail, START_A_WORKER)])
 }
 
-async fn overdue_refunds(
-    db: &DatabaseConnection,
-    now: OffsetDateTime,
-) -> Result<Option<Finding>, DbErr> {
+async fn overdue_refunds(db: &DatabaseConnection, now: OffsetDateTime) -> Found {
     let overdue = outbox::Entity::find()
         .filter(outbox::Column::DoneAt.is_null())
         .filter(outbox::Column::DueAt.lt(now.saturating_sub(STUCK)))
@@ -184,53 +172,47 @@ async fn overdue_refunds(
     if overdue > 0 {
         let detail = format!("{} due for over an hour", counted(overdue, "refund"));
         let remedy = "is a worker running, and Stripe up?";
-        return Ok(Some(Finding::failed("refunds", detail, remedy)));
+        return Ok(vec![Finding::failed("refunds", detail, remedy)]);
     }
     let refused = outbox::Entity::find()
         .filter(outbox::Column::DoneAt.is_null())
         .filter(outbox::Column::LastError.is_not_null())
         .all(db)
         .await?;
-    Ok(Some(
-        match refused.first().and_then(|row| row.last_error.as_deref()) {
-            None => Finding::ok("refunds", "none overdue"),
-            Some(code) => {
-                let number = u64::try_from(refused.len()).unwrap_or(u64::MAX);
-                let detail = format!("{} not made yet, one for {code}", counted(number, "refund"));
-                let remedy = "Stripe's balance may be too low, or a dispute open; it is tried again \
+    let code = refused.first().and_then(|row| row.last_error.as_deref());
+    Ok(vec![match code {
+        None => Finding::ok("refunds", "none overdue"),
+        Some(code) => {
+            let refunds = counted(refused.len(), "refund");
+            let detail = format!("{refunds} not made yet, one for {code}");
+            let remedy = "Stripe's balance may be too low, or a dispute open; it is tried again \
                           for a day, or until the dispute is decided";
-                Finding::warning("refunds", detail, remedy)
-            }
-        },
-    ))
+            Finding::warning("refunds", detail, remedy)
+        }
+    }])
 }
 
-async fn overdue_holds(
-    db: &DatabaseConnection,
-    now: OffsetDateTime,
-) -> Result<Option<Finding>, DbErr> {
+async fn overdue_holds(db: &DatabaseConnection, now: OffsetDateTime) -> Found {
     let overdue = checkout::Entity::find()
         .filter(checkout::Column::State.eq(State::Open))
         .filter(checkout::Column::ExpiresAt.lt(now.saturating_sub(STUCK)))
         .count(db)
         .await?;
-    Ok(Some(if overdue == 0 {
+    Ok(vec![if overdue == 0 {
         Finding::ok("holds", "none overdue")
     } else {
-        let detail = format!(
-            "{} with seats, ended over an hour ago",
-            counted(overdue, "hold")
-        );
+        let holds = counted(overdue, "hold");
+        let detail = format!("{holds} with seats, ended over an hour ago");
         Finding::failed("holds", detail, "is a worker running, and Stripe up?")
-    }))
+    }])
 }
 
-async fn reconcile(db: &DatabaseConnection, now: OffsetDateTime) -> Result<Option<Finding>, DbErr> {
+async fn reconcile(db: &DatabaseConnection, now: OffsetDateTime) -> Found {
     const REMEDY: &str = "is a worker running? worker reconcile --since 72h does it now";
     let job = recurring_job::Entity::find_by_id(recurring_job::RECONCILE)
         .one(db)
         .await?;
-    Ok(Some(match job.and_then(|job| job.last_success_at) {
+    Ok(vec![match job.and_then(|job| job.last_success_at) {
         None => Finding::warning("reconcile", "has not run yet", REMEDY),
         Some(at) => {
             let ago = Duration::seconds(now.unix_timestamp().saturating_sub(at.unix_timestamp()));
@@ -242,5 +224,5 @@ async fn reconcile(db: &DatabaseConnection, now: OffsetDateTime) -> Result<Optio
                 Finding::ok("reconcile", detail)
             }
         }
-    }))
+    }])
 }

@@ -1,5 +1,3 @@
-//! What doctor finds.
-
 use std::fmt;
 
 use serde::Serialize;

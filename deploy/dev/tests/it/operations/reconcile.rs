@@ -83,14 +83,14 @@ async fn whatever_never_arrived_is_found_once(stack: Stack) {
     let context = shop.worker_context();
     let cursor = Cursor {
         started_at: clock::system(),
-        sessions_since: clock::system().unix_timestamp() - 3600,
+        sessions_since: clock::system() - time::Duration::HOUR,
         // As if Stripe had never made an event.
-        events_since: clock::system().unix_timestamp() + 3600,
+        events_since: clock::system() + time::Duration::HOUR,
         part: Part::FIRST,
     };
     let mut run = Reconcile::new(&context, Some(&shop.publisher), cursor);
     while run.next_page().await.unwrap() {}
-    let report = run.report();
+    let report = run.report;
     assert_eq!(report.missing_sessions + report.missing_refunds, 1);
     eventually("the refund is known", async || refunded().await == 1000).await;
     eventually("nothing is missing any more", async || {
@@ -118,25 +118,24 @@ async fn a_run_goes_on_where_another_ended(stack: Stack) {
     let context = shop.worker_context();
     let cursor = Cursor {
         started_at: clock::system(),
-        sessions_since: 0,
-        events_since: 0,
+        sessions_since: time::OffsetDateTime::UNIX_EPOCH,
+        events_since: time::OffsetDateTime::UNIX_EPOCH,
         part: Part::FIRST,
     };
     let mut first = Reconcile::new(&context, Some(&shop.publisher), cursor);
     assert!(first.next_page().await.unwrap());
     assert_eq!(
-        first.report().missing_sessions,
-        0,
+        first.report.missing_sessions, 0,
         "our session is on the next page"
     );
 
-    let cursor = serde_json::to_string(first.cursor()).unwrap();
+    let cursor = serde_json::to_string(&first.cursor).unwrap();
     let cursor = serde_json::from_str(&cursor).unwrap();
     let mut second = Reconcile::new(&context, Some(&shop.publisher), cursor);
     while second.next_page().await.unwrap() {}
 
-    assert_eq!(first.report().sessions + second.report().sessions, 151);
-    assert_eq!(second.report().missing_sessions, 1);
+    assert_eq!(first.report.sessions + second.report.sessions, 151);
+    assert_eq!(second.report.missing_sessions, 1);
     shop.wait_for_bookings(1).await;
     shop.close().await;
 }
@@ -181,15 +180,15 @@ async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
     let context = shop.worker_context();
     let cursor = Cursor {
         started_at: clock::system(),
-        sessions_since: clock::system().unix_timestamp() + 3600,
-        events_since: clock::system().unix_timestamp() - 3600,
+        sessions_since: clock::system() + time::Duration::HOUR,
+        events_since: clock::system() - time::Duration::HOUR,
         part: Part::FIRST,
     };
     let before = dispute_status(&shop, &dispute).await;
     let mut run = Reconcile::new(&context, Some(&shop.publisher), cursor);
     while run.next_page().await.unwrap() {}
     assert_eq!(before, dispute::Status::Lost);
-    assert_eq!(run.report().missing_events, 1, "{:?}", run.report());
+    assert_eq!(run.report.missing_events, 1, "{:?}", run.report);
     eventually("the verdict is known", async || {
         dispute_status(&shop, &dispute).await == dispute::Status::Won
     })

@@ -90,8 +90,8 @@ async fn a_worker_reconciles_at_once_when_it_starts(stack: Stack) {
         if left_behind == "a dead run" {
             let cursor = Cursor {
                 started_at: clock::system(),
-                sessions_since: clock::system().unix_timestamp() - 3600,
-                events_since: clock::system().unix_timestamp() - 3600,
+                sessions_since: clock::system() - time::Duration::HOUR,
+                events_since: clock::system() - time::Duration::HOUR,
                 part: Part::FIRST,
             };
             let cursor = serde_json::to_string(&cursor).unwrap();
