@@ -100,10 +100,7 @@ mod tests {
             pairs.push(("AMQP_URL", "amqp://localhost"));
             pairs.retain(|(name, _)| *name != variable);
             pairs.push((variable, value));
-            let env = pairs
-                .into_iter()
-                .map(|(n, v)| (n.to_owned(), v.to_owned()))
-                .collect();
+            let env = pairs.into_iter().collect();
 
             assert_eq!(
                 Config::from_env(&env).unwrap_err().variable,

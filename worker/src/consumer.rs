@@ -11,10 +11,7 @@ use shared::{
     queue::{Consumer, ConsumerSource, Lane},
     retry,
 };
-use tokio::{
-    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -96,7 +93,9 @@ async fn take_all(context: &Arc<Context>, lane: Lane, limits: LaneLimits, mut co
     let batch_slots = Arc::new(Semaphore::new(at_once.into()));
     let mut jobs = JoinSet::new();
     // First the slots, then the messages: what cannot run yet stays on the queue.
-    while let Ok((job_slot, mut batch_slot)) = acquire_both(&job_slots, &batch_slots).await {
+    while let Ok(job_slot) = job_slots.clone().acquire_owned().await
+        && let Ok(mut batch_slot) = batch_slots.clone().acquire_owned().await
+    {
         let alone = async {
             if at_once == 1 {
                 return std::future::pending().await;
@@ -127,12 +126,4 @@ async fn take_all(context: &Arc<Context>, lane: Lane, limits: LaneLimits, mut co
     }
     while jobs.join_next().await.is_some() {}
     consumer.close().await;
-}
-
-async fn acquire_both(
-    permits: &Arc<Semaphore>,
-    turns: &Arc<Semaphore>,
-) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), AcquireError> {
-    let permit = permits.clone().acquire_owned().await?;
-    Ok((permit, turns.clone().acquire_owned().await?))
 }

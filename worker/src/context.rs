@@ -1,5 +1,3 @@
-//! What a job may use.
-
 use sea_orm::DatabaseConnection;
 use shared::{
     clock::Clock,
@@ -58,11 +56,7 @@ impl Context {
     }
 
     /// Stripe's API, unless it is known to be down.
-    ///
-    /// # Errors
-    ///
-    /// [`Down`], without having asked.
-    pub fn stripe(&self) -> Result<&StripeClient, Down> {
+    pub(crate) fn stripe(&self) -> Result<&StripeClient, Down> {
         self.breakers.check(Dependency::Stripe)?;
         Ok(&self.stripe)
     }

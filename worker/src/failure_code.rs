@@ -96,12 +96,12 @@ impl FailureCode {
     }
 
     /// The code with this word.
-    pub fn of_word(word: &str) -> Option<Self> {
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
         Self::iter().find(|code| code.as_str() == word)
     }
 
     /// Whether the same message may succeed later.
-    pub fn is_retryable(self) -> bool {
+    pub(crate) fn is_retryable(self) -> bool {
         match self {
             Self::NewerSchema
             | Self::TimedOut
@@ -133,7 +133,7 @@ impl FailureCode {
     }
 
     /// What may be down, if the job failed for the lack of something.
-    pub fn dependency(self) -> Option<Dependency> {
+    pub(crate) fn dependency(self) -> Option<Dependency> {
         match self {
             // Whatever did not answer in time: the database is what every job waits for.
             Self::DatabaseUnavailable | Self::TimedOut => Some(Dependency::Database),
@@ -145,7 +145,7 @@ impl FailureCode {
     }
 
     /// What an operator does about a message that is dead for it.
-    pub fn advice(self) -> &'static str {
+    pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::MalformedBody
             | Self::MalformedEvent

@@ -7,11 +7,9 @@ use shared::{
     db::{self, Trouble},
     stripe::error::StripeError,
 };
+use tokio::time::error::Elapsed;
 
-use crate::{
-    failure_code::FailureCode,
-    outage::dependency::{Dependency, Down},
-};
+use crate::{failure_code::FailureCode, outage::dependency::Down};
 
 /// A job that failed. Its code says what becomes of the message: retried, or dead-lettered.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +37,6 @@ impl JobError {
     pub fn code(&self) -> FailureCode {
         self.code
     }
-
-    /// Whether the same message may succeed later.
-    pub fn is_retryable(&self) -> bool {
-        self.code.is_retryable()
-    }
-
-    /// What may be down, if it failed for the lack of something.
-    pub fn dependency(&self) -> Option<Dependency> {
-        self.code.dependency()
-    }
 }
 
 /// A violated constraint is a fault in our data or code and stays one. What is unknown may
@@ -73,6 +61,12 @@ impl From<DbErr> for JobError {
 impl From<Down> for JobError {
     fn from(down: Down) -> Self {
         Self::new(down.0.into(), down)
+    }
+}
+
+impl From<Elapsed> for JobError {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(FailureCode::TimedOut, elapsed)
     }
 }
 

@@ -12,8 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context,
-    failure_code::FailureCode,
-    job_error::JobError,
     maintenance::{
         reconcile_schedule::keep_reconciling, refund_payments::refund_payments,
         sweep_holds::sweep_holds,
@@ -33,8 +31,7 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
         loop {
             pause().await;
             let swept = tokio::time::timeout(LIMIT, sweep_holds(context, publisher)).await;
-            match swept.unwrap_or_else(|elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed)))
-            {
+            match swept.unwrap_or_else(|elapsed| Err(elapsed.into())) {
                 Ok(0) => {}
                 Ok(holds) => tracing::info!(holds, "Looking into overdue holds"),
                 Err(error) => tracing::warn!(error = error.chain(), "Cannot sweep holds"),
@@ -45,9 +42,7 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
         loop {
             pause().await;
             let refunded = tokio::time::timeout(LIMIT, refund_payments(context)).await;
-            match refunded
-                .unwrap_or_else(|elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed)))
-            {
+            match refunded.unwrap_or_else(|elapsed| Err(elapsed.into())) {
                 Ok(0) => {}
                 Ok(refunds) => tracing::info!(refunds, "Gave payments back"),
                 Err(error) => tracing::warn!(error = error.chain(), "Cannot give payments back"),

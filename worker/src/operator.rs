@@ -7,4 +7,4 @@ pub mod command_line;
 pub mod dead_letters;
 pub mod doctor;
 pub mod reconcile_command;
-pub mod words;
+mod words;

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use sea_orm::DatabaseConnection;
 use shared::{clock::Clock, db::suspect, queue::Delivery};
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use crate::{Fulfillment, failure_code::FailureCode, job_error::JobError};
 
@@ -25,10 +25,6 @@ impl CrashGuard {
     /// For as long as a message runs that is no suspect.
     pub async fn beside_others(&self) -> OwnedRwLockReadGuard<()> {
         self.0.clone().read_owned().await
-    }
-
-    async fn alone(&self) -> OwnedRwLockWriteGuard<()> {
-        self.0.clone().write_owned().await
     }
 
     /// Runs `job`, whose message was handed out before without an answer. That it is begun is written
@@ -54,17 +50,16 @@ impl CrashGuard {
         let known = suspect::is_known(db, &name);
         let (_with_others, _alone) = match tokio::time::timeout(LOOKUP_TIMEOUT, known).await {
             Ok(Ok(false)) => (Some(self.beside_others().await), None),
-            Ok(Ok(true)) => (None, Some(self.alone().await)),
+            Ok(Ok(true)) => (None, Some(self.0.clone().write_owned().await)),
             Ok(Err(error)) => return Some(Err(error.into())),
-            Err(elapsed) => return Some(Err(JobError::new(FailureCode::TimedOut, elapsed))),
+            Err(elapsed) => return Some(Err(elapsed.into())),
         };
         // The lease may have expired while other jobs ran.
         if !matches!(delivery.renew().await, Ok(true)) {
             return None;
         }
         let run = tokio::time::timeout(TIMEOUT, run_and_note(db, clock, &name, job));
-        let timed_out = |elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed));
-        Some(run.await.unwrap_or_else(timed_out))
+        Some(run.await.unwrap_or_else(|elapsed| Err(elapsed.into())))
     }
 }
 
@@ -76,10 +71,8 @@ async fn run_and_note(
 ) -> Result<Fulfillment, JobError> {
     let starts = suspect::note_start(db, name, clock()).await?;
     let outcome = if starts > STARTS {
-        Err(JobError::new(
-            FailureCode::DeliveryLimit,
-            KillsItsWorker(starts),
-        ))
+        let why = format!("begun {starts} times, and its worker died each time");
+        Err(JobError::new(FailureCode::DeliveryLimit, why))
     } else {
         job.await
     };
@@ -88,8 +81,3 @@ async fn run_and_note(
     }
     outcome
 }
-
-/// A message during which workers died.
-#[derive(Debug, thiserror::Error)]
-#[error("begun {0} times, and its worker died each time")]
-struct KillsItsWorker(i32);

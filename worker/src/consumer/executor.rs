@@ -34,6 +34,9 @@ const WAITED_LONG: Duration = Duration::from_secs(2);
 /// A delivery, with what its message asks for or why that cannot be read.
 type ReadDelivery = (Delivery, Result<Job, JobError>);
 
+/// A delivery whose job has run, with its span.
+type Answer = (Delivery, tracing::Span, Result<Fulfillment, JobError>);
+
 /// First-time deliveries. Those that said all there is to know are committed together; the rest,
 /// or all of them if that transaction fails, run one by one.
 ///
@@ -67,23 +70,12 @@ pub async fn execute_batch(
         .await;
 }
 
-/// A message was read, and the reader panicked.
-#[derive(Debug, thiserror::Error)]
-#[error("the message cannot be read without a panic")]
-struct ReadPanicked;
-
 /// A panic is that message's own: the others of its batch go on.
 fn read(context: &Context, delivery: &Delivery) -> Result<Job, JobError> {
     let read = || jobs::read(context.mode, &context.endpoint_secrets, &delivery.message);
+    let why = "the message cannot be read without a panic";
     std::panic::catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_panic| Err(JobError::new(FailureCode::Panicked, ReadPanicked)))
-}
-
-/// A delivery whose job has run.
-struct Answer {
-    delivery: Delivery,
-    span: tracing::Span,
-    outcome: Result<Fulfillment, JobError>,
+        .unwrap_or_else(|_panic| Err(JobError::new(FailureCode::Panicked, why)))
 }
 
 /// Returns those that have to run alone: all of them, if their transaction failed.
@@ -106,11 +98,7 @@ async fn commit_together(
                 let answers = answers.map(|((delivery, plan), outcome)| {
                     let span = span(&delivery);
                     jobs::name_session(&span, plan);
-                    Answer {
-                        delivery,
-                        span,
-                        outcome: Ok(outcome),
-                    }
+                    (delivery, span, Ok(outcome))
                 });
                 answer(context, answers.collect(), start.elapsed()).await;
                 return Vec::new();
@@ -145,12 +133,7 @@ async fn execute(
     };
     let span = span(&delivery);
     let outcome = run.instrument(span.clone()).await;
-    let answers = vec![Answer {
-        delivery,
-        span,
-        outcome,
-    }];
-    answer(context, answers, start.elapsed()).await;
+    answer(context, vec![(delivery, span, outcome)], start.elapsed()).await;
 }
 
 /// One delivery that was handed out before without an answer: its message may kill workers.
@@ -168,12 +151,7 @@ pub async fn execute_redelivered(context: Arc<Context>, lane: Lane, delivery: De
     let span = span(&delivery);
     // If there is none, it is another worker's by now.
     if let Some(outcome) = run.instrument(span.clone()).await {
-        let answers = vec![Answer {
-            delivery,
-            span,
-            outcome,
-        }];
-        answer(&context, answers, start.elapsed()).await;
+        answer(&context, vec![(delivery, span, outcome)], start.elapsed()).await;
     }
 }
 
@@ -187,7 +165,7 @@ async fn attempt<T: Send + 'static>(
         Ok(Err(panic)) => Err(JobError::new(FailureCode::Panicked, panic)),
         Err(elapsed) => {
             task.abort();
-            Err(JobError::new(FailureCode::TimedOut, elapsed))
+            Err(elapsed.into())
         }
     }
 }
@@ -207,12 +185,7 @@ fn span(delivery: &Delivery) -> tracing::Span {
 /// Tells the queue what becomes of each message: acked, retried, or dead-lettered.
 async fn answer(context: &Context, answers: Vec<Answer>, took: Duration) {
     let mut done = Vec::with_capacity(answers.len());
-    for Answer {
-        delivery,
-        span,
-        outcome,
-    } in answers
-    {
+    for (delivery, span, outcome) in answers {
         match outcome {
             Ok(outcome) => {
                 span.in_scope(|| note_done(context, &delivery, outcome, took));
@@ -253,7 +226,7 @@ async fn fail(context: &Context, delivery: Delivery, error: &JobError) -> Result
         return delivery.postpone(RetryTier::TenSeconds, code).await;
     }
     let tier = retry_policy::tier(delivery.message.attempt);
-    if let Some(tier) = tier.filter(|_| error.is_retryable()) {
+    if let Some(tier) = tier.filter(|_| error.code().is_retryable()) {
         tracing::warn!(
             error = error.chain(),
             code,

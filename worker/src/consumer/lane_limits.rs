@@ -1,5 +1,3 @@
-//! How much of each lane a worker takes at once.
-
 use shared::queue::Lane;
 
 /// How much of one lane a worker takes at once.

@@ -1,7 +1,7 @@
 //! What follows from everything that is known about a checkout: its booking, its seats, and
 //! whether money has to go back. Nothing is asked and nothing written here.
 
-use shared::db::{booking::Status, checkout, refund};
+use shared::db::{booking::Status, checkout};
 
 use crate::{
     config::OnUnfulfillable,
@@ -92,6 +92,7 @@ pub fn decide(record: &CheckoutRecord, given: Circumstances) -> Decision {
     let reason_before = record.booking.as_ref().and_then(|it| it.reason.as_deref());
     let disputed = reason_before == Some(reason::DISPUTED);
     let given_up = money.was_given_back() || record.owed_refund.is_some();
+    let on_its_way = record.refunds.iter().any(|it| it.status.is_on_its_way());
     let (mut wants_seats, mut late) = (false, false);
     let (status, reason) = match (before, &record.owed_refund) {
         _ if money.is_refunded() => (Status::Cancelled, None),
@@ -101,7 +102,7 @@ pub fn decide(record: &CheckoutRecord, given: Circumstances) -> Decision {
             (Status::NeedsAttention, Some(reason::DISPUTED))
         }
         // Once a refund is owed there is no way back to a booking, whatever came of it.
-        (_, Some(owed)) if owed.done_at.is_some() && !is_any_on_its_way(&record.refunds) => {
+        (_, Some(owed)) if owed.done_at.is_some() && !on_its_way => {
             (Status::NeedsAttention, Some(reason::REFUND_FAILED))
         }
         (Some(Status::Cancelled), Some(_)) => (Status::RefundPending, None),
@@ -204,15 +205,6 @@ fn outcome_of(status: Status) -> Fulfillment {
 /// Whether a checkout is paid and has its seats.
 pub fn is_booked(checkout: &checkout::Model) -> bool {
     checkout.state == checkout::State::Paid && checkout.seats_held
-}
-
-fn is_any_on_its_way(refunds: &[refund::Model]) -> bool {
-    refunds.iter().any(|refund| {
-        matches!(
-            refund.status,
-            refund::Status::Pending | refund::Status::RequiresAction
-        )
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,3 @@
-//! What came of a job that ended well.
-
 /// How one run of a job ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fulfillment {

@@ -44,18 +44,9 @@ impl CheckoutRecord {
         checkouts: Vec<checkout::Model>,
     ) -> Result<HashMap<Uuid, Self>, DbErr> {
         let ids: Vec<Uuid> = checkouts.iter().map(|row| row.id).collect();
-        let mut records: HashMap<Uuid, Self> = checkouts
-            .into_iter()
-            .map(|row| (row.id, Self::new(row)))
-            .collect();
-        if !ids.is_empty() {
-            read_history(conn, &ids, &mut records).await?;
-        }
-        Ok(records)
+        read(conn, checkouts, &ids).await
     }
-}
 
-impl CheckoutRecord {
     /// `cs_…`, as far as it is known.
     pub fn session_id(&self) -> Option<&str> {
         let paid = self.payment.as_ref().map(|payment| &payment.session_id);
@@ -70,13 +61,9 @@ impl CheckoutRecord {
             .refunds
             .iter()
             .filter(|it| it.status.is_on_its_way() && it.currency == payment.currency)
-            .map(|it| it.amount_minor_units)
-            .fold(0_i64, i64::saturating_add);
-        Some(
-            payment
-                .amount_refunded_minor_units
-                .saturating_add(on_their_way),
-        )
+            .map(|it| it.amount_minor_units);
+        let went_back = payment.amount_refunded_minor_units;
+        Some(on_their_way.fold(went_back, i64::saturating_add))
     }
 
     /// The dispute with this id.
@@ -102,13 +89,7 @@ pub async fn open(
     checkouts: Vec<checkout::Model>,
     with_history: &[Uuid],
 ) -> Result<HashMap<Uuid, Draft>, DbErr> {
-    let mut records: HashMap<Uuid, CheckoutRecord> = checkouts
-        .into_iter()
-        .map(|row| (row.id, CheckoutRecord::new(row)))
-        .collect();
-    if !with_history.is_empty() {
-        read_history(tx, with_history, &mut records).await?;
-    }
+    let records = read(tx, checkouts, with_history).await?;
     let draft = |(id, current): (Uuid, CheckoutRecord)| {
         let persisted = current.clone();
         (id, Draft { current, persisted })
@@ -162,43 +143,46 @@ fn ids_of<E: EntityTrait>(
     rows.select_only().column(checkout_id).into_query()
 }
 
-async fn read_history(
+/// - `ids`: of those that may have rows in other tables.
+async fn read(
     conn: &impl ConnectionTrait,
+    checkouts: Vec<checkout::Model>,
     ids: &[Uuid],
-    records: &mut HashMap<Uuid, CheckoutRecord>,
-) -> Result<(), DbErr> {
+) -> Result<HashMap<Uuid, CheckoutRecord>, DbErr> {
+    let mut records: HashMap<Uuid, CheckoutRecord> = checkouts
+        .into_iter()
+        .map(|row| (row.id, CheckoutRecord::new(row)))
+        .collect();
+    if ids.is_empty() {
+        return Ok(records);
+    }
     let payments = about::<payment::Entity>(conn, payment::Column::CheckoutId, ids);
     for row in payments.all(conn).await? {
-        if let Some(record) = records.get_mut(&row.checkout_id) {
-            record.payment = Some(row);
-        }
+        let record = records.entry(row.checkout_id);
+        record.and_modify(|it| it.payment = Some(row));
     }
     let bookings = about::<booking::Entity>(conn, booking::Column::CheckoutId, ids);
     for row in bookings.all(conn).await? {
-        if let Some(record) = records.get_mut(&row.checkout_id) {
-            record.booking = Some(row);
-        }
+        let record = records.entry(row.checkout_id);
+        record.and_modify(|it| it.booking = Some(row));
     }
     let refunds = about::<refund::Entity>(conn, refund::Column::CheckoutId, ids)
         .order_by_asc(refund::Column::CreatedAt);
     for row in refunds.all(conn).await? {
-        if let Some(record) = records.get_mut(&row.checkout_id) {
-            record.refunds.push(row);
-        }
+        let record = records.entry(row.checkout_id);
+        record.and_modify(|it| it.refunds.push(row));
     }
     let disputes = about::<dispute::Entity>(conn, dispute::Column::CheckoutId, ids)
         .order_by_asc(dispute::Column::CreatedAt);
     for row in disputes.all(conn).await? {
-        if let Some(record) = records.get_mut(&row.checkout_id) {
-            record.disputes.push(row);
-        }
+        let record = records.entry(row.checkout_id);
+        record.and_modify(|it| it.disputes.push(row));
     }
     let owed = about::<outbox::Entity>(conn, outbox::Column::CheckoutId, ids)
         .filter(outbox::Column::Kind.eq(outbox::Kind::Refund));
     for row in owed.all(conn).await? {
-        if let Some(record) = records.get_mut(&row.checkout_id) {
-            record.owed_refund = Some(row);
-        }
+        let record = records.entry(row.checkout_id);
+        record.and_modify(|it| it.owed_refund = Some(row));
     }
-    Ok(())
+    Ok(records)
 }

@@ -57,33 +57,23 @@ pub fn unpaid(state: State) -> CheckoutRecord {
     })
 }
 
-pub trait With: Sized {
-    fn amount(self, amount: i64) -> Self;
-    fn currency(self, currency: &str) -> Self;
-    fn without_seats(self) -> Self;
-    fn booked(self, status: Status, reason: Option<&str>) -> Self;
-    fn refund(self, status: refund::Status, amount: i64) -> Self;
-    fn dispute(self, status: dispute::Status, amount: i64) -> Self;
-    fn owing(self, done: bool) -> Self;
-}
-
-impl With for CheckoutRecord {
-    fn amount(mut self, amount: i64) -> Self {
+impl CheckoutRecord {
+    pub fn amount(mut self, amount: i64) -> Self {
         self.payment.as_mut().unwrap().amount_minor_units = amount;
         self
     }
 
-    fn currency(mut self, currency: &str) -> Self {
+    pub fn currency(mut self, currency: &str) -> Self {
         self.payment.as_mut().unwrap().currency = currency.to_owned();
         self
     }
 
-    fn without_seats(mut self) -> Self {
+    pub fn without_seats(mut self) -> Self {
         self.checkout.seats_held = false;
         self
     }
 
-    fn booked(mut self, status: Status, reason: Option<&str>) -> Self {
+    pub fn booked(mut self, status: Status, reason: Option<&str>) -> Self {
         self.booking = Some(booking::Model {
             id: Uuid::nil(),
             checkout_id: Uuid::nil(),
@@ -97,7 +87,7 @@ impl With for CheckoutRecord {
         self
     }
 
-    fn refund(mut self, status: refund::Status, amount: i64) -> Self {
+    pub fn refund(mut self, status: refund::Status, amount: i64) -> Self {
         self.refunds.push(refund::Model {
             id: format!("re_{}", self.refunds.len()),
             checkout_id: Uuid::nil(),
@@ -110,7 +100,7 @@ impl With for CheckoutRecord {
         self
     }
 
-    fn dispute(mut self, status: dispute::Status, amount: i64) -> Self {
+    pub fn disputed(mut self, status: dispute::Status, amount: i64) -> Self {
         self.disputes.push(dispute::Model {
             id: format!("du_{}", self.disputes.len()),
             checkout_id: Uuid::nil(),
@@ -126,7 +116,7 @@ impl With for CheckoutRecord {
         self
     }
 
-    fn owing(mut self, done: bool) -> Self {
+    pub fn owing(mut self, done: bool) -> Self {
         self.owed_refund = Some(outbox::Model {
             done_at: done.then_some(NOW),
             ..outbox::Model::refund(Uuid::nil(), NOW)

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, sea_query::Expr,
+    ActiveModelBehavior, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, sea_query::Expr,
 };
 use shared::db::{
     self, Writes, booking,
@@ -51,21 +51,17 @@ pub async fn save<'a>(
 }
 
 /// Rows of one table that are not yet what they shall be.
+#[derive(Default)]
 struct Changes<A> {
     new: Vec<A>,
     changed: Vec<A>,
 }
 
-impl<A> Default for Changes<A> {
-    fn default() -> Self {
-        Self {
-            new: Vec::new(),
-            changed: Vec::new(),
-        }
-    }
-}
-
-impl<A: ActiveModelTrait> Changes<A> {
+impl<A> Changes<A>
+where
+    A: ActiveModelBehavior + Send,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+{
     fn note<M: Into<A> + Clone + PartialEq>(&mut self, now: Option<&M>, before: Option<&M>) {
         let Some(row) = now.filter(|_| now != before) else {
             return;
@@ -76,13 +72,7 @@ impl<A: ActiveModelTrait> Changes<A> {
         };
         rows.push(row.clone().into().reset_all());
     }
-}
 
-impl<A> Changes<A>
-where
-    A: ActiveModelBehavior + Send,
-    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
-{
     async fn save(self, tx: &impl ConnectionTrait, writes: &mut Writes) -> Result<(), DbErr> {
         for row in self.changed {
             row.update(tx).await?;

@@ -10,9 +10,7 @@ use uuid::Uuid;
 /// What one checkout is to be brought in line with.
 #[derive(Debug, Clone)]
 pub struct Update {
-    /// Which checkout.
     pub target: Target,
-    /// What Stripe said about it.
     pub change: Change,
     /// The event that said it, for the inbox.
     pub event: Option<EventRef>,

@@ -128,16 +128,12 @@ async fn dispute_as_it_is(
     Ok(Change::Disputes(vec![dispute]))
 }
 
-/// An id that is not what it should be.
-#[derive(Debug, thiserror::Error)]
-#[error("an id that is none of Stripe's")]
-struct OddId;
-
 fn check_id(prefixes: &[&str], id: &str) -> Result<(), JobError> {
     if is_plausible_id(prefixes, id) {
         return Ok(());
     }
-    Err(JobError::new(FailureCode::MalformedEvent, OddId))
+    let why = "an id that is none of Stripe's";
+    Err(JobError::new(FailureCode::MalformedEvent, why))
 }
 
 /// The checkout that a PaymentIntent paid, with the PaymentIntent's id; `None` if it is another

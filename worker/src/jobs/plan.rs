@@ -5,7 +5,6 @@ use crate::fulfill_checkout::{
     update::{Change, EventRef, Target, Update},
 };
 
-/// What a job comes to.
 #[derive(Debug, Clone)]
 pub enum Plan {
     /// All of this, in one transaction.

@@ -30,11 +30,6 @@ use crate::{
     },
 };
 
-/// An event without an object and without the id of one.
-#[derive(Debug, thiserror::Error)]
-#[error("an event about nothing")]
-struct AboutNothing;
-
 /// Checks that Stripe signed the event in `message`: others than ingress may have published it.
 pub(crate) fn authenticate(
     secrets: &EndpointSecrets,
@@ -58,8 +53,8 @@ pub(crate) fn read(mode: Mode, body: &[u8]) -> Result<Job, JobError> {
     if event.livemode != mode.livemode() {
         return Ok(Job::Planned(Plan::Ignore(NotOurs::OtherMode)));
     }
-    let about = event.about();
-    let about = about.ok_or_else(|| JobError::new(FailureCode::MalformedEvent, AboutNothing))?;
+    let nothing = || JobError::new(FailureCode::MalformedEvent, "an event about nothing");
+    let about = event.about().ok_or_else(nothing)?;
     let reference = EventRef {
         id: event.id.clone(),
         kind: event.kind().to_owned(),

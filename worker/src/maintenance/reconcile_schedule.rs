@@ -12,7 +12,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{
     Context,
-    failure_code::FailureCode,
     job_error::JobError,
     outage::{dependency::Dependency, probe},
     reconcile::{Cursor, Part, Reconcile},
@@ -59,6 +58,7 @@ pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
             continue;
         }
         let work = async {
+            let is_small = |backlog: u64| backlog <= BACKLOG;
             if hastened > 0 && publisher.waiting(Lane::Events).await.is_ok_and(is_small) {
                 hastened = hastened.saturating_sub(1);
                 hasten(context, start).await?;
@@ -66,9 +66,7 @@ pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
             run_if_due(context, publisher).await
         };
         let run = tokio::time::timeout(LIMIT, work).await;
-        if let Err(error) =
-            run.unwrap_or_else(|elapsed| Err(JobError::new(FailureCode::TimedOut, elapsed)))
-        {
+        if let Err(error) = run.unwrap_or_else(|elapsed| Err(elapsed.into())) {
             tracing::warn!(
                 error = error.chain(),
                 code = error.code().as_str(),
@@ -77,10 +75,6 @@ pub async fn keep_reconciling(context: &Context, publisher: &Publisher) {
             probe::is_outage(context, &error).await;
         }
     }
-}
-
-fn is_small(backlog: u64) -> bool {
-    backlog <= BACKLOG
 }
 
 /// What was paid while no worker ran should not wait for the next quarter of an hour, and not for
@@ -113,14 +107,14 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
             Ok(more) => more,
             Err(error) => {
                 let now = (context.clock)();
-                let due_at = now.saturating_add(AGAIN);
-                if error.is_retryable() {
-                    recurring_job::postpone(&context.db, RECONCILE, due_at).await?;
+                let cursor = if error.code().is_retryable() {
+                    json(&run.cursor)
                 } else {
                     // Stripe does not know the object of the cursor, as with another key.
-                    let anew = json(&first_cursor(job.last_success_at, now));
-                    recurring_job::keep(&context.db, RECONCILE, due_at, &anew).await?;
-                }
+                    json(&first_cursor(job.last_success_at, now))
+                };
+                let due_at = now.saturating_add(AGAIN);
+                recurring_job::keep(&context.db, RECONCILE, due_at, &cursor).await?;
                 return Err(error);
             }
         };
@@ -128,17 +122,17 @@ async fn run_if_due(context: &Context, publisher: &Publisher) -> Result<(), JobE
             break;
         }
         let lease_end = (context.clock)().saturating_add(LEASE);
-        recurring_job::keep(&context.db, RECONCILE, lease_end, &json(run.cursor())).await?;
+        recurring_job::keep(&context.db, RECONCILE, lease_end, &json(&run.cursor)).await?;
     }
     let due_at = started_at.saturating_add(INTERVAL);
-    if let Some(error) = run.forbidden() {
+    if let Some(error) = run.forbidden {
         // No success, so that the next run looks as far back, at all of it.
         let anew = json(&first_cursor(job.last_success_at, due_at));
         recurring_job::keep(&context.db, RECONCILE, due_at, &anew).await?;
         return Err(error);
     }
     recurring_job::finish(&context.db, RECONCILE, started_at, due_at).await?;
-    let report = run.report();
+    let report = run.report;
     tracing::info!(
         sessions = report.sessions,
         missing_sessions = report.missing_sessions,
@@ -155,20 +149,14 @@ fn json(cursor: &Cursor) -> String {
 }
 
 fn first_cursor(last_success_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Cursor {
-    let (sessions_since, events_since) = match last_success_at {
-        Some(at) => (
-            at.saturating_sub(SESSIONS_BACK),
-            at.saturating_sub(EVENTS_BACK),
-        ),
-        None => (
-            now.saturating_sub(FIRST_BACK),
-            now.saturating_sub(FIRST_BACK),
-        ),
+    let since = |back: time::Duration| match last_success_at {
+        Some(at) => at.saturating_sub(back),
+        None => now.saturating_sub(FIRST_BACK),
     };
     Cursor {
         started_at: now,
-        sessions_since: sessions_since.unix_timestamp(),
-        events_since: events_since.unix_timestamp(),
+        sessions_since: since(SESSIONS_BACK),
+        events_since: since(EVENTS_BACK),
         part: Part::FIRST,
     }
 }

@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockBehavior, LockType},
 };
 use shared::{
@@ -38,16 +39,6 @@ const LONGEST_RETRY: Duration = Duration::from_hours(1);
 /// About a day. Then an operator has to look.
 const ATTEMPTS: i32 = 30;
 
-/// A payment of money that Stripe has no PaymentIntent for.
-#[derive(Debug, thiserror::Error)]
-#[error("the payment has no PaymentIntent")]
-struct NoPaymentIntent;
-
-/// By Stripe's books the payment is another's.
-#[derive(Debug, thiserror::Error)]
-#[error("Stripe does not know the payment as this checkout's")]
-struct NotOurPayment;
-
 /// Makes the owed refunds that are due.
 ///
 /// Returns how many were kept.
@@ -68,7 +59,7 @@ pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
             Ok(Attempt::Refused(error)) => postpone(context, &owed, &error, true, false).await?,
             Err(error) => {
                 let charged = !probe::is_outage(context, &error).await;
-                let for_good = !error.is_retryable();
+                let for_good = !error.code().is_retryable();
                 postpone(context, &owed, &error, charged, for_good).await?;
             }
         }
@@ -88,18 +79,12 @@ async fn take(context: &Context) -> Result<Option<outbox::Model>, DbErr> {
         .one(&tx)
         .await?;
     if let Some(owed) = &due {
-        outbox::Entity::update_many()
-            .col_expr(
-                outbox::Column::DueAt,
-                Expr::value(now.saturating_add(span(LEASE))),
-            )
-            .col_expr(
-                outbox::Column::Attempts,
-                Expr::col(outbox::Column::Attempts).add(1),
-            )
-            .filter(outbox::Column::Id.eq(owed.id))
-            .exec(&tx)
-            .await?;
+        let taken = outbox::ActiveModel {
+            due_at: Set(now.saturating_add(span(LEASE))),
+            attempts: Set(owed.attempts.saturating_add(1)),
+            ..owed.clone().into()
+        };
+        taken.update(&tx).await?;
     }
     tx.commit().await?;
     Ok(due)
@@ -120,15 +105,17 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt,
         .filter(payment::Column::CheckoutId.eq(checkout_id))
         .one(&context.db)
         .await?;
-    let payment =
-        payment.ok_or_else(|| JobError::new(FailureCode::NoPaymentIntent, NoPaymentIntent))?;
-    let Some(intent) = payment.payment_intent_id.as_deref() else {
-        return Err(JobError::new(FailureCode::NoPaymentIntent, NoPaymentIntent));
+    let intent = payment
+        .as_ref()
+        .and_then(|it| it.payment_intent_id.as_deref());
+    let (Some(payment), Some(intent)) = (&payment, intent) else {
+        let why = "the payment has no PaymentIntent";
+        return Err(JobError::new(FailureCode::NoPaymentIntent, why));
     };
     if is_contested(context, checkout_id).await? {
         return Ok(Attempt::Disputed);
     }
-    check_ownership(context, &payment, intent).await?;
+    check_ownership(context, payment, intent).await?;
     // For this attempt only: Stripe keeps a 500 as the answer to its key for a day. A second call
     // gives nothing back twice; there is only what is left.
     let key = format!("refund:{}:{}", payment.session_id, Uuid::now_v7());
@@ -165,7 +152,8 @@ async fn check_ownership(
     payment: &payment::Model,
     intent: &str,
 ) -> Result<(), JobError> {
-    let not_ours = || JobError::new(FailureCode::PaymentNotOurs, NotOurPayment);
+    let why = "Stripe does not know the payment as this checkout's";
+    let not_ours = || JobError::new(FailureCode::PaymentNotOurs, why);
     let session_id = payment.session_id.parse().map_err(|_| not_ours())?;
     let session = context
         .stripe()?
@@ -230,23 +218,18 @@ async fn postpone(
         .exec(&tx)
         .await?;
     if over {
-        needs_attention(&tx, owed.checkout_id).await?;
+        booking::Entity::update_many()
+            .col_expr(
+                booking::Column::Status,
+                Expr::value(booking::Status::NeedsAttention),
+            )
+            .col_expr(booking::Column::Reason, Expr::value(reason::REFUND_FAILED))
+            .filter(booking::Column::CheckoutId.eq(owed.checkout_id))
+            .filter(booking::Column::Status.eq(booking::Status::RefundPending))
+            .exec(&tx)
+            .await?;
     }
     tx.commit().await
-}
-
-async fn needs_attention(tx: &impl ConnectionTrait, checkout_id: Uuid) -> Result<(), DbErr> {
-    booking::Entity::update_many()
-        .col_expr(
-            booking::Column::Status,
-            Expr::value(booking::Status::NeedsAttention),
-        )
-        .col_expr(booking::Column::Reason, Expr::value(reason::REFUND_FAILED))
-        .filter(booking::Column::CheckoutId.eq(checkout_id))
-        .filter(booking::Column::Status.eq(booking::Status::RefundPending))
-        .exec(tx)
-        .await?;
-    Ok(())
 }
 
 fn pause(attempts: i32) -> time::Duration {

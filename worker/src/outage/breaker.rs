@@ -8,17 +8,8 @@ use tokio::sync::watch;
 use crate::outage::dependency::{Dependency, Down};
 
 /// Which dependencies are down. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Breakers(Arc<[watch::Sender<bool>; 2]>);
-
-impl Default for Breakers {
-    fn default() -> Self {
-        Self(Arc::new([
-            watch::Sender::new(false),
-            watch::Sender::new(false),
-        ]))
-    }
-}
 
 impl Breakers {
     pub(super) fn of(&self, dependency: Dependency) -> &watch::Sender<bool> {
@@ -35,11 +26,7 @@ impl Breakers {
     }
 
     /// Fails if `dependency` is known to be down, so that no job waits for it in vain.
-    ///
-    /// # Errors
-    ///
-    /// [`Down`].
-    pub fn check(&self, dependency: Dependency) -> Result<(), Down> {
+    pub(crate) fn check(&self, dependency: Dependency) -> Result<(), Down> {
         if self.is_open(dependency) {
             return Err(Down(dependency));
         }
@@ -47,11 +34,7 @@ impl Breakers {
     }
 
     /// Fails if something that the messages of `lane` need is known to be down.
-    ///
-    /// # Errors
-    ///
-    /// [`Down`].
-    pub fn check_lane(&self, lane: Lane) -> Result<(), Down> {
+    pub(crate) fn check_lane(&self, lane: Lane) -> Result<(), Down> {
         let mut needed = Dependency::of_lane(lane).iter();
         needed.try_for_each(|dependency| self.check(*dependency))
     }

@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Whether a job failed because of an outage, and not on its own account. Looks at the
 /// dependency it failed for, and opens the breaker if that does not answer.
 pub async fn is_outage(context: &Context, error: &JobError) -> bool {
-    let Some(dependency) = error.dependency() else {
+    let Some(dependency) = error.code().dependency() else {
         return false;
     };
     if !context.breakers.is_open(dependency) && probe(context, dependency).await {

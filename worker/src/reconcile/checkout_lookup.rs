@@ -1,15 +1,14 @@
 //! What we know of the sessions, refunds and disputes that Stripe lists.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
     db::{checkout, payment},
-    stripe::checkout_session::CheckoutSession,
+    stripe::checkout_session::{CheckoutSession, Expandable},
 };
-use uuid::Uuid;
 
-use crate::fulfill_checkout::record::CheckoutRecord;
+use crate::fulfill_checkout::{record::CheckoutRecord, update::Target};
 
 /// What we know of each of `sessions`, by session id. What is missing is not ours.
 pub async fn of_sessions(
@@ -26,31 +25,24 @@ pub async fn of_sessions(
         .add(checkout::Column::SessionId.is_in(ids))
         .add(by_hint);
     let checkouts = checkout::Entity::find().filter(either).all(conn).await?;
-    let by_session: HashMap<String, Uuid> = checkouts
-        .iter()
-        .filter_map(|row| Some((row.session_id.clone()?, row.id)))
-        .collect();
-    let is_unclaimed = |row: &&checkout::Model| row.session_id.is_none();
-    let unclaimed: HashSet<Uuid> = checkouts
-        .iter()
-        .filter(is_unclaimed)
-        .map(|it| it.id)
-        .collect();
-    let mut records = CheckoutRecord::load(conn, checkouts).await?;
+    let records = CheckoutRecord::load(conn, checkouts).await?;
+    let mut records: Vec<CheckoutRecord> = records.into_values().collect();
+    // That it is written down counts more than what the session says.
+    records.sort_by_key(|it| it.checkout.session_id.is_none());
     let record = |session: &CheckoutSession| {
-        let hint = || session.checkout_id().filter(|id| unclaimed.contains(id));
-        let id = by_session.get(&session.id).copied().or_else(hint)?;
-        let record = records.remove(&id)?;
-        Some((session.id.clone(), record))
+        let target = Target::of(session);
+        let place = records.iter().position(|it| target.is(&it.checkout))?;
+        Some((session.id.clone(), records.remove(place)))
     };
     Ok(sessions.iter().filter_map(record).collect())
 }
 
 /// What we know of the checkouts that `intents` paid, by PaymentIntent. What is missing is not ours.
-pub async fn of_payments(
+pub async fn of_payments<'a>(
     conn: &impl ConnectionTrait,
-    intents: Vec<String>,
+    intents: impl Iterator<Item = Option<&'a Expandable>>,
 ) -> Result<HashMap<String, CheckoutRecord>, DbErr> {
+    let intents: Vec<&str> = intents.flatten().map(Expandable::id).collect();
     if intents.is_empty() {
         return Ok(HashMap::new());
     }

@@ -9,10 +9,12 @@ pub struct Cursor {
     /// When the run began: what is newer, it has not seen.
     #[serde(with = "time::serde::timestamp")]
     pub started_at: OffsetDateTime,
-    /// Sessions, refunds and disputes made since then, in Unix seconds.
-    pub sessions_since: i64,
-    /// Events made since then, in Unix seconds.
-    pub events_since: i64,
+    /// Sessions, refunds and disputes made since then.
+    #[serde(with = "time::serde::timestamp")]
+    pub sessions_since: OffsetDateTime,
+    /// Events made since then.
+    #[serde(with = "time::serde::timestamp")]
+    pub events_since: OffsetDateTime,
     /// What comes next.
     pub part: Part,
 }

@@ -40,10 +40,6 @@ impl Told {
     }
 }
 
-pub fn ids<'a>(objects: impl Iterator<Item = Option<&'a Expandable>>) -> Vec<String> {
-    objects.filter_map(|it| Some(it?.id().to_owned())).collect()
-}
-
 pub fn paid_by<'a>(
     ours: &'a HashMap<String, CheckoutRecord>,
     intent: Option<&Expandable>,

@@ -31,9 +31,7 @@ fn wide_address(shop: &Shop) -> AMQPUri {
     let QueueSettings::RabbitMq { uri, .. } = &shop.stack.queue else {
         panic!("no broker")
     };
-    let mut address = uri.expose();
-    address.query.frame_max = None;
-    address
+    uri.expose_wide()
 }
 
 /// A connection whose channel confirms: what lapin has not sent when it closes is lost.

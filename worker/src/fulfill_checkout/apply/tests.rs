@@ -2,7 +2,7 @@ use shared::db::{checkout::State, payment::Status as PaymentStatus};
 use shared::stripe::refund::{Refund, Status as RefundStatus};
 
 use super::*;
-use crate::fulfill_checkout::sample::{NOW, PRICE, With as _, paid, unpaid};
+use crate::fulfill_checkout::sample::{NOW, PRICE, paid, unpaid};
 
 const LATER: OffsetDateTime = OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::HOUR);
 
@@ -82,28 +82,13 @@ fn a_payment_is_noted_once_and_as_it_was_first_said() {
 #[test]
 fn the_payment_sums_up_its_refunds_in_whatever_order_they_are_told() {
     use RefundStatus::{Failed, Pending, Succeeded};
+    #[rustfmt::skip]
     let rows = [
         (vec![refund(Pending, PRICE)], 0, PaymentStatus::Paid),
-        (
-            vec![refund(Succeeded, 900)],
-            900,
-            PaymentStatus::PartiallyRefunded,
-        ),
-        (
-            vec![refund(Succeeded, PRICE)],
-            PRICE,
-            PaymentStatus::Refunded,
-        ),
-        (
-            vec![refund(Succeeded, PRICE), refund(Pending, PRICE)],
-            PRICE,
-            PaymentStatus::Refunded,
-        ),
-        (
-            vec![refund(Failed, PRICE), refund(Succeeded, PRICE)],
-            0,
-            PaymentStatus::Paid,
-        ),
+        (vec![refund(Succeeded, 900)], 900, PaymentStatus::PartiallyRefunded),
+        (vec![refund(Succeeded, PRICE)], PRICE, PaymentStatus::Refunded),
+        (vec![refund(Succeeded, PRICE), refund(Pending, PRICE)], PRICE, PaymentStatus::Refunded),
+        (vec![refund(Failed, PRICE), refund(Succeeded, PRICE)], 0, PaymentStatus::Paid),
     ];
 
     for (changes, refunded, status) in rows {
@@ -124,27 +109,13 @@ fn the_payment_sums_up_its_refunds_in_whatever_order_they_are_told() {
 #[test]
 fn a_dispute_is_as_it_was_said_last() {
     use dispute::Status::{Lost, NeedsResponse, Won};
+    #[rustfmt::skip]
     let rows = [
-        (
-            vec![dispute(NeedsResponse, None), dispute(Lost, None)],
-            Lost,
-        ),
-        (
-            vec![dispute(Lost, None), dispute(NeedsResponse, None)],
-            Lost,
-        ),
+        (vec![dispute(NeedsResponse, None), dispute(Lost, None)], Lost),
+        (vec![dispute(Lost, None), dispute(NeedsResponse, None)], Lost),
         (vec![dispute(Won, None), dispute(Lost, None)], Lost),
-        (
-            vec![dispute(Lost, Some(LATER)), dispute(Won, Some(NOW))],
-            Lost,
-        ),
-        (
-            vec![
-                dispute(Lost, Some(NOW)),
-                dispute(NeedsResponse, Some(LATER)),
-            ],
-            NeedsResponse,
-        ),
+        (vec![dispute(Lost, Some(LATER)), dispute(Won, Some(NOW))], Lost),
+        (vec![dispute(Lost, Some(NOW)), dispute(NeedsResponse, Some(LATER))], NeedsResponse),
     ];
 
     for (changes, status) in rows {
