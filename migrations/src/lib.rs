@@ -11,6 +11,7 @@ mod m20261124_000004_operations;
 mod m20261127_000005_signed_messages;
 mod m20261127_000006_catalogue_checks;
 mod m20261128_000007_site_data;
+mod m20261129_000008_dead_letter_detail;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000005_signed_messages::Migration),
             Box::new(m20261127_000006_catalogue_checks::Migration),
             Box::new(m20261128_000007_site_data::Migration),
+            Box::new(m20261129_000008_dead_letter_detail::Migration),
         ]
     }
 }

@@ -69,6 +69,8 @@ pub struct Envelope {
     pub source: Option<String>,
     /// Header `bookonce-last-error`: the code of the last failure.
     pub last_error: Option<String>,
+    /// Header `bookonce-last-error-detail`: what that failure said, if a code does not say it all.
+    pub last_error_detail: Option<String>,
     /// Header `traceparent`.
     pub traceparent: Option<String>,
     /// Header `bookonce-signature`: Stripe's `Stripe-Signature` of the body, verbatim.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The newest migration these tables need.
-pub const SCHEMA: &str = "m20261128_000007_site_data";
+pub const SCHEMA: &str = "m20261129_000008_dead_letter_detail";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was used so recently is not asked first whether it still works.

@@ -21,6 +21,8 @@ pub struct Model {
     pub lane: String,
     /// Why, as a code.
     pub reason: String,
+    /// What the failure said, if the code does not say it all.
+    pub detail: Option<String>,
     pub message_id: Option<String>,
     pub kind: Option<String>,
     pub schema: Option<i64>,
@@ -70,6 +72,7 @@ impl From<&Model> for Envelope {
             received_at_ms: row.received_at_ms,
             source: row.source.clone(),
             last_error: Some(row.reason.clone()),
+            last_error_detail: row.detail.clone(),
             traceparent: row.traceparent.clone(),
             signature: row.signature.clone(),
             body: row.body.clone().into(),
@@ -94,6 +97,7 @@ pub async fn put_aside(
         fingerprint: Set(Some(message.fingerprint(&[lane, &reason]))),
         lane: Set(lane.to_owned()),
         reason: Set(reason),
+        detail: Set(message.last_error_detail.clone()),
         message_id: Set(message.message_id.clone()),
         kind: Set(message.kind.clone()),
         schema: Set(message.schema),
@@ -113,6 +117,7 @@ pub async fn put_aside(
     let again = OnConflict::column(Column::Fingerprint)
         .update_columns([
             Column::Attempt,
+            Column::Detail,
             Column::DeadAt,
             Column::Resolution,
             Column::ResolvedAt,

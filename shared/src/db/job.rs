@@ -44,6 +44,7 @@ impl From<Model> for Envelope {
             received_at_ms: row.received_at_ms,
             source: row.source,
             last_error: row.last_error,
+            last_error_detail: None,
             traceparent: row.traceparent,
             signature: row.signature,
             body: row.body.into(),

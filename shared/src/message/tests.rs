@@ -20,6 +20,7 @@ fn the_wire_format_of_a_confirm_job_is_fixed() {
         received_at_ms: Some(1_735_689_600_500),
         source: Some("confirm".into()),
         last_error: None,
+        last_error_detail: None,
         traceparent: Some(trace.as_str().into()),
         signature: None,
         body: Bytes::from_static(br#"{"checkout_session_id":"cs_test_a1B2c3D4e5"}"#),

@@ -14,6 +14,9 @@ use crate::{
 /// Failed messages enter their tier up to a fifth of this later, or of the tier if it is shorter.
 const SPREAD_BASE: Duration = Duration::from_secs(5);
 
+/// Of what a failure said, in characters.
+const LONGEST_DETAIL: usize = 255;
+
 /// One attempt of the queue to hand over a message. It must be answered; an answer that
 /// fails, and the end of this process, hand the message out again.
 pub struct Delivery {
@@ -82,8 +85,15 @@ impl Delivery {
     }
 
     /// The message will never succeed: set it aside for an operator, with the `reason`.
-    pub async fn dead_letter(mut self, reason: &str) -> Result<(), PublishError> {
+    ///
+    /// - `detail`: what the failure said, if the code does not say it all.
+    pub async fn dead_letter(
+        mut self,
+        reason: &str,
+        detail: Option<String>,
+    ) -> Result<(), PublishError> {
         self.message.last_error = Some(reason.to_owned());
+        self.message.last_error_detail = detail.map(|it| it.chars().take(LONGEST_DETAIL).collect());
         match self.answer {
             Answer::RabbitMq(answer) => answer.dead_letter(&self.message).await,
             Answer::Embedded(answer) => answer.dead_letter(&self.message).await,

@@ -57,6 +57,7 @@ async fn sink(context: &Context, mut consumer: Consumer) -> bool {
         // Any publisher may have put it here, and given any reason.
         if jobs::stripe_event::is_forged(&context.endpoint_secrets, &delivery.message) {
             delivery.message.last_error = Some(FailureCode::Forged.as_str().to_owned());
+            delivery.message.last_error_detail = None;
         }
         let now = (context.clock)();
         let (lane, message) = (&delivery.lane, &delivery.message);

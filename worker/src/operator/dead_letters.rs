@@ -83,6 +83,8 @@ pub struct Letter {
     pub dead_at: OffsetDateTime,
     /// Why, as a code.
     pub reason: String,
+    /// What the failure said, if the code does not say it all.
+    pub detail: Option<String>,
     /// What to do about it.
     pub advice: &'static str,
     /// Property `message_id`.
@@ -114,6 +116,7 @@ impl From<&dead_letter::Model> for Letter {
             dead_at: row.dead_at,
             advice: advice(&row.reason),
             reason: row.reason.clone(),
+            detail: row.detail.clone(),
             message_id: row.message_id.clone(),
             kind: row.kind.clone(),
             lane: row.lane.clone(),
@@ -200,6 +203,7 @@ pub async fn replay(
     let message = Envelope {
         attempt: 0,
         last_error: None,
+        last_error_detail: None,
         ..letter.into()
     };
     let lane = match Lane::of_routing_key(&letter.lane) {

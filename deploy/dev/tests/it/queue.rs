@@ -212,7 +212,7 @@ async fn a_dead_letter_keeps_its_reason(stack: Stack) {
         .unwrap();
     let (delivery, _consumer) = ends.take(Lane::Confirm).await;
 
-    delivery.dead_letter("amount_mismatch").await.unwrap();
+    delivery.dead_letter("amount_mismatch", None).await.unwrap();
 
     let reason = match &stack.queue {
         QueueSettings::Embedded => {

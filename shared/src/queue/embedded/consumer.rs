@@ -65,7 +65,7 @@ impl Consumer {
             let delivery = delivery(&self.queue, job);
             if !too_often {
                 batch.push(delivery);
-            } else if let Err(error) = delivery.dead_letter("delivery_limit").await {
+            } else if let Err(error) = delivery.dead_letter("delivery_limit", None).await {
                 tracing::warn!(%error, "Could not set a poisonous message aside");
             }
         }

@@ -16,6 +16,7 @@ mod header {
     pub const RECEIVED_AT_MS: &str = "bookonce-received-at-ms";
     pub const SOURCE: &str = "bookonce-source";
     pub const LAST_ERROR: &str = "bookonce-last-error";
+    pub const LAST_ERROR_DETAIL: &str = "bookonce-last-error-detail";
     pub const TRACEPARENT: &str = "traceparent";
     pub const SIGNATURE: &str = "bookonce-signature";
     /// The broker's own: where a message died before, the last time first.
@@ -49,6 +50,7 @@ pub(in crate::queue) fn properties(message: &Envelope, app_id: &str) -> BasicPro
     };
     text(header::SOURCE, &message.source);
     text(header::LAST_ERROR, &message.last_error);
+    text(header::LAST_ERROR_DETAIL, &message.last_error_detail);
     text(header::TRACEPARENT, &message.traceparent);
     text(header::SIGNATURE, &message.signature);
 
@@ -92,6 +94,7 @@ pub(in crate::queue) fn envelope(delivery: &Delivery) -> Envelope {
         } else {
             text(header::LAST_ERROR)
         },
+        last_error_detail: text(header::LAST_ERROR_DETAIL),
         traceparent: text(header::TRACEPARENT),
         signature: value(header::SIGNATURE)
             .and_then(whole_string)

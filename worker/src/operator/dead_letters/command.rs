@@ -146,6 +146,7 @@ async fn show(db: &DatabaseConnection, id: Uuid, body: bool, as_json: bool) -> a
     line(&letter);
     line(format!("lane         {}", printable(&letter.lane)));
     for (name, value) in [
+        ("detail", &letter.detail),
         ("source", &letter.source),
         ("traceparent", &letter.traceparent),
         ("resolved by", &letter.resolved_by),
