@@ -15,9 +15,10 @@ mod m20261129_000008_dead_letter_detail;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
+use shared::config::SqlName;
 
 /// Any number, as long as no other program in the database uses it.
 const ADVISORY_LOCK: i64 = 0x626f_6f6b_6f6e_6365;
@@ -41,13 +42,32 @@ impl MigratorTrait for Migrator {
 
 /// Applies what is missing, all of it or nothing.
 ///
+/// - `schema`: the one in which `db` looks for tables; made if it is missing.
+///
 /// # Errors
 ///
 /// [`DbErr`] if a statement fails; the database is then as before.
-pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
+pub async fn up(db: &DatabaseConnection, schema: Option<&SqlName>) -> Result<(), DbErr> {
     let tx = begin_alone(db).await?;
+    if let Some(name) = schema {
+        create_schema(&tx, name).await?;
+    }
     Migrator::up(&tx, None).await?;
     tx.commit().await
+}
+
+/// Who may not create one can have it made before by somebody who may.
+async fn create_schema(tx: &DatabaseTransaction, name: &SqlName) -> Result<(), DbErr> {
+    let known = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT 1 FROM pg_namespace WHERE nspname = $1",
+        [name.as_str().into()],
+    );
+    if tx.query_one_raw(known).await?.is_none() {
+        let create = format!("CREATE SCHEMA {name}");
+        tx.execute_unprepared(&create).await?;
+    }
+    Ok(())
 }
 
 /// Takes back the last `steps` migrations, and with them what their tables hold.

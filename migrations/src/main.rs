@@ -11,7 +11,8 @@ use shared::{
     service::exit::exit_code,
 };
 
-/// Creates and changes the tables of `DATABASE_URL` (postgres://… or sqlite://…).
+/// Creates and changes the tables of `DATABASE_URL` (postgres://… or sqlite://…),
+/// in `DATABASE_SCHEMA` if it is set.
 #[derive(Parser)]
 #[command(name = "migrations", version, max_term_width = 80)]
 struct Cli {
@@ -65,7 +66,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
         .await
         .context("cannot connect to the database")?;
     match command {
-        Command::Up => migrations::up(&db).await.context("nothing was applied")?,
+        Command::Up => {
+            let schema = database.schema.as_ref();
+            let done = migrations::up(&db, schema).await;
+            done.context("nothing was applied")?;
+        }
         Command::Down { steps } => {
             migrations::down(&db, steps)
                 .await

@@ -4,12 +4,14 @@ mod database;
 mod env;
 pub mod http_address;
 mod queue;
+mod sql_name;
 mod stripe;
 
 pub use self::{
     database::DatabaseSettings,
     env::{ConfigError, Env},
     queue::{AmqpUri, QueueSettings},
+    sql_name::SqlName,
     stripe::{EndpointSecrets, StripeSettings},
 };
 

@@ -35,7 +35,7 @@ use sea_orm::{
 
 pub use self::{
     connection::{ConnectError, SCHEMA, check_schema, connect, open},
-    trouble::{Trouble, trouble},
+    trouble::{Trouble, refusal, trouble},
     writes::Writes,
 };
 

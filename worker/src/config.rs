@@ -1,9 +1,9 @@
 //! The settings of the worker.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
 use shared::config::{
-    ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
+    ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, SqlName, StripeSettings,
 };
 
 use crate::consumer::lane_limits::LaneLimits;
@@ -17,6 +17,8 @@ pub struct Config {
     pub limits: LaneLimits,
     /// What becomes of a payment without seats.
     pub on_unfulfillable: OnUnfulfillable,
+    /// The site's function that is told of each booking, if there is one.
+    pub booking_hook: Option<BookingHook>,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,
     /// See [`DatabaseSettings`].
@@ -48,6 +50,34 @@ impl FromStr for OnUnfulfillable {
     }
 }
 
+/// A function of the site's, in its own schema: `(jsonb) RETURNS void`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookingHook {
+    /// The schema.
+    pub schema: SqlName,
+    /// The function.
+    pub function: SqlName,
+}
+
+impl FromStr for BookingHook {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        let (schema, function) = name.split_once('.').ok_or(())?;
+        Ok(Self {
+            schema: schema.parse()?,
+            function: function.parse()?,
+        })
+    }
+}
+
+/// As SQL calls it.
+impl fmt::Display for BookingHook {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.schema, self.function)
+    }
+}
+
 impl Config {
     /// # Errors
     ///
@@ -65,6 +95,7 @@ impl Config {
                 OnUnfulfillable::Refund,
                 "refund or hold",
             )?,
+            booking_hook: booking_hook(env, &database)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
             queue: QueueSettings::from_env(env, &database)?,
             stripe: StripeSettings::from_env(env)?,
@@ -73,9 +104,49 @@ impl Config {
     }
 }
 
+/// SQLite has no functions, and a site's own tables are not in our file.
+fn booking_hook(
+    env: &Env,
+    database: &DatabaseSettings,
+) -> Result<Option<BookingHook>, ConfigError> {
+    const VARIABLE: &str = "BOOKING_HOOK";
+    let Some(name) = env.get(VARIABLE) else {
+        return Ok(None);
+    };
+    if database.is_sqlite() {
+        let problem = "needs PostgreSQL: it is a function in the database of the site's tables";
+        return Err(ConfigError::new(VARIABLE, problem));
+    }
+    let hook = name.parse().map_err(|()| {
+        let problem = format!("expected schema.function, each {}", SqlName::EXPECTED);
+        ConfigError::new(VARIABLE, problem)
+    })?;
+    Ok(Some(hook))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hook_is_a_function_with_its_schema() {
+        let hook = |name: &str| name.parse::<BookingHook>().map(|it| it.to_string());
+
+        assert_eq!(
+            hook("site.on_booking"),
+            Ok("\"site\".\"on_booking\"".to_owned())
+        );
+        for wrong in [
+            "on_booking",
+            "site.",
+            "a.b.c",
+            "site.f()",
+            "Site.f",
+            "pg_catalog.f",
+        ] {
+            assert_eq!(hook(wrong), Err(()), "{wrong}");
+        }
+    }
 
     #[test]
     fn every_wrong_variable_is_named() {
@@ -93,6 +164,7 @@ mod tests {
             ("WORKER_BATCH", "501"),
             ("ADMIN_ADDR", "8082"),
             ("ON_UNFULFILLABLE", "shrug"),
+            ("BOOKING_HOOK", "site.on_booking"),
             ("QUEUE_PREFIX", "a b"),
             ("AMQP_URL", "https://localhost"),
         ] {

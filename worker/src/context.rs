@@ -6,7 +6,7 @@ use shared::{
 };
 
 use crate::{
-    config::{Config, OnUnfulfillable},
+    config::{BookingHook, Config, OnUnfulfillable},
     consumer::crash_guard::CrashGuard,
     outage::{
         breaker::Breakers,
@@ -27,6 +27,8 @@ pub struct Context {
     pub endpoint_secrets: EndpointSecrets,
     /// What becomes of a payment without seats.
     pub on_unfulfillable: OnUnfulfillable,
+    /// The site's function that is told of each booking, if there is one.
+    pub booking_hook: Option<BookingHook>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Which dependencies are down.
@@ -49,6 +51,7 @@ impl Context {
             mode: config.stripe.mode,
             endpoint_secrets: config.endpoint_secrets.clone(),
             on_unfulfillable: config.on_unfulfillable,
+            booking_hook: config.booking_hook.clone(),
             clock,
             breakers: Breakers::default(),
             crash_guard: CrashGuard::default(),

@@ -39,6 +39,8 @@ pub enum FailureCode {
     DatabaseError,
     /// A row would break a constraint.
     ConstraintViolated,
+    /// The site's function failed.
+    HookFailed,
     /// The queue does not take a message.
     QueueUnavailable,
     /// Stripe cannot be reached.
@@ -81,6 +83,7 @@ impl FailureCode {
             Self::DatabaseBusy => "database_busy",
             Self::DatabaseError => "database_error",
             Self::ConstraintViolated => "constraint_violated",
+            Self::HookFailed => "hook_failed",
             Self::QueueUnavailable => "queue_unavailable",
             Self::StripeUnavailable => "stripe_unavailable",
             Self::StripeRateLimited => "stripe_rate_limited",
@@ -108,6 +111,8 @@ impl FailureCode {
             | Self::DatabaseUnavailable
             | Self::DatabaseBusy
             | Self::DatabaseError
+            // Somebody mends the function.
+            | Self::HookFailed
             | Self::QueueUnavailable
             | Self::StripeUnavailable
             | Self::StripeRateLimited
@@ -175,6 +180,10 @@ impl FailureCode {
             | Self::DatabaseBusy
             | Self::DatabaseError => {
                 "the database failed for a day: see worker doctor, then replay"
+            }
+            Self::HookFailed => {
+                "the function in BOOKING_HOOK refused the booking for a day: worker dead show says \
+                 with which SQLSTATE and words; mend it, then replay"
             }
             Self::QueueUnavailable => "the queue failed for a day: see worker doctor, then replay",
             Self::StripeUnavailable

@@ -2,6 +2,8 @@
 //! follows at once. The same for one update and for a hundred.
 
 mod apply;
+mod booking_document;
+pub(crate) mod booking_hook;
 mod booking_reference;
 mod carry_out;
 pub(crate) mod decide;
@@ -21,7 +23,7 @@ use std::{collections::HashMap, time::Duration};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use shared::{
     clock::Clock,
-    db::{self, Trouble, Writes, checkout},
+    db::{self, Writes, checkout},
     retry,
     service::failpoint,
 };
@@ -29,9 +31,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    config::OnUnfulfillable,
+    config::{BookingHook, OnUnfulfillable},
     fulfill_checkout::{
         apply::apply,
+        booking_hook::FulfillError,
         carry_out::{carry_out, has_slot_started},
         decide::{Circumstances, is_booked},
         inbox::Inbox,
@@ -49,9 +52,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What holds for all updates.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub struct Rules<'a> {
     /// What becomes of a payment without seats.
     pub policy: OnUnfulfillable,
+    /// The site's function that is told of each booking.
+    pub hook: Option<&'a BookingHook>,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -66,12 +71,11 @@ pub struct Rules {
 /// Source: <https://docs.stripe.com/checkout/fulfillment>
 pub async fn fulfill_checkouts(
     db: &DatabaseConnection,
-    rules: Rules,
+    rules: Rules<'_>,
     updates: &[&Update],
-) -> Result<Vec<Fulfillment>, DbErr> {
-    let may_pass = |error: &DbErr| db::trouble(error) != Trouble::Lasting;
+) -> Result<Vec<Fulfillment>, FulfillError> {
     let pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(PAUSES);
-    retry::retry(pauses, may_pass, || async {
+    retry::retry(pauses, FulfillError::may_pass, || async {
         let now = (rules.clock)();
         let tx = db::begin(db).await?;
         failpoint::crash_at("job_after_begin");
@@ -98,6 +102,9 @@ pub async fn fulfill_checkouts(
         save(&tx, &mut writes, drafts.values()).await?;
         writes.insert(inbox.new)?;
         writes.run(&tx).await?;
+        if let Some(hook) = rules.hook {
+            booking_hook::call(&tx, hook, drafts.values(), now).await?;
+        }
         failpoint::crash_at("job_before_commit");
         tx.commit().await?;
         failpoint::crash_at("job_after_commit");

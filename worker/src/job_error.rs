@@ -9,7 +9,11 @@ use shared::{
 };
 use tokio::time::error::Elapsed;
 
-use crate::{failure_code::FailureCode, outage::dependency::Down};
+use crate::{
+    failure_code::FailureCode,
+    fulfill_checkout::booking_hook::{FulfillError, HookError},
+    outage::dependency::Down,
+};
 
 /// A job that failed. Its code says what becomes of the message: retried, or dead-lettered.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +41,12 @@ impl JobError {
     pub fn code(&self) -> FailureCode {
         self.code
     }
+
+    /// What to keep beside the code, if it says more than the code: for operators only.
+    pub fn detail(&self) -> Option<String> {
+        let hook = self.source.downcast_ref::<HookError>();
+        hook.map(HookError::detail)
+    }
 }
 
 /// A violated constraint is a fault in our data or code and stays one. What is unknown may
@@ -55,6 +65,15 @@ impl From<DbErr> for JobError {
             (Trouble::Lasting, _) => FailureCode::DatabaseError,
         };
         Self::new(code, error)
+    }
+}
+
+impl From<FulfillError> for JobError {
+    fn from(error: FulfillError) -> Self {
+        match error {
+            FulfillError::Database(error) => error.into(),
+            FulfillError::Hook(error) => Self::new(FailureCode::HookFailed, error),
+        }
     }
 }
 

@@ -72,6 +72,7 @@ pub(crate) async fn commit(
     let updates: Vec<&Update> = plans.iter().flat_map(Plan::updates).collect();
     let rules = Rules {
         policy: context.on_unfulfillable,
+        hook: context.booking_hook.as_ref(),
         clock: context.clock,
     };
     let outcomes = if updates.is_empty() {

@@ -161,7 +161,7 @@ async fn prepare(settings: &DatabaseSettings) -> anyhow::Result<()> {
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| sqlite.create_if_missing(true));
     let db = Database::connect(options).await?;
-    migrations::up(&db).await?;
+    migrations::up(&db, settings.schema.as_ref()).await?;
     migrations::catalogue::seed(&db, clock::system()).await?;
     db.close().await?;
     Ok(())

@@ -23,6 +23,7 @@ Environment (all optional; deploy/env.example says more of each):
   ADMIN_ADDR                /livez, /readyz, /metrics [127.0.0.1:8081]
   DATABASE_URL              postgres://… or a file [sqlite://bookonce.sqlite]
   DATABASE_MAX_CONNECTIONS  open connections [20]
+  DATABASE_SCHEMA           PostgreSQL's schema for our tables [public]
   AMQP_URL                  a RabbitMQ broker; needed with PostgreSQL [none]
   QUEUE_PREFIX              first part of the queues' names [bookonce]
   STRIPE_SECRET_KEY         use Stripe itself instead of the stand-in
@@ -35,6 +36,7 @@ Environment (all optional; deploy/env.example says more of each):
   WORKER_CONCURRENCY        jobs at once [8]
   WORKER_BATCH              events that share a transaction, at most [200]
   ON_UNFULFILLABLE          refund or hold a payment without seats [refund]
+  BOOKING_HOOK              schema.function told of each booking [none]
   RUST_LOG                  such as info or debug [the worker, and warnings]
   LOG_FORMAT                pretty or json [pretty]
 

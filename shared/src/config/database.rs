@@ -4,24 +4,28 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use url::Url;
 
-use crate::config::{ConfigError, Env};
+use crate::config::{ConfigError, Env, SqlName};
 
 /// Where bookings and payments are kept.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
-    /// `postgres://…` or `sqlite://…`; holds the password.
+    /// `postgres://…` or `sqlite://…`; holds the password, and says in which schema to look.
     pub url: SecretString,
+    /// PostgreSQL's schema for our tables, if it is not the one that its sessions begin with.
+    pub schema: Option<SqlName>,
     /// Upper limit of open connections of this process.
     pub max_connections: u32,
 }
 
 impl DatabaseSettings {
-    /// Reads `DATABASE_URL` and `DATABASE_MAX_CONNECTIONS`.
+    /// Reads `DATABASE_URL`, `DATABASE_SCHEMA` and `DATABASE_MAX_CONNECTIONS`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the URL is missing or names a database we do not speak.
+    /// [`ConfigError`] if the URL is missing or names a database we do not speak, or one that has
+    /// no schemas.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const EXPECTED: &str = "postgres://user:password@host/database or sqlite://file";
         let url = env.required("DATABASE_URL", EXPECTED)?;
@@ -31,14 +35,27 @@ impl DatabaseSettings {
             Some(("postgres" | "postgresql", _)) => PgConnectOptions::from_str(url).is_ok(),
             _ => false,
         };
-        if !well_formed || url::Url::parse(url).is_err() {
+        let parsed = Url::parse(url).ok().filter(|_| well_formed);
+        let Some(mut parsed) = parsed else {
             return Err(ConfigError::new(
                 "DATABASE_URL",
                 format!("expected {EXPECTED}"),
             ));
-        }
+        };
+        let schema = schema(env, url)?;
+        let url = match &schema {
+            None => url.to_owned(),
+            // Nowhere else, so that our names never meet the site's.
+            Some(name) => {
+                let mut options = parsed.query_pairs_mut();
+                options.append_pair("options[search_path]", name.as_str());
+                drop(options);
+                parsed.into()
+            }
+        };
         Ok(Self {
             url: url.into(),
+            schema,
             max_connections: env.number_in("DATABASE_MAX_CONNECTIONS", 20, 2..=1000)?,
         })
     }
@@ -47,4 +64,20 @@ impl DatabaseSettings {
     pub fn is_sqlite(&self) -> bool {
         self.url.expose_secret().starts_with("sqlite:")
     }
+}
+
+fn schema(env: &Env, url: &str) -> Result<Option<SqlName>, ConfigError> {
+    const VARIABLE: &str = "DATABASE_SCHEMA";
+    let Some(name) = env.get(VARIABLE) else {
+        return Ok(None);
+    };
+    if url.starts_with("sqlite:") {
+        let problem = "SQLite has no schemas; leave it empty, or use PostgreSQL";
+        return Err(ConfigError::new(VARIABLE, problem));
+    }
+    let name = name.parse().map_err(|()| {
+        let problem = format!("expected {}", SqlName::EXPECTED);
+        ConfigError::new(VARIABLE, problem)
+    })?;
+    Ok(Some(name))
 }

@@ -1,3 +1,8 @@
+use std::str::FromStr;
+
+use secrecy::ExposeSecret;
+use sqlx::postgres::PgConnectOptions;
+
 use super::*;
 
 fn queue(pairs: &[(&str, &str)]) -> Result<QueueSettings, ConfigError> {
@@ -38,6 +43,36 @@ fn a_wrong_address_is_reported_without_its_password() {
         assert_eq!(error.variable, variable);
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
+}
+
+#[test]
+fn a_schema_is_a_plain_name_of_postgresql() {
+    let schema = |url: &str, name: &str| {
+        let env = [("DATABASE_URL", url), ("DATABASE_SCHEMA", name)];
+        DatabaseSettings::from_env(&env.into_iter().collect())
+    };
+    let too_long = "a".repeat(64);
+    for (url, name) in [
+        ("sqlite://shop.sqlite", "bookonce"),
+        ("postgres://localhost/shop", "Bookonce"),
+        ("postgres://localhost/shop", "pg_bookonce"),
+        ("postgres://localhost/shop", "a,public"),
+        ("postgres://localhost/shop", "2nd"),
+        ("postgres://localhost/shop", &too_long),
+    ] {
+        assert_eq!(
+            schema(url, name).unwrap_err().variable,
+            "DATABASE_SCHEMA",
+            "{name}"
+        );
+    }
+    let settings = schema(
+        "postgres://shop:a%40b@localhost/shop?sslmode=disable",
+        "_shop2",
+    )
+    .unwrap();
+    let options = PgConnectOptions::from_str(settings.url.expose_secret()).unwrap();
+    assert_eq!(options.get_options(), Some("-c search_path=_shop2"));
 }
 
 #[test]

@@ -2,6 +2,19 @@
 
 use sea_orm::DbErr;
 
+/// The code and the words with which the database itself refused a statement, if it did.
+pub fn refusal(error: &DbErr) -> Option<(String, String)> {
+    let (DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
+        return None;
+    };
+    let sea_orm::RuntimeErr::SqlxError(error) = cause else {
+        return None;
+    };
+    let refused = error.as_database_error()?;
+    let code = refused.code().unwrap_or_default().into_owned();
+    Some((code, refused.message().to_owned()))
+}
+
 const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;
 const SQLITE_READONLY: u32 = 8;

@@ -238,6 +238,6 @@ async fn fail(context: &Context, delivery: Delivery, error: &JobError) -> Result
     } else {
         tracing::error!(error = error.chain(), code, "Job failed for good");
         metrics::job_failed(code, "dead_letter");
-        delivery.dead_letter(code, None).await
+        delivery.dead_letter(code, error.detail()).await
     }
 }

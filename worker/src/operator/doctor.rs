@@ -1,5 +1,6 @@
 //! Is everything in place? Each thing looked at, and what to do if it is not.
 
+mod booking_hook;
 mod catalogue;
 pub mod command;
 mod database;
@@ -28,6 +29,9 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             findings.push(Finding::ok("database", schema));
             findings.extend(database::examine(&db).await);
             findings.extend(catalogue::examine(&db).await);
+            if let Some(hook) = &config.booking_hook {
+                findings.push(booking_hook::examine(&db, hook).await);
+            }
         }
         Err(error) => findings.push(Finding::failed(
             "database",

@@ -51,12 +51,12 @@ impl Product {
             format!("sqlite://{}", file.display())
         };
         let mut variables = testkit::variables(&stripe, address);
-        variables.insert("DATABASE_URL", database_url.clone());
+        variables.insert("DATABASE_URL", database_url);
         if let Some(servers) = servers {
             variables.insert("AMQP_URL", servers.broker.url.clone());
             variables.insert("QUEUE_PREFIX", "benchmark".to_owned());
         }
-        let db = testkit::open_database(&database_url).await?;
+        let db = testkit::open_database(&variables).await?;
         let log = folder.join(format!("{service}.log"));
         let ingress = Supervised::start(binary(service)?, &[], &variables, log)?;
         wait_for(address).await?;

@@ -13,7 +13,7 @@ use shared::db::{
 };
 use stripe_sim::{LedgerEntry, LedgerItem};
 
-use crate::environment::Environment;
+use crate::{environment::Environment, site};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -130,6 +130,10 @@ pub async fn compare(environment: &Environment, dead_letters: usize) -> anyhow::
         verdict
             .unaccounted
             .push(format!("{} dead letters, not {dead_letters}", dead.len()));
+    }
+    if environment.site {
+        let differences = site::differences(db).await?;
+        verdict.unaccounted.extend(differences);
     }
     Ok(verdict)
 }

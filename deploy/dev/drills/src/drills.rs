@@ -25,20 +25,33 @@ const fn workers(workers: usize) -> Plan {
     Plan {
         workers,
         proxied: false,
+        site: false,
     }
 }
 
 const PROXIED: Plan = Plan {
     workers: 2,
     proxied: true,
+    site: false,
+};
+
+const WITHIN_A_SITE: Plan = Plan {
+    site: true,
+    ..workers(4)
 };
 
 /// All of them, in the order in which they are played.
-pub const DRILLS: [Drill; 11] = [
+pub const DRILLS: [Drill; 12] = [
     Drill {
         name: "kill-workers",
         about: "SIGKILL of workers at random",
         plan: workers(4),
+        play: |environment, scale| Box::pin(processes::kill_workers(environment, scale)),
+    },
+    Drill {
+        name: "site-table",
+        about: "the same, with a site's own table in the transaction",
+        plan: WITHIN_A_SITE,
         play: |environment, scale| Box::pin(processes::kill_workers(environment, scale)),
     },
     Drill {

@@ -31,6 +31,8 @@ pub struct Plan {
     pub workers: usize,
     /// Whether everything goes through a network that can fail.
     pub proxied: bool,
+    /// Whether a site's own table is written in the same transaction.
+    pub site: bool,
 }
 
 /// The processes, the stand-in and the database of one drill.
@@ -46,6 +48,8 @@ pub struct Environment {
     pub db: DatabaseConnection,
     pub url: String,
     pub http: reqwest::Client,
+    /// Whether a site has its own table beside ours.
+    pub site: bool,
     /// The drill's name.
     pub drill: &'static str,
     pub slots: Vec<Uuid>,
@@ -75,9 +79,12 @@ impl Environment {
             create_database(&servers.postgres.url, name).await?
         };
         let mut variables = testkit::variables(&stripe, address);
-        variables.insert("DATABASE_URL", database_url.clone());
+        variables.insert("DATABASE_URL", database_url);
         variables.insert("RUST_LOG", "info".to_owned());
-        let db = testkit::open_database(&database_url).await?;
+        if plan.site {
+            testkit::move_in(&mut variables).await?;
+        }
+        let db = testkit::open_database(&variables).await?;
         let url = format!("http://{address}");
         let mut webhook_url = format!("{url}/api/payment/webhook");
         if plan.workers > 0 {
@@ -124,6 +131,7 @@ impl Environment {
             http: reqwest::Client::builder()
                 .timeout(Duration::from_secs(15))
                 .build()?,
+            site: plan.site,
             drill: name,
             shutdown,
         };

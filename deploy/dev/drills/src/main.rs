@@ -10,6 +10,7 @@ mod load;
 mod proxy;
 mod report;
 mod scale;
+mod site;
 
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 

@@ -7,6 +7,10 @@ use std::{
 
 use anyhow::Context;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use secrecy::ExposeSecret;
+use shared::config::DatabaseSettings;
+
+use crate::{Variables, env};
 
 /// For SQLite's writers, who wait for each other.
 const BUSY: Duration = Duration::from_secs(30);
@@ -41,18 +45,19 @@ pub async fn run_as_admin(server: &str, statements: &[&str]) -> anyhow::Result<(
     Ok(())
 }
 
-/// Creates the tables, and stays connected.
+/// Creates the tables in the database of `variables`, and stays connected.
 ///
 /// # Errors
 ///
 /// The database cannot be used.
-pub async fn open_database(url: &str) -> anyhow::Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
+pub async fn open_database(variables: &Variables) -> anyhow::Result<DatabaseConnection> {
+    let settings = DatabaseSettings::from_env(&env(variables))?;
+    let mut options = ConnectOptions::new(settings.url.expose_secret());
     options
         .max_connections(16)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| sqlite.create_if_missing(true).busy_timeout(BUSY));
     let db = Database::connect(options).await?;
-    migrations::up(&db).await?;
+    migrations::up(&db, settings.schema.as_ref()).await?;
     Ok(db)
 }

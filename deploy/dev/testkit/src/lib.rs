@@ -7,6 +7,7 @@ mod lock;
 mod process;
 mod servers;
 mod shop;
+mod site;
 mod supervised;
 
 use tempfile::TempDir;
@@ -17,6 +18,7 @@ pub use crate::{
     process::{Process, binary, free_port},
     servers::{Broker, Postgres, Servers},
     shop::{ENDPOINT_SECRET, Variables, env, start_stripe, variables},
+    site::{SITE, move_in},
     supervised::Supervised,
 };
 

@@ -10,6 +10,7 @@
 )]
 
 mod batches;
+mod booking_hook;
 mod books;
 mod broker_kill;
 mod browser;

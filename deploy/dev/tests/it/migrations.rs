@@ -23,7 +23,7 @@ async fn migrations_go_down_and_up_again(stack: Stack) {
     ::migrations::down(&stack.db, steps - 1).await.unwrap();
     let after_down = ::migrations::status(&stack.db).await.unwrap();
     let without_tables = shared::db::connect(&stack.database).await.unwrap_err();
-    ::migrations::up(&stack.db).await.unwrap();
+    ::migrations::up(&stack.db, None).await.unwrap();
 
     assert!(after_down.iter().all(|(_, applied)| !applied));
     for refused in [with_old_tables, without_tables] {
@@ -40,7 +40,7 @@ async fn several_at_once_are_safe(stack: Stack) {
     let runs = (0..5).map(async |_| {
         let options = ConnectOptions::new(stack.database.url.expose_secret());
         let db = Database::connect(options).await.unwrap();
-        ::migrations::up(&db).await
+        ::migrations::up(&db, None).await
     });
 
     for outcome in join_all(runs).await {

@@ -83,11 +83,26 @@ impl Stack {
         Self::open(variables, Cleanup::Folder(folder)).await
     }
 
+    /// In a schema of its own, beside the tables of a site, whose function is told of each booking.
+    pub async fn postgres_within_a_site() -> Self {
+        let server = from_deploy_test("TEST_DATABASE_URL");
+        let url = create_database(&server, "bookonce_test").await.unwrap();
+        let (_, database) = url.rsplit_once('/').unwrap();
+        let database = database.to_owned();
+        let mut variables = Variables::from([
+            ("DATABASE_URL", url),
+            ("AMQP_URL", from_deploy_test("TEST_AMQP_URL")),
+            ("QUEUE_PREFIX", database.clone()),
+        ]);
+        testkit::move_in(&mut variables).await.unwrap();
+        Self::open(variables, Cleanup::Servers { server, database }).await
+    }
+
     async fn open(variables: Variables, cleanup: Cleanup) -> Self {
         let env = testkit::env(&variables);
         let database = DatabaseSettings::from_env(&env).unwrap();
         let queue = QueueSettings::from_env(&env, &database).unwrap();
-        let patient_db = open_database(&variables["DATABASE_URL"]).await.unwrap();
+        let patient_db = open_database(&variables).await.unwrap();
         let db = db::connect(&database).await.unwrap();
         Self {
             variables,
