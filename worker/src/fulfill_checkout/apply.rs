@@ -30,7 +30,7 @@ pub fn apply(record: &mut CheckoutRecord, change: &Change, now: OffsetDateTime) 
             advance(record, State::Paid);
         }
         Change::Refunds(refunds) => apply_refunds(record, refunds, now),
-        Change::OwedRefundMade(refunds) => {
+        Change::OwedRefundEnded(refunds) => {
             apply_refunds(record, refunds, now);
             if let Some(owed) = &mut record.owed_refund {
                 owed.done_at.get_or_insert(now);

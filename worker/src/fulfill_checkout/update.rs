@@ -66,8 +66,8 @@ pub enum Change {
     Expired,
     /// Money went back, or did not after all.
     Refunds(Vec<Refund>),
-    /// The refund we owed is made, and this is all there is of it.
-    OwedRefundMade(Vec<Refund>),
+    /// The refund we owed is made or given up, and this is all there is of it.
+    OwedRefundEnded(Vec<Refund>),
     /// The buyer took it to the bank.
     Disputes(Vec<Dispute>),
 }

@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::{Expr, LockBehavior, LockType},
 };
 use shared::{
-    db::{self, booking, dispute, outbox, payment},
+    db::{self, dispute, outbox, payment},
     service::failpoint,
     stripe::{error::StripeError, refund::Refund},
 };
@@ -130,7 +130,7 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt,
     };
     failpoint::crash_at("refund_after_call");
     let target = Target::Checkout(checkout_id);
-    let plan = Plan::one(target, Change::OwedRefundMade(refunds), None);
+    let plan = Plan::one(target, Change::OwedRefundEnded(refunds), None);
     let outcomes = jobs::commit(context, &[plan]).await?;
     let outcome = outcomes.first().map(|outcome| outcome.as_str());
     tracing::info!(checkout.id = %checkout_id, outcome, "Payment refunded");
@@ -195,12 +195,11 @@ async fn postpone(
     error: &JobError,
     charged: bool,
     for_good: bool,
-) -> Result<(), DbErr> {
+) -> Result<(), JobError> {
     let attempts = owed.attempts.saturating_add(charged.into());
     let over = for_good || attempts > ATTEMPTS;
     tracing::warn!(error = error.chain(), code = error.code().as_str(), over, checkout.id = %owed.checkout_id, "Refund failed");
     let now = (context.clock)();
-    let tx = db::begin(&context.db).await?;
     outbox::Entity::update_many()
         .col_expr(
             outbox::Column::LastError,
@@ -211,25 +210,18 @@ async fn postpone(
             Expr::value(now.saturating_add(pause(owed.attempts))),
         )
         .col_expr(outbox::Column::Attempts, Expr::value(attempts))
-        .col_expr(outbox::Column::DoneAt, Expr::value(over.then_some(now)))
         .filter(outbox::Column::Id.eq(owed.id))
         // Another worker may have made it after our lease.
         .filter(outbox::Column::DoneAt.is_null())
-        .exec(&tx)
+        .exec(&context.db)
         .await?;
     if over {
-        booking::Entity::update_many()
-            .col_expr(
-                booking::Column::Status,
-                Expr::value(booking::Status::NeedsAttention),
-            )
-            .col_expr(booking::Column::Reason, Expr::value(reason::REFUND_FAILED))
-            .filter(booking::Column::CheckoutId.eq(owed.checkout_id))
-            .filter(booking::Column::Status.eq(booking::Status::RefundPending))
-            .exec(&tx)
-            .await?;
+        // Nothing went back: a booking that waits for it needs an operator.
+        let target = Target::Checkout(owed.checkout_id);
+        let given_up = Change::OwedRefundEnded(Vec::new());
+        jobs::commit(context, &[Plan::one(target, given_up, None)]).await?;
     }
-    tx.commit().await
+    Ok(())
 }
 
 fn pause(attempts: i32) -> time::Duration {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use shared::queue::Lane;
 use stripe_sim::Outcome;
 use testkit::{SITE, order};
+use worker::{refund_payments, run_job};
 
 use crate::{
     operations::worker,
@@ -83,6 +84,33 @@ async fn the_sites_row_follows_each_change_of_a_booking() {
     )
     .await;
     shop.close().await;
+}
+
+/// A refund that Stripe refuses for good: nothing but maintenance hears of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_told_of_a_refund_that_is_given_up() {
+    let mut shop = Shop::without_worker(site().await).await;
+    shop.stripe.set_faults(undelivered());
+    let session = paid(&shop, "order-1").await;
+    let sql = "UPDATE checkout SET state = 'expired', seats_held = false; \
+               UPDATE slot SET seats_taken = capacity";
+    execute(&shop, sql).await;
+    let event = shop.stripe.events().pop().unwrap();
+    let context = shop.worker_context();
+    run_job(&context, &shop.message(&event)).await.unwrap();
+    execute(&shop, "UPDATE payment SET payment_intent_id = NULL").await;
+
+    refund_payments(&context).await.unwrap();
+
+    let rows = rows(&shop).await;
+    assert_eq!(rows[0]["status"], "needs_attention");
+    assert_eq!(rows[0]["changes"], 2);
+    let booking = &rows[0]["document"]["booking"];
+    assert_eq!(booking["previous_status"], "refund_pending");
+    assert_eq!(booking["reason"], "refund_failed");
+    let (_, told) = shop.confirm(&session.id, 0).await;
+    assert_eq!(told["status"], "needs_attention");
+    shop.stop_workers().await;
 }
 
 /// One transaction has all of them first.
@@ -172,7 +200,7 @@ async fn it_fails_alone_however_it_fails() {
         let event = shop.stripe.events().pop().unwrap();
         let context = shop.worker_context();
 
-        let error = worker::run_job(&context, &shop.message(&event)).await;
+        let error = run_job(&context, &shop.message(&event)).await;
 
         let error = error.unwrap_err();
         assert_eq!(error.code().as_str(), "hook_failed");

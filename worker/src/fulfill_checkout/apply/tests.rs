@@ -132,7 +132,7 @@ fn a_dispute_is_as_it_was_said_last() {
 fn the_refund_we_owed_is_done_when_it_is_made() {
     let mut record = paid().owing(false);
 
-    apply(&mut record, &Change::OwedRefundMade(Vec::new()), NOW);
+    apply(&mut record, &Change::OwedRefundEnded(Vec::new()), NOW);
 
     assert_eq!(record.owed_refund.unwrap().done_at, Some(NOW));
 }
