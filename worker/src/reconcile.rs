@@ -150,7 +150,7 @@ impl<'a> Reconcile<'a> {
         let told: Vec<(Told, &str)> = page
             .items
             .iter()
-            .filter_map(|event| Some((Told::of(event)?, event.kind.as_str())))
+            .filter_map(|event| Some((Told::of(event)?, event.kind())))
             .collect();
         let sessions: Vec<CheckoutSession> = told
             .iter()
@@ -204,8 +204,7 @@ impl<'a> Reconcile<'a> {
             // Not into the lane of buyers who wait: there may be thousands.
             publisher
                 .publish(Lane::Events, &message.from_source(Source::Reconcile))
-                .await
-                .map_err(|error| JobError::new(FailureCode::QueueUnavailable, error))?;
+                .await?;
             tracing::info!(checkout_session.id = %id, what, "Not as Stripe has it: asking");
             metrics::reconcile_enqueued(what);
         }

@@ -19,7 +19,7 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 pub use self::{
     create_session::{CreatedCheckoutSession, NewCheckoutSession},
-    lists::{Event, Page, WebhookEndpoint},
+    lists::{Page, WebhookEndpoint},
     permissions::Permission,
 };
 use crate::{

@@ -6,7 +6,7 @@
 //! Source: <https://docs.stripe.com/api/events/object>,
 //! <https://docs.stripe.com/api/v2/core/events/object>
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
@@ -54,7 +54,7 @@ impl EventHeader {
 
 /// What the worker reads of an event.
 #[derive(Debug, Deserialize)]
-pub struct Event<'a> {
+pub struct Event {
     /// `evt_…`
     pub id: String,
     #[serde(rename = "type")]
@@ -63,19 +63,16 @@ pub struct Event<'a> {
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub livemode: bool,
     /// Seconds in a snapshot event, a text in a thin one.
-    #[serde(borrow)]
-    created: Option<&'a RawValue>,
+    created: Option<Box<RawValue>>,
     /// Of a snapshot event.
-    #[serde(borrow)]
-    data: Option<Data<'a>>,
+    data: Option<Data>,
     /// Of a thin event.
     related_object: Option<RelatedObject>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Data<'a> {
-    #[serde(borrow)]
-    object: &'a RawValue,
+struct Data {
+    object: Box<RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,7 +89,7 @@ pub enum About<'a> {
     Id(&'a str),
 }
 
-impl Event<'_> {
+impl Event {
     /// The type, as snapshot events call it.
     pub fn kind(&self) -> &str {
         event_type::of_snapshot(&self.kind)
@@ -107,9 +104,14 @@ impl Event<'_> {
         }
     }
 
+    /// The object of a snapshot event, as it was when the event was made, if it is a `T`.
+    pub fn object<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.data.as_ref()?.object.get()).ok()
+    }
+
     /// When a snapshot event was made.
     pub fn created_at(&self) -> Option<OffsetDateTime> {
-        let seconds = self.created?.get().parse().ok()?;
+        let seconds = self.created.as_ref()?.get().parse().ok()?;
         OffsetDateTime::from_unix_timestamp(seconds).ok()
     }
 }

@@ -2,7 +2,7 @@
 //! event alone; a refund or dispute leads to its payment first, and a thin event only names what it
 //! is about.
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use shared::{
     config::EndpointSecrets,
     message::{Envelope, Work},
@@ -49,7 +49,7 @@ pub(crate) fn is_forged(secrets: &EndpointSecrets, message: &Envelope) -> bool {
 ///
 /// - `mode`: the one we serve.
 pub(crate) fn read(mode: Mode, body: &[u8]) -> Result<Job, JobError> {
-    let event: Event<'_> = parse(body)?;
+    let event: Event = parse(body)?;
     if event.livemode != mode.livemode() {
         return Ok(Job::Planned(Plan::Ignore(NotOurs::OtherMode)));
     }
@@ -134,6 +134,6 @@ fn named<T: DeserializeOwned>(about: About<'_>) -> Result<Named<T>, JobError> {
     })
 }
 
-fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, JobError> {
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, JobError> {
     serde_json::from_slice(json).map_err(|error| JobError::new(FailureCode::MalformedEvent, error))
 }

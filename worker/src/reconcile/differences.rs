@@ -6,8 +6,8 @@ use shared::{
     db::{checkout::State, dispute, refund},
     stripe::{
         checkout_session::{CheckoutSession, Expandable, Status},
-        client::Event,
         dispute::Dispute,
+        event::Event,
         refund::Refund,
     },
 };
@@ -23,7 +23,7 @@ pub enum Told {
 
 impl Told {
     pub fn of(event: &Event) -> Option<Self> {
-        match event.kind.as_str() {
+        match event.kind() {
             kind if kind.starts_with("checkout.session.") => event.object().map(Self::Session),
             kind if kind.starts_with("charge.dispute.") => event.object().map(Self::Dispute),
             kind if kind.contains("refund.") => event.object().map(Self::Refund),

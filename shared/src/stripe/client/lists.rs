@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::stripe::{
     checkout_session::CheckoutSession, client::StripeClient, dispute::Dispute, error::StripeError,
-    event_type::HANDLED, id::CheckoutSessionId, lenient, refund::Refund,
+    event::Event, event_type::HANDLED, id::CheckoutSessionId, lenient, refund::Refund,
 };
 
 /// As many as Stripe puts on one page.
@@ -20,29 +20,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// What to ask for the next page with, if there is one.
     pub next: Option<String>,
-}
-
-/// An event as Stripe's books have it.
-#[derive(Debug, Deserialize)]
-pub struct Event {
-    /// `evt_…`
-    pub id: String,
-    /// Such as `refund.created`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    data: EventData,
-}
-
-#[derive(Debug, Deserialize)]
-struct EventData {
-    object: Box<RawValue>,
-}
-
-impl Event {
-    /// The object it is about, as it was when the event was made, if it is a `T`.
-    pub fn object<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(self.data.object.get()).ok()
-    }
 }
 
 /// Where Stripe posts events.
