@@ -110,18 +110,15 @@ fn booking_hook(
     database: &DatabaseSettings,
 ) -> Result<Option<BookingHook>, ConfigError> {
     const VARIABLE: &str = "BOOKING_HOOK";
-    let Some(name) = env.get(VARIABLE) else {
-        return Ok(None);
+    let problem = match env.get(VARIABLE).map(str::parse::<BookingHook>) {
+        None => return Ok(None),
+        Some(_) if database.is_sqlite() => {
+            "needs PostgreSQL: it is a function in the database of the site's tables".to_owned()
+        }
+        Some(Ok(hook)) => return Ok(Some(hook)),
+        Some(Err(())) => format!("expected schema.function, each {}", SqlName::EXPECTED),
     };
-    if database.is_sqlite() {
-        let problem = "needs PostgreSQL: it is a function in the database of the site's tables";
-        return Err(ConfigError::new(VARIABLE, problem));
-    }
-    let hook = name.parse().map_err(|()| {
-        let problem = format!("expected schema.function, each {}", SqlName::EXPECTED);
-        ConfigError::new(VARIABLE, problem)
-    })?;
-    Ok(Some(hook))
+    Err(ConfigError::new(VARIABLE, problem))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! follows at once. The same for one update and for a hundred.
 
 mod apply;
-mod booking_document;
+pub(crate) mod booking_document;
 pub(crate) mod booking_hook;
 mod booking_reference;
 mod carry_out;

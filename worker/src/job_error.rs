@@ -5,6 +5,7 @@ use std::error::Error;
 use sea_orm::{DbErr, SqlErr};
 use shared::{
     db::{self, Trouble},
+    queue::PublishError,
     stripe::error::StripeError,
 };
 use tokio::time::error::Elapsed;
@@ -80,6 +81,12 @@ impl From<FulfillError> for JobError {
 impl From<Down> for JobError {
     fn from(down: Down) -> Self {
         Self::new(down.0.into(), down)
+    }
+}
+
+impl From<PublishError> for JobError {
+    fn from(error: PublishError) -> Self {
+        Self::new(FailureCode::QueueUnavailable, error)
     }
 }
 

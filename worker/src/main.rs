@@ -18,7 +18,7 @@ use worker::{
     Context, Worker,
     config::Config,
     operator::{
-        audit::command as audit, booking_show::command as booking, dead_letters::command as dead,
+        audit::command as audit, booking_show as booking, dead_letters::command as dead,
         doctor::command as doctor, reconcile_command as reconcile,
     },
 };

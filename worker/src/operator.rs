@@ -1,5 +1,12 @@
-//! What operators ask for. A command has a folder with its arguments in `command.rs`; that of
-//! reconcile, which also runs by itself, is `reconcile_command.rs`.
+//! What operators ask for. A command has a folder with its arguments in `command.rs`; those of
+//! `booking show` are in `booking_show.rs`, and those of reconcile, which also runs by itself, in
+//! `reconcile_command.rs`.
+
+#![expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "a doc comment of a command is its help text"
+)]
 
 pub mod audit;
 pub mod booking_show;

@@ -114,13 +114,14 @@ fn apply_refunds(record: &mut CheckoutRecord, refunds: &[Refund], now: OffsetDat
 /// What Stripe answered replaces what is older. What an event said moves the status forward only,
 /// but for the verdict: the last one heard stands.
 fn apply_dispute(record: &mut CheckoutRecord, dispute: &Dispute, now: OffsetDateTime) {
+    let object = &dispute.object;
     let mut row = dispute::Model {
-        id: dispute.id.clone(),
+        id: object.id.clone(),
         checkout_id: record.checkout.id,
-        amount_minor_units: dispute.amount,
-        currency: dispute.currency.clone(),
-        reason: dispute.reason.clone(),
-        status: dispute.status,
+        amount_minor_units: object.amount,
+        currency: object.currency.clone(),
+        reason: object.reason.clone(),
+        status: object.status,
         funds_withdrawn: dispute.funds_withdrawn,
         funds_reinstated: dispute.funds_reinstated,
         created_at: now,

@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, Statement,
 };
+use serde_json::Value;
 use shared::db::{self, Trouble, booking, offering, slot};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     config::BookingHook,
-    fulfill_checkout::{booking_document::BookingDocument, record::Draft},
+    fulfill_checkout::{booking_document::booking_document, record::Draft},
 };
 
 /// What PostgreSQL says of a statement that took too long.
@@ -25,15 +26,11 @@ const TOO_SLOW: &str = "57014";
 pub struct HookError {
     sqlstate: String,
     message: String,
-    contention: bool,
+    /// Whether it may succeed at once: another transaction was in the way.
+    may_pass: bool,
 }
 
 impl HookError {
-    /// Whether it may succeed at once: another transaction was in the way.
-    pub fn may_pass(&self) -> bool {
-        self.contention && self.sqlstate != TOO_SLOW
-    }
-
     /// SQLSTATE and message, for who looks after the function.
     pub fn detail(&self) -> String {
         format!("{}: {}", self.sqlstate, self.message)
@@ -56,7 +53,7 @@ impl FulfillError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Database(error) => db::trouble(error) != Trouble::Lasting,
-            Self::Hook(error) => error.may_pass(),
+            Self::Hook(error) => error.may_pass,
         }
     }
 
@@ -65,9 +62,9 @@ impl FulfillError {
         let trouble = db::trouble(&error);
         match db::refusal(&error) {
             Some((sqlstate, message)) if trouble != Trouble::Outage => Self::Hook(HookError {
+                may_pass: trouble == Trouble::Contention && sqlstate != TOO_SLOW,
                 sqlstate,
                 message,
-                contention: trouble == Trouble::Contention,
             }),
             _ => Self::Database(error),
         }
@@ -89,10 +86,9 @@ pub async fn call(
     let slots = slots(tx, &changed).await?;
     let documents = changed.iter().filter_map(|Draft { current, persisted }| {
         let before = persisted.booking.as_ref().map(|booking| booking.status);
-        BookingDocument::of(current, before, slots.get(&current.checkout.slot_id), now)
+        booking_document(current, before, slots.get(&current.checkout.slot_id), now)
     });
-    let documents = serde_json::to_value(documents.collect::<Vec<_>>())
-        .map_err(|error| DbErr::Json(error.to_string()))?;
+    let documents: Value = documents.collect();
     let call = Statement::from_sql_and_values(
         DbBackend::Postgres,
         format!("SELECT {hook}(document) FROM jsonb_array_elements($1) AS changed (document)"),

@@ -1,7 +1,7 @@
 //! What a job wants changed: which checkout, what Stripe said about it, and the event that said it.
 
 use shared::{
-    db::{checkout, dispute},
+    db::checkout,
     stripe::{checkout_session::CheckoutSession, dispute as stripe, refund::Refund},
 };
 use time::OffsetDateTime;
@@ -90,19 +90,10 @@ pub struct Paid {
 /// One piece of news about a dispute.
 #[derive(Debug, Clone)]
 pub struct Dispute {
-    /// `du_…`
-    pub id: String,
-    /// In minor units of `currency`.
-    pub amount: i64,
-    /// Lower-case ISO 4217.
-    pub currency: String,
-    /// Stripe's word.
-    pub reason: String,
-    /// How far it has come.
-    pub status: dispute::Status,
-    /// The event said that the money left.
+    pub object: stripe::Dispute,
+    /// The object or its event says that the money left.
     pub funds_withdrawn: bool,
-    /// The event said that the money came back.
+    /// And that it came back.
     pub funds_reinstated: bool,
     /// When Stripe was asked; `None` if an event said it, which may be old.
     pub asked_at: Option<OffsetDateTime>,
@@ -110,15 +101,11 @@ pub struct Dispute {
 
 impl Dispute {
     /// - `asked_at`: when Stripe was asked, if it was.
-    pub fn new(dispute: stripe::Dispute, asked_at: Option<OffsetDateTime>) -> Self {
+    pub fn new(object: stripe::Dispute, asked_at: Option<OffsetDateTime>) -> Self {
         Self {
-            funds_withdrawn: dispute.funds_withdrawn(),
-            funds_reinstated: dispute.funds_reinstated(),
-            id: dispute.id,
-            amount: dispute.amount,
-            currency: dispute.currency,
-            reason: dispute.reason,
-            status: dispute.status,
+            funds_withdrawn: object.funds_withdrawn(),
+            funds_reinstated: object.funds_reinstated(),
+            object,
             asked_at,
         }
     }

@@ -20,9 +20,7 @@ use shared::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{
-    Context, failure_code::FailureCode, job_error::JobError, outage::dependency::Dependency,
-};
+use crate::{Context, job_error::JobError, outage::dependency::Dependency};
 
 /// Holds looked at in one sweep.
 const AT_ONCE: u64 = 20;
@@ -55,10 +53,7 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
         let job = Envelope::checkout_confirm(&session_id, now, &Traceparent::new())
             .from_source(Source::Sweep);
         // Not into the lane of buyers who wait: no buyer waits for these.
-        publisher
-            .publish(Lane::Events, &job)
-            .await
-            .map_err(|error| JobError::new(FailureCode::QueueUnavailable, error))?;
+        publisher.publish(Lane::Events, &job).await?;
     }
     Ok(overdue.len())
 }

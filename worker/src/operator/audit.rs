@@ -4,29 +4,24 @@ pub mod command;
 mod later;
 pub(crate) mod our_side;
 mod report;
-mod stripe_side;
 
 pub use self::report::{Audit, Difference, Waiting, What};
 
 use std::collections::HashSet;
 
+use shared::stripe::checkout_session::CheckoutSession;
 use time::OffsetDateTime;
 
 use crate::{
     Context,
-    fulfill_checkout::session_update::not_ours,
+    fulfill_checkout::{record::CheckoutRecord, session_update::not_ours},
     job_error::JobError,
-    operator::audit::stripe_side::compare,
     reconcile::{checkout_lookup, count, patiently},
 };
 
 /// Compares everything since `since`.
 ///
 /// - `progress`: told after each page.
-///
-/// # Errors
-///
-/// [`JobError`] if Stripe or the database is in trouble.
 pub async fn audit(
     context: &Context,
     since: OffsetDateTime,
@@ -71,6 +66,37 @@ pub async fn audit(
     our_side::seats(context, &mut audit).await?;
     audit.waiting = our_side::waiting(&context.db).await?;
     Ok(audit)
+}
+
+/// What a paid session says against what we have.
+fn compare(session: &CheckoutSession, entry: &CheckoutRecord) -> Vec<Difference> {
+    let difference = |what, expected: &str, found: &str| Difference {
+        what,
+        subject: session.id.clone(),
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    };
+    let amount = session.amount_total.unwrap_or_default();
+    let currency = session.currency.as_deref().unwrap_or_default();
+    let there = format!("{amount} {currency}");
+    let Some(payment) = &entry.payment else {
+        return vec![difference(What::PaymentMissing, &there, "nothing")];
+    };
+    let mut differences = Vec::new();
+    let here = format!("{} {}", payment.amount_minor_units, payment.currency);
+    if there != here {
+        differences.push(difference(What::AmountDiffers, &there, &here));
+    }
+    // A session without a charge, such as a free one, has nothing that could go back.
+    let there = session.amount_refunded().unwrap_or(0).to_string();
+    let here = entry.amount_refunded().unwrap_or_default().to_string();
+    if there != here {
+        differences.push(difference(What::RefundedDiffers, &there, &here));
+    }
+    if entry.booking.is_none() {
+        differences.push(difference(What::BookingMissing, "a booking", "nothing"));
+    }
+    differences
 }
 
 /// The differences that are in both: what was only on its way has arrived in between.

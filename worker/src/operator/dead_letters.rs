@@ -12,13 +12,14 @@ use serde::Serialize;
 use shared::{
     db::dead_letter::{self, Column, Resolution},
     message::{Envelope, Source},
-    queue::{Lane, PublishError, Publisher},
+    queue::{Lane, Publisher},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     failure_code::FailureCode,
+    job_error::JobError,
     operator::{
         command_line::ago,
         words::{counted, moment, wrapped},
@@ -56,27 +57,13 @@ impl Filter {
 /// What an operator says to an action; it is kept.
 #[derive(Debug, Clone)]
 pub struct Statement {
-    /// A name.
     pub by: String,
-    /// In words.
     pub why: String,
-}
-
-/// An operator's action could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum DeadLetterError {
-    /// The database is in trouble.
-    #[error("the database is in trouble")]
-    Database(#[from] DbErr),
-    /// The queue does not take the message.
-    #[error("the queue does not take the message")]
-    Queue(#[from] PublishError),
 }
 
 /// A dead letter as it is shown. Without its body, which holds what buyers told Stripe.
 #[derive(Debug, Serialize)]
 pub struct Letter {
-    /// Its name here.
     pub id: Uuid,
     /// When it was last set aside.
     #[serde(with = "time::serde::rfc3339")]
@@ -85,13 +72,10 @@ pub struct Letter {
     pub reason: String,
     /// What the failure said, if the code does not say it all.
     pub detail: Option<String>,
-    /// What to do about it.
     pub advice: &'static str,
-    /// Property `message_id`.
     pub message_id: Option<String>,
     /// Property `type`.
     pub kind: Option<String>,
-    /// The lane it came from.
     pub lane: String,
     /// Who had asked for the work.
     pub source: Option<String>,
@@ -101,11 +85,8 @@ pub struct Letter {
     pub times: i32,
     /// Its trace, to find it in the logs.
     pub traceparent: Option<String>,
-    /// What an operator did about it.
     pub resolution: Option<String>,
-    /// Who did.
     pub resolved_by: Option<String>,
-    /// And why.
     pub resolved_why: Option<String>,
 }
 
@@ -179,7 +160,6 @@ pub(crate) async fn list(
         .await
 }
 
-/// How many are open.
 pub(crate) async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
     dead_letter::Entity::find()
         .filter(Column::ResolvedAt.is_null())
@@ -187,19 +167,15 @@ pub(crate) async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> 
         .await
 }
 
-/// Puts a letter on the queue again, as new. Published first and noted then: a crash in between
+/// Puts a letter on the queue again, as new. Published first and noted then: a failure in between
 /// leaves it open, and replaying it again changes nothing that was done.
-///
-/// # Errors
-///
-/// [`DeadLetterError`]; the letter is still there.
 pub async fn replay(
     db: &DatabaseConnection,
     publisher: &Publisher,
     letter: &dead_letter::Model,
     statement: &Statement,
     now: OffsetDateTime,
-) -> Result<(), DeadLetterError> {
+) -> Result<(), JobError> {
     let message = Envelope {
         attempt: 0,
         last_error: None,
@@ -213,8 +189,7 @@ pub async fn replay(
     publisher
         .publish(lane, &message.from_source(Source::Replay))
         .await?;
-    resolve(db, letter, Resolution::Replayed, statement, now).await?;
-    Ok(())
+    resolve(db, letter, Resolution::Replayed, statement, now).await
 }
 
 /// Leaves a letter alone for good. It stays in the table.
@@ -223,9 +198,8 @@ pub(crate) async fn discard(
     letter: &dead_letter::Model,
     statement: &Statement,
     now: OffsetDateTime,
-) -> Result<(), DeadLetterError> {
-    resolve(db, letter, Resolution::Discarded, statement, now).await?;
-    Ok(())
+) -> Result<(), JobError> {
+    resolve(db, letter, Resolution::Discarded, statement, now).await
 }
 
 async fn resolve(
@@ -234,7 +208,7 @@ async fn resolve(
     resolution: Resolution,
     statement: &Statement,
     now: OffsetDateTime,
-) -> Result<(), DbErr> {
+) -> Result<(), JobError> {
     dead_letter::Entity::update_many()
         .col_expr(Column::Resolution, Expr::value(resolution))
         .col_expr(Column::ResolvedAt, Expr::value(now))

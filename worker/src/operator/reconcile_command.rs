@@ -1,11 +1,5 @@
 //! `worker reconcile`
 
-#![expect(
-    missing_docs,
-    clippy::missing_errors_doc,
-    reason = "a doc comment here is a help text of the command line"
-)]
-
 use anyhow::Context as _;
 use clap::Args;
 use shared::{

@@ -1,3 +1,4 @@
+use sea_orm::ActiveEnum;
 use shared::db::{checkout::State, payment::Status as PaymentStatus};
 use shared::stripe::refund::{Refund, Status as RefundStatus};
 
@@ -27,16 +28,12 @@ fn refund(status: RefundStatus, amount: i64) -> Change {
 }
 
 fn dispute(status: dispute::Status, asked_at: Option<OffsetDateTime>) -> Change {
-    Change::Disputes(vec![Dispute {
-        id: "du_0".to_owned(),
-        amount: PRICE,
-        currency: "eur".to_owned(),
-        reason: "fraudulent".to_owned(),
-        status,
-        funds_withdrawn: false,
-        funds_reinstated: false,
-        asked_at,
-    }])
+    let object = serde_json::json!({
+        "id": "du_0", "amount": PRICE, "currency": "eur", "reason": "fraudulent",
+        "status": status.to_value(),
+    });
+    let object = serde_json::from_value(object).unwrap();
+    Change::Disputes(vec![Dispute::new(object, asked_at)])
 }
 
 /// A checkout only moves forward: what was said before something final does not take it back.

@@ -1,11 +1,5 @@
 //! `worker audit`
 
-#![expect(
-    missing_docs,
-    clippy::missing_errors_doc,
-    reason = "a doc comment here is a help text of the command line"
-)]
-
 use std::time::Duration;
 
 use anyhow::bail;

@@ -15,7 +15,7 @@ use shared::{
         },
         outbox, payment, slot,
     },
-    stripe::checkout_session::CheckoutSession,
+    stripe::{checkout_session::CheckoutSession, error::StripeError},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -24,10 +24,7 @@ use crate::{
     Context,
     job_error::JobError,
     operator::{
-        audit::{
-            report::{Audit, Difference, Waiting, What},
-            stripe_side::{is_paid_after_all, slot_of},
-        },
+        audit::report::{Audit, Difference, Waiting, What},
         dead_letters,
     },
     reconcile::count,
@@ -76,6 +73,19 @@ pub async fn payments(
     }
 }
 
+/// Whether a session that we think is paid is paid, though the list did not show it: it may be
+/// from before the time that was looked at.
+async fn is_paid_after_all(context: &Context, session_id: &str) -> Result<bool, JobError> {
+    let Ok(id) = session_id.parse() else {
+        return Ok(false);
+    };
+    match context.stripe.retrieve_checkout_session(&id).await {
+        Ok(session) => Ok(session.is_paid()),
+        Err(StripeError::NotFound) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 #[derive(FromQueryResult)]
 struct UnpaidBooking {
     reference: String,
@@ -106,7 +116,9 @@ pub async fn lost_hold(
     context: &Context,
     session: &CheckoutSession,
 ) -> Result<Option<Difference>, DbErr> {
-    let Some(slot_id) = slot_of(session).filter(|_| session.is_paid()) else {
+    let slot_id = session.metadata.get("slot_id");
+    let slot_id = slot_id.and_then(|id| Uuid::parse_str(id).ok());
+    let Some(slot_id) = slot_id.filter(|_| session.is_paid()) else {
         return Ok(None);
     };
     let slot = slot::Entity::find_by_id(slot_id).one(&context.db).await?;

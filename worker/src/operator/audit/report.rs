@@ -21,7 +21,6 @@ pub struct Audit {
     pub disputes: u64,
     /// Slots whose seats were added up.
     pub slots: u64,
-    /// Where the books differ.
     pub differences: Vec<Difference>,
     /// What is known and waits for an operator or a verdict; no difference.
     pub waiting: Waiting,
@@ -32,7 +31,6 @@ pub struct Audit {
 pub struct Waiting {
     /// Bookings that an operator has to decide.
     pub needs_attention: u64,
-    /// Refunds that are owed and not made yet.
     pub refunds_owed: u64,
     /// Dead letters that are open.
     pub dead_letters: u64,
@@ -55,10 +53,8 @@ impl Waiting {
     }
 }
 
-/// One place where the books differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// What kind of difference.
     pub what: What,
     /// The session, slot or checkout it is about.
     pub subject: String,
@@ -68,7 +64,6 @@ pub struct Difference {
     pub found: String,
 }
 
-/// A kind of difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
@@ -105,7 +100,6 @@ impl fmt::Display for What {
 }
 
 impl What {
-    /// What to do about it.
     fn advice(self) -> &'static str {
         match self {
             Self::PaymentMissing

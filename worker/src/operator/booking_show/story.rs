@@ -11,7 +11,7 @@ use shared::db::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{fulfill_checkout::record::CheckoutRecord, operator::words::rfc3339};
+use crate::fulfill_checkout::{booking_document::rfc3339, record::CheckoutRecord};
 
 /// The story of one checkout. Amounts are in minor units. No name and no e-mail address is told:
 /// they are in `checkout`, for those who may read the database.
@@ -115,10 +115,6 @@ impl Story {
 ///
 /// - `word`: a booking reference, or the id of a session, event, PaymentIntent, refund, dispute
 ///   or checkout, or the site's `client_reference`, of which the latest checkout counts.
-///
-/// # Errors
-///
-/// Nothing has that name, or the database is in trouble.
 pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Story> {
     let mut id = find(db, word.trim()).await?;
     if id.is_none() {

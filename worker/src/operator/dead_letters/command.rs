@@ -1,11 +1,5 @@
 //! `worker dead list|show|replay|discard`
 
-#![expect(
-    missing_docs,
-    clippy::missing_errors_doc,
-    reason = "a doc comment here is a help text of the command line"
-)]
-
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail, ensure};
@@ -202,8 +196,7 @@ async fn act(
             None => dead_letters::discard(db, letter, &statement, now).await,
         };
         if let Err(error) = done {
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(error, letter = %letter.id, "Failed");
+            tracing::error!(error = error.chain(), letter = %letter.id, "Failed");
             failed = failed.saturating_add(1);
         }
     }

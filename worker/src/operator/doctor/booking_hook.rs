@@ -1,6 +1,6 @@
 //! The site's function: is it there, does it take what it is given, and may we call it?
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement};
+use sea_orm::{DatabaseConnection, DbBackend, FromQueryResult, Statement};
 
 use crate::{
     config::BookingHook,
@@ -23,36 +23,26 @@ struct Found {
 
 /// Looks at the function that `hook` names, without calling it.
 pub async fn examine(db: &DatabaseConnection, hook: &BookingHook) -> Finding {
-    let found = match find(db, hook).await {
-        Ok(found) => found,
-        Err(error) => return Finding::failed(CHECK, chain(&error), "see the log"),
-    };
-    match found {
-        Some(found) if found.fits && found.allowed => {
-            Finding::ok(CHECK, format!("{hook}(jsonb) is there and may be called"))
-        }
-        Some(found) if !found.fits => {
-            let returns = found.returns.as_deref().unwrap_or("nothing: a procedure");
-            let detail = format!("{hook}(jsonb) returns {returns}");
-            Finding::failed(CHECK, detail, "make it a function that RETURNS void")
-        }
-        Some(_) => Finding::failed(
-            CHECK,
-            format!("the role in DATABASE_URL may not call {hook}(jsonb)"),
-            "GRANT USAGE ON SCHEMA … and GRANT EXECUTE ON FUNCTION … to it",
-        ),
-        None => Finding::failed(
-            CHECK,
+    let names = [hook.schema.as_str(), hook.function.as_str()].map(Into::into);
+    let find = Statement::from_sql_and_values(DbBackend::Postgres, FOUND, names);
+    let (detail, remedy) = match Found::find_by_statement(find).one(db).await {
+        Err(error) => (chain(&error), "see the log"),
+        Ok(None) => (
             format!("there is no {hook}(jsonb)"),
             "see BOOKING_HOOK; until the function is there, no payment becomes a booking",
         ),
-    }
-}
-
-async fn find(db: &DatabaseConnection, hook: &BookingHook) -> Result<Option<Found>, DbErr> {
-    let names = [hook.schema.as_str(), hook.function.as_str()].map(Into::into);
-    let find = Statement::from_sql_and_values(DbBackend::Postgres, FOUND, names);
-    let row = db.query_one_raw(find).await?;
-    row.map(|row| Found::from_query_result(&row, ""))
-        .transpose()
+        Ok(Some(found)) if !found.fits => {
+            let returns = found.returns.as_deref().unwrap_or("nothing: a procedure");
+            let detail = format!("{hook}(jsonb) returns {returns}");
+            (detail, "make it a function that RETURNS void")
+        }
+        Ok(Some(found)) if !found.allowed => (
+            format!("the role in DATABASE_URL may not call {hook}(jsonb)"),
+            "GRANT USAGE ON SCHEMA … and GRANT EXECUTE ON FUNCTION … to it",
+        ),
+        Ok(Some(_)) => {
+            return Finding::ok(CHECK, format!("{hook}(jsonb) is there and may be called"));
+        }
+    };
+    Finding::failed(CHECK, detail, remedy)
 }

@@ -7,11 +7,9 @@ use crate::operator::words::wrapped;
 pub(super) const START_A_WORKER: &str =
     "start a worker; one that runs takes nothing while the database or Stripe is down";
 
-/// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// In order.
     Ok,
     /// It works, and an operator should look.
     Warning,
@@ -19,16 +17,11 @@ pub enum Status {
     Failed,
 }
 
-/// What one look found.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// What was looked at.
     pub check: &'static str,
-    /// How bad it is.
     pub status: Status,
-    /// What was found.
     pub detail: String,
-    /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<&'static str>,
 }
