@@ -73,7 +73,8 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let listener = TcpListener::bind(listen_addr)
         .await
         .with_context(|| format!("LISTEN_ADDR {listen_addr}"))?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let bound = listener.local_addr()?;
+    let url = format!("http://{bound}");
     let admin_listener = TcpListener::bind(admin_addr)
         .await
         .with_context(|| format!("ADMIN_ADDR {admin_addr}"))?;
@@ -89,6 +90,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         let sim = StripeSim::start(
             stripe_sim::Config {
                 listen_addr: stand_in_addr,
+                page_url: Some(reachable(bound)),
                 webhook_url: Some(format!("{url}/api/payment/webhook")),
                 webhook_secret: secret_of_stand_in,
                 snapshot: snapshot(&worker_config.database),
@@ -123,11 +125,11 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let probes = admin::router(ingress.readiness().and(worker.readiness()));
 
     let mut tasks = JoinSet::new();
-    tasks.spawn(http_server::serve(
-        listener,
-        ingress::router(ingress),
-        shutdown.clone(),
-    ));
+    let mut router = ingress::router(ingress);
+    if let Some(sim) = &stripe_sim {
+        router = router.merge(sim.payment_page());
+    }
+    tasks.spawn(http_server::serve(listener, router, shutdown.clone()));
     tasks.spawn(http_server::serve(admin_listener, probes, shutdown.clone()));
     tasks.spawn(async move { worker.run(shutdown).await });
     Ok(Local {
@@ -135,6 +137,16 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         stripe_sim,
         tasks,
     })
+}
+
+/// Where a buyer finds what is bound to `address`: of a container, whose port is published, on this
+/// machine. One port is enough then.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
 }
 
 /// An address that was chosen is used or refused. A default that is taken gives way, so that

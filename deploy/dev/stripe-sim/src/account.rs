@@ -10,6 +10,8 @@ use crate::{
 
 pub struct Account {
     pub base_url: String,
+    /// What `checkout_url` begins with.
+    pub page_url: String,
     store: Mutex<Store>,
     faults: Mutex<Faults>,
     calls: Mutex<u64>,
@@ -20,13 +22,14 @@ pub struct Account {
 
 impl Account {
     pub fn new(
-        base_url: String,
+        (base_url, page_url): (String, String),
         store: Store,
         courier: Courier,
         snapshot: Option<Snapshot>,
     ) -> Self {
         Self {
             base_url,
+            page_url,
             store: Mutex::new(store),
             faults: Mutex::default(),
             calls: Mutex::default(),

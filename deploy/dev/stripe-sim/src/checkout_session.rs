@@ -84,7 +84,7 @@ pub fn new_session(sim: &Account, form: &Form) -> Result<Value, ApiError> {
             "status": "open",
             "success_url": success_url,
             "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
-            "url": format!("{}/c/pay/{id}", sim.base_url),
+            "url": format!("{}/c/pay/{id}", sim.page_url),
         }),
     );
     {

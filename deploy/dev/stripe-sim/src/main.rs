@@ -38,6 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let config = Config {
         listen_addr: cli.listen,
+        page_url: None,
         webhook_url: cli.webhook_url,
         webhook_secret: cli.webhook_secret,
         snapshot: cli.snapshot,

@@ -24,6 +24,8 @@ use crate::{
 pub struct Config {
     /// Address to listen on; must be loopback.
     pub listen_addr: SocketAddr,
+    /// Where buyers reach the [payment page](StripeSim::payment_page), if not at that address.
+    pub page_url: Option<String>,
     /// URL to post events to, if any.
     pub webhook_url: Option<String>,
     /// Endpoint secret that signs events (`whsec_…`).
@@ -61,7 +63,9 @@ impl StripeSim {
         let address = listener.local_addr()?;
         let courier = Courier::new(config.webhook_url, config.webhook_secret)?;
         let base_url = format!("http://{address}");
-        let account = Arc::new(Account::new(base_url, store, courier, snapshot));
+        let page_url = config.page_url.unwrap_or_else(|| base_url.clone());
+        let urls = (base_url, page_url);
+        let account = Arc::new(Account::new(urls, store, courier, snapshot));
         delivery::resume(&account);
         tokio::spawn(payment::expire_overdue(account.clone(), shutdown.clone()));
         let serve = axum::serve(listener, router(account.clone()))
@@ -82,6 +86,11 @@ impl StripeSim {
     /// Base URL for `STRIPE_API_BASE`.
     pub fn base_url(&self) -> &str {
         &self.account.base_url
+    }
+
+    /// The page that buyers pay on, for a server that they can reach.
+    pub fn payment_page(&self) -> Router {
+        payment_page::router().with_state(self.account.clone())
     }
 
     /// Faults that are injected now.

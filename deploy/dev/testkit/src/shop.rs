@@ -20,6 +20,7 @@ pub type Variables = BTreeMap<&'static str, String>;
 pub async fn start_stripe(shutdown: CancellationToken) -> anyhow::Result<StripeSim> {
     let config = stripe_sim::Config {
         listen_addr: ([127, 0, 0, 1], 0).into(),
+        page_url: None,
         webhook_url: None,
         webhook_secret: ENDPOINT_SECRET.to_owned(),
         snapshot: None,

@@ -21,6 +21,7 @@ mod confirm;
 mod cors;
 mod create_checkout_session;
 mod database;
+mod demo;
 mod deployment;
 mod forged;
 mod fulfill_checkout;
