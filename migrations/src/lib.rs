@@ -56,7 +56,7 @@ pub async fn up(db: &DatabaseConnection, schema: Option<&SqlName>) -> Result<(),
     tx.commit().await
 }
 
-/// Who may not create one can have it made before by somebody who may.
+/// One that is there needs no right to create it.
 async fn create_schema(tx: &DatabaseTransaction, name: &SqlName) -> Result<(), DbErr> {
     let known = Statement::from_sql_and_values(
         DbBackend::Postgres,
@@ -88,7 +88,7 @@ pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
 /// [`DbErr`] if the database cannot be read.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
     let tx = db.begin().await?;
-    let migrations = Migrator::get_migration_with_status(&tx).await?;
+    let migrations = Migrator::get_migration_with_status_read_only(&tx).await?;
     tx.rollback().await?;
     Ok(migrations
         .iter()
