@@ -111,7 +111,7 @@ impl FailureCode {
             | Self::DatabaseUnavailable
             | Self::DatabaseBusy
             | Self::DatabaseError
-            // Somebody mends the function.
+            // The site mends its function.
             | Self::HookFailed
             | Self::QueueUnavailable
             | Self::StripeUnavailable

@@ -3,10 +3,11 @@
 
 mod apply;
 pub(crate) mod booking_document;
-pub(crate) mod booking_hook;
+mod booking_hook;
 mod booking_reference;
 mod carry_out;
 pub(crate) mod decide;
+pub(crate) mod fulfill_error;
 mod inbox;
 pub(crate) mod lock;
 pub(crate) mod outcome;
@@ -34,9 +35,9 @@ use crate::{
     config::{BookingHook, OnUnfulfillable},
     fulfill_checkout::{
         apply::apply,
-        booking_hook::FulfillError,
         carry_out::{carry_out, has_slot_started},
         decide::{Circumstances, is_booked},
+        fulfill_error::FulfillError,
         inbox::Inbox,
         outcome::{Fulfillment, NotOurs},
         record::Draft,
@@ -67,6 +68,11 @@ pub struct Rules<'a> {
 /// rows put runs one after the other, and unique indexes stand behind them.
 ///
 /// Returns what came of each, in the same order.
+///
+/// # Errors
+///
+/// [`FulfillError`] if the database is in trouble, one of them cannot be written, or the site's
+/// function refuses one.
 ///
 /// Source: <https://docs.stripe.com/checkout/fulfillment>
 pub async fn fulfill_checkouts(

@@ -12,7 +12,7 @@ use tokio::time::error::Elapsed;
 
 use crate::{
     failure_code::FailureCode,
-    fulfill_checkout::booking_hook::{FulfillError, HookError},
+    fulfill_checkout::fulfill_error::{FulfillError, HookError},
     outage::dependency::Down,
 };
 

@@ -7,79 +7,28 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, Statement,
 };
 use serde_json::Value;
-use shared::db::{self, Trouble, booking, offering, slot};
+use shared::db::{self, booking, offering, slot};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     config::BookingHook,
-    fulfill_checkout::{booking_document::booking_document, record::Draft},
+    fulfill_checkout::{
+        booking_document::booking_document, fulfill_error::FulfillError, record::Draft,
+    },
 };
 
-/// What PostgreSQL says of a statement that took too long.
-const TOO_SLOW: &str = "57014";
-
-/// The function raised an exception, took too long, or cannot be called. What it said is not part of
-/// the text, since it may be about a buyer.
-#[derive(Debug, thiserror::Error)]
-#[error("the function in BOOKING_HOOK failed with SQLSTATE {sqlstate}")]
-pub struct HookError {
-    sqlstate: String,
-    message: String,
-    /// Whether it may succeed at once: another transaction was in the way.
-    may_pass: bool,
-}
-
-impl HookError {
-    /// SQLSTATE and message, for who looks after the function.
-    pub fn detail(&self) -> String {
-        format!("{}: {}", self.sqlstate, self.message)
-    }
-}
-
-/// The transaction cannot be committed.
-#[derive(Debug, thiserror::Error)]
-pub enum FulfillError {
-    /// The database is in trouble, or refuses a row.
-    #[error("the transaction failed")]
-    Database(#[from] DbErr),
-    /// The site's function failed.
-    #[error(transparent)]
-    Hook(#[from] HookError),
-}
-
-impl FulfillError {
-    /// Whether the same transaction may succeed at once.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Database(error) => db::trouble(error) != Trouble::Lasting,
-            Self::Hook(error) => error.may_pass,
-        }
-    }
-
-    /// An outage is the database's, whatever was asked of it.
-    fn of_hook(error: DbErr) -> Self {
-        let trouble = db::trouble(&error);
-        match db::refusal(&error) {
-            Some((sqlstate, message)) if trouble != Trouble::Outage => Self::Hook(HookError {
-                may_pass: trouble == Trouble::Contention && sqlstate != TOO_SLOW,
-                sqlstate,
-                message,
-            }),
-            _ => Self::Database(error),
-        }
-    }
-}
-
 /// Calls `hook` for each of `drafts` whose booking is not what the database had, after the rows are
-/// written. One statement for all: if it fails, they are tried one by one.
+/// written. One statement for all, in the order of slots and checkouts, so that two of them do not
+/// wait for each other: if it fails, they are tried one by one.
 pub async fn call(
     tx: &DatabaseTransaction,
     hook: &BookingHook,
     drafts: impl Iterator<Item = &Draft>,
     now: OffsetDateTime,
 ) -> Result<(), FulfillError> {
-    let changed: Vec<&Draft> = drafts.filter(|it| is_changed(it)).collect();
+    let mut changed: Vec<&Draft> = drafts.filter(|it| is_changed(it)).collect();
+    changed.sort_unstable_by_key(|it| (it.current.checkout.slot_id, it.current.checkout.id));
     if changed.is_empty() {
         return Ok(());
     }

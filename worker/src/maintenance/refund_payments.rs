@@ -58,7 +58,9 @@ pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
             // For lack of funds, say. What is owed stays owed, so it is tried again for a day.
             Ok(Attempt::Refused(error)) => postpone(context, &owed, &error, true, false).await?,
             Err(error) => {
-                let charged = !probe::is_outage(context, &error).await;
+                // Stripe may have made it before the site's function refused to write it down.
+                let refused_here = error.code() == FailureCode::HookFailed;
+                let charged = !refused_here && !probe::is_outage(context, &error).await;
                 let for_good = !error.code().is_retryable();
                 postpone(context, &owed, &error, charged, for_good).await?;
             }
@@ -219,7 +221,13 @@ async fn postpone(
         // Nothing went back: a booking that waits for it needs an operator.
         let target = Target::Checkout(owed.checkout_id);
         let given_up = Change::OwedRefundEnded(Vec::new());
-        jobs::commit(context, &[Plan::one(target, given_up, None)]).await?;
+        match jobs::commit(context, &[Plan::one(target, given_up, None)]).await {
+            // Again later: other refunds shall not wait for the site's function.
+            Err(error) if error.code() == FailureCode::HookFailed => {
+                tracing::warn!(error = error.chain(), checkout.id = %owed.checkout_id, "Cannot give a refund up");
+            }
+            committed => drop(committed?),
+        }
     }
     Ok(())
 }

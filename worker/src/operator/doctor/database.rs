@@ -13,10 +13,13 @@ use shared::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::operator::{
-    audit::our_side,
-    doctor::finding::{Finding, START_A_WORKER, chain},
-    words::{counted, moment},
+use crate::{
+    failure_code::FailureCode,
+    operator::{
+        audit::our_side,
+        doctor::finding::{Finding, START_A_WORKER, chain},
+        words::{counted, moment},
+    },
 };
 
 /// Clocks further apart than this end holds too early or too late.
@@ -185,8 +188,13 @@ async fn overdue_refunds(db: &DatabaseConnection, now: OffsetDateTime) -> Found 
         Some(code) => {
             let refunds = counted(refused.len(), "refund");
             let detail = format!("{refunds} not made yet, one for {code}");
-            let remedy = "Stripe's balance may be too low, or a dispute open; it is tried again \
-                          for a day, or until the dispute is decided";
+            let remedy = if code == FailureCode::HookFailed.as_str() {
+                "the function in BOOKING_HOOK refuses what came of it, see the log of PostgreSQL; \
+                 the money may be back already, and it is tried again until the function is mended"
+            } else {
+                "Stripe's balance may be too low, or a dispute open; it is tried again for a day, \
+                 or until the dispute is decided"
+            };
             Finding::warning("refunds", detail, remedy)
         }
     }])
