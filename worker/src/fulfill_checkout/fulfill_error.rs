@@ -24,7 +24,7 @@ pub struct HookError {
 }
 
 impl HookError {
-    /// SQLSTATE and message, for who looks after the function.
+    /// SQLSTATE and message, for the function's author.
     pub fn detail(&self) -> String {
         format!("{}: {}", self.sqlstate, self.message)
     }
