@@ -70,6 +70,9 @@ async fn run_and_note(
     job: impl Future<Output = Result<Fulfillment, JobError>>,
 ) -> Result<Fulfillment, JobError> {
     let starts = suspect::note_start(db, name, clock()).await?;
+    if starts > 1 {
+        tracing::warn!(starts, "Begun again: its worker died");
+    }
     let outcome = if starts > STARTS {
         let why = format!("begun {starts} times, and its worker died each time");
         Err(JobError::new(FailureCode::DeliveryLimit, why))

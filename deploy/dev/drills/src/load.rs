@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     buyer::{Buyer, Plan},
     environment::Environment,
-    finish::finish,
+    finish::{finish, finish_after_crashes},
     report::Row,
     scale::Scale,
 };
@@ -96,6 +96,27 @@ pub async fn under_load(
     scale: Scale,
     faults: impl Future<Output = anyhow::Result<usize>>,
 ) -> anyhow::Result<Row> {
+    let faults = beside_buyers(environment, buyers, scale, faults).await?;
+    finish(environment, scale, faults, 0).await
+}
+
+/// The same for `crashes` of those who run messages.
+pub async fn crashing_under_load(
+    environment: &Environment,
+    buyers: usize,
+    scale: Scale,
+    crashes: impl Future<Output = anyhow::Result<usize>>,
+) -> anyhow::Result<Row> {
+    let crashes = beside_buyers(environment, buyers, scale, crashes).await?;
+    finish_after_crashes(environment, scale, crashes, 0).await
+}
+
+async fn beside_buyers(
+    environment: &Environment,
+    buyers: usize,
+    scale: Scale,
+    faults: impl Future<Output = anyhow::Result<usize>>,
+) -> anyhow::Result<usize> {
     let load = Load::new(scale.seed, buyers);
     let enough = CancellationToken::new();
     let breaking = async {
@@ -105,5 +126,5 @@ pub async fn under_load(
     };
     let (faults, bought) = tokio::join!(breaking, load.run(environment, &enough));
     bought?;
-    finish(environment, scale, faults?, 0).await
+    faults
 }

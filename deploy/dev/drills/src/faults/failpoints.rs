@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     buyer::Plan,
     environment::{Environment, everyday_faults},
-    finish::finish,
+    finish::finish_after_crashes,
     load::Load,
     report::Row,
     scale::Scale,
@@ -39,14 +39,7 @@ pub async fn crash_at_each(environment: &Environment, scale: Scale) -> anyhow::R
         tracing::info!("{name}: {seen} crashes");
         crashes = crashes.saturating_add(seen);
     }
-    // A message that was running at four crashes is set aside, as it should be. Now that they
-    // are over, it is for an operator to have it tried again.
-    let replay = ["dead", "replay", "--reason", "delivery_limit"];
-    let because = ["--why", "the crashes are over", "--by", "drill", "--json"];
-    environment
-        .operator(&[replay.as_slice(), &because].concat())
-        .await?;
-    finish(environment, scale, crashes, poisons).await
+    finish_after_crashes(environment, scale, crashes, poisons).await
 }
 
 /// Has `services` crash at `name` until it was seen so often.

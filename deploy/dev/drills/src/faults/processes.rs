@@ -6,12 +6,17 @@ use anyhow::ensure;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use testkit::Supervised;
 
-use crate::{environment::Environment, load::under_load, report::Row, scale::Scale};
+use crate::{
+    environment::Environment,
+    load::{crashing_under_load, under_load},
+    report::Row,
+    scale::Scale,
+};
 
 /// Kills a worker at random moments; it is started again at once.
 pub async fn kill_workers(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
     let faults = kill(&environment.workers, scale.of(15, 200), 100..900, scale);
-    under_load(environment, scale.of(300, 20_000), scale, faults).await
+    crashing_under_load(environment, scale.of(300, 20_000), scale, faults).await
 }
 
 /// Kills ingress at random moments.
@@ -23,7 +28,7 @@ pub async fn kill_ingress(environment: &Environment, scale: Scale) -> anyhow::Re
 /// Kills the shop that is one process at random moments.
 pub async fn kill_shop(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
     let faults = kill_front(environment, scale.of(10, 200), scale);
-    under_load(environment, scale.of(200, 3_000), scale, faults).await
+    crashing_under_load(environment, scale.of(200, 3_000), scale, faults).await
 }
 
 async fn kill_front(
