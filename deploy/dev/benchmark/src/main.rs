@@ -38,7 +38,15 @@ use anyhow::Context;
 use clap::Parser;
 use testkit::Servers;
 
-use crate::{effort::Effort, product::Product, report::Report, rounds::Bench};
+use crate::{
+    effort::Effort,
+    product::{Backing, Product},
+    report::Report,
+    rounds::Bench,
+};
+
+/// The site's function; the worker is started with it or without.
+const HOOK: &str = "BOOKING_HOOK";
 
 /// Measures the services on private servers, all on this machine, and prints a table.
 #[derive(Parser)]
@@ -59,6 +67,9 @@ struct Cli {
     /// Measure only how fast this many queued events become rows, and the worker's CPU time.
     #[arg(long, value_name = "EVENTS")]
     backlog: Option<u32>,
+    /// With --backlog: in turns with and without a site's own function that inserts a row for each.
+    #[arg(long, requires = "backlog")]
+    hook: bool,
     /// Also measure the peers of this folder, which holds `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
@@ -99,11 +110,16 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         return measure_grown(&servers, folder.path(), bookings, effort).await;
     }
     if let Some(minutes) = cli.soak {
-        let product = Product::start(Some(&servers), folder.path()).await?;
+        let product = Product::start(Backing::Servers(&servers), folder.path()).await?;
         return measure::soak(&product, minutes).await;
     }
     if let Some(events) = cli.backlog {
-        return measure_backlog(&servers, folder.path(), events, effort).await;
+        let backing = if cli.hook {
+            Backing::Site(&servers)
+        } else {
+            Backing::Servers(&servers)
+        };
+        return measure_backlog(backing, folder.path(), events, effort).await;
     }
     let mut report = Report {
         date: time::UtcDateTime::now().date().to_string(),
@@ -136,7 +152,7 @@ async fn measure_grown(
     bookings: u64,
     effort: Effort,
 ) -> anyhow::Result<()> {
-    let mut product = Product::start(Some(servers), folder).await?;
+    let mut product = Product::start(Backing::Servers(servers), folder).await?;
     measure::warm_up(&product.target).await?;
     let growth = measure::growth(&mut product, servers, bookings, effort).await?;
     std::io::stdout().write_all(&serde_json::to_vec_pretty(&growth)?)?;
@@ -146,22 +162,33 @@ async fn measure_grown(
 }
 
 async fn measure_backlog(
-    servers: &Servers,
+    backing: Backing<'_>,
     folder: &Path,
     events: u32,
     effort: Effort,
 ) -> anyhow::Result<()> {
-    let mut product = Product::start(Some(servers), folder).await?;
+    let mut product = Product::start(backing, folder).await?;
     measure::warm_up(&product.target).await?;
+    let hook = product.variables.remove(HOOK);
     for _ in 0..effort.rounds {
-        let backlog = measure::backlog(&mut product, events).await?;
-        let (rate, cpu) = (backlog.per_second, backlog.worker_cpu_ms);
-        writeln!(
-            std::io::stdout(),
-            "{rate:.0} rows/s, {cpu:.3} ms of the worker's CPU time each"
-        )?;
+        print_backlog(&mut product, events, "").await?;
+        if let Some(hook) = &hook {
+            product.variables.insert(HOOK, hook.clone());
+            print_backlog(&mut product, events, ", with BOOKING_HOOK").await?;
+            product.variables.remove(HOOK);
+        }
     }
     product.stop().await
+}
+
+async fn print_backlog(product: &mut Product, events: u32, how: &str) -> anyhow::Result<()> {
+    let backlog = measure::backlog(product, events).await?;
+    let (rate, cpu) = (backlog.per_second, backlog.worker_cpu_ms);
+    writeln!(
+        std::io::stdout(),
+        "{rate:.0} rows/s, {cpu:.3} ms of the worker's CPU time each{how}"
+    )?;
+    Ok(())
 }
 
 fn machine() -> String {

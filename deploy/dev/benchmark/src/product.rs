@@ -15,6 +15,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{event::Template, holds::Holds, http::Connection, rows::Rows, target::Target};
 
+/// Where bookings are kept, and what carries messages.
+#[derive(Clone, Copy)]
+pub enum Backing<'a> {
+    /// The embedded default: SQLite, in one process.
+    Embedded,
+    /// PostgreSQL and RabbitMQ.
+    Servers(&'a Servers),
+    /// The same inside a site's database, whose own function is told of each booking.
+    Site(&'a Servers),
+}
+
 /// Longest wait for the first answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -30,9 +41,11 @@ pub struct Product {
 
 impl Product {
     /// Starts the product and waits until it answers.
-    ///
-    /// - `servers`: `None` for the embedded default.
-    pub async fn start(servers: Option<&Servers>, folder: &Path) -> anyhow::Result<Self> {
+    pub async fn start(backing: Backing<'_>, folder: &Path) -> anyhow::Result<Self> {
+        let servers = match backing {
+            Backing::Embedded => None,
+            Backing::Servers(servers) | Backing::Site(servers) => Some(servers),
+        };
         let shutdown = CancellationToken::new();
         let stripe = testkit::start_stripe(shutdown.clone()).await?;
         stripe.set_faults(Faults {
@@ -55,6 +68,9 @@ impl Product {
         if let Some(servers) = servers {
             variables.insert("AMQP_URL", servers.broker.url.clone());
             variables.insert("QUEUE_PREFIX", "benchmark".to_owned());
+        }
+        if let Backing::Site(_) = backing {
+            testkit::move_in(&mut variables).await?;
         }
         let db = testkit::open_database(&variables).await?;
         let log = folder.join(format!("{service}.log"));

@@ -10,7 +10,7 @@ use crate::{
     limits::limits,
     measure::{self, Spike},
     peers::{self, Peer},
-    product::Product,
+    product::{Backing, Product},
     report::{Common, Report, Rounds},
     target::Target,
 };
@@ -64,12 +64,12 @@ impl Bench<'_> {
                 rounds.note(peer.name, self.peer(peer, sources).await?);
             }
         }
-        let embedded = Product::start(None, self.folder).await?;
+        let embedded = Product::start(Backing::Embedded, self.folder).await?;
         let measured = self.common(&embedded.target).await?;
         rounds.note(&embedded.target.name, measured);
         drop(embedded);
 
-        let mut product = Product::start(Some(self.servers), self.folder).await?;
+        let mut product = Product::start(Backing::Servers(self.servers), self.folder).await?;
         let mut measured = self.common(&product.target).await?;
         if !self.brief {
             product.stop_worker().await?;
