@@ -108,11 +108,18 @@ pub async fn fulfill_checkouts(
         save(&tx, &mut writes, drafts.values()).await?;
         writes.insert(inbox.new)?;
         writes.run(&tx).await?;
-        if let Some(hook) = rules.hook {
-            booking_hook::call(&tx, hook, drafts.values(), now).await?;
-        }
+        let hook_called = match rules.hook {
+            Some(hook) => booking_hook::call(&tx, hook, drafts.values(), now).await?,
+            None => false,
+        };
         failpoint::crash_at("job_before_commit");
-        tx.commit().await?;
+        tx.commit().await.map_err(|error| {
+            if hook_called {
+                FulfillError::of_hook(error)
+            } else {
+                error.into()
+            }
+        })?;
         failpoint::crash_at("job_after_commit");
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     })

@@ -1,76 +1,152 @@
-//! What others are told about a booking: one document, in the words of the API. Keys are added
-//! within a version; none is removed or means something else.
+//! What others are told about a booking: one document, in the words of the API. Fields are added
+//! within a version; none is removed or means something else. Amounts are in minor units.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use shared::db::{booking::Status, offering, slot};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::fulfill_checkout::record::CheckoutRecord;
 
 /// The version of the document; part of the contract.
 const VERSION: u32 = 1;
 
-/// A change of the booking of `record`, if there is one, and how everything is after it. Amounts
-/// are in minor units.
-///
-/// - `before`: its status until now.
-pub fn booking_document(
-    record: &CheckoutRecord,
-    before: Option<Status>,
-    slot: Option<&(slot::Model, Option<offering::Model>)>,
-    now: OffsetDateTime,
-) -> Option<Value> {
-    let (checkout, booking) = (&record.checkout, record.booking.as_ref()?);
-    let status = booking.status.as_str();
-    let payment = record.payment.as_ref().map(|payment| {
-        json!({
-            "id": payment.id,
-            "payment_intent_id": payment.payment_intent_id,
-            // What was paid.
-            "amount_total": payment.amount_minor_units,
-            "amount_refunded": payment.amount_refunded_minor_units,
-            "currency": payment.currency,
-            "status": payment.status.as_str(),
-        })
-    });
-    let slot = slot.map(|(slot, offering)| {
-        json!({
-            "id": slot.id,
-            "starts_at": rfc3339(slot.starts_at),
-            "ends_at": rfc3339(slot.ends_at),
-            "offering": offering.as_ref().map(|it| json!({ "id": it.id, "name": it.name })),
-        })
-    });
-    Some(json!({
-        "version": VERSION,
-        "type": format!("booking.{status}"),
-        "occurred_at": rfc3339(now),
-        "booking": {
-            "id": booking.id,
-            "reference": booking.reference,
-            "status": status,
-            // `null` if there was no booking.
-            "previous_status": before.map(Status::as_str),
-            "reason": booking.reason,
-            "quantity": booking.quantity,
-            "created_at": rfc3339(booking.created_at),
-        },
-        "checkout": {
-            "id": checkout.id,
-            "session_id": checkout.session_id,
-            "client_reference": checkout.client_reference,
-            "metadata": checkout.metadata,
-            "customer": { "name": checkout.customer_name, "email": checkout.customer_email },
-            // What had to be paid.
-            "amount_total": checkout.amount_minor_units,
-            "currency": checkout.currency,
-        },
-        "payment": payment,
-        "slot": slot,
-    }))
+/// A change of a booking, and how everything is after it.
+#[derive(Debug, Serialize)]
+pub struct BookingDocument<'a> {
+    version: u32,
+    /// `booking.confirmed` and so on.
+    r#type: &'static str,
+    #[serde(with = "time::serde::rfc3339")]
+    occurred_at: OffsetDateTime,
+    booking: Booking<'a>,
+    checkout: Checkout<'a>,
+    payment: Option<Payment<'a>>,
+    slot: Option<Slot<'a>>,
 }
 
-/// A moment for programs.
-pub fn rfc3339(time: OffsetDateTime) -> String {
-    time.format(&Rfc3339).unwrap_or_default()
+#[derive(Debug, Serialize)]
+struct Booking<'a> {
+    id: Uuid,
+    reference: &'a str,
+    status: &'static str,
+    /// `null` if there was no booking.
+    previous_status: Option<&'static str>,
+    reason: Option<&'a str>,
+    quantity: i32,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+}
+
+#[derive(Debug, Serialize)]
+struct Checkout<'a> {
+    id: Uuid,
+    session_id: Option<&'a str>,
+    client_reference: Option<&'a str>,
+    metadata: Option<&'a Value>,
+    customer: Customer<'a>,
+    /// What had to be paid.
+    amount_total: i64,
+    currency: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Customer<'a> {
+    name: &'a str,
+    email: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Payment<'a> {
+    id: Uuid,
+    #[serde(rename = "payment_intent_id")]
+    intent_id: Option<&'a str>,
+    /// What was paid.
+    amount_total: i64,
+    amount_refunded: i64,
+    currency: &'a str,
+    status: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Slot<'a> {
+    id: Uuid,
+    #[serde(with = "time::serde::rfc3339")]
+    starts_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    ends_at: OffsetDateTime,
+    offering: Option<Offering<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Offering<'a> {
+    id: Uuid,
+    name: &'a str,
+}
+
+impl<'a> BookingDocument<'a> {
+    /// A change of the booking of `record`, if there is one.
+    ///
+    /// - `before`: its status until now.
+    pub fn new(
+        record: &'a CheckoutRecord,
+        before: Option<Status>,
+        slot: Option<&'a (slot::Model, Option<offering::Model>)>,
+        now: OffsetDateTime,
+    ) -> Option<Self> {
+        let (checkout, booking) = (&record.checkout, record.booking.as_ref()?);
+        Some(Self {
+            version: VERSION,
+            r#type: type_of(booking.status),
+            occurred_at: now,
+            booking: Booking {
+                id: booking.id,
+                reference: &booking.reference,
+                status: booking.status.as_str(),
+                previous_status: before.map(Status::as_str),
+                reason: booking.reason.as_deref(),
+                quantity: booking.quantity,
+                created_at: booking.created_at,
+            },
+            checkout: Checkout {
+                id: checkout.id,
+                session_id: checkout.session_id.as_deref(),
+                client_reference: checkout.client_reference.as_deref(),
+                metadata: checkout.metadata.as_ref(),
+                customer: Customer {
+                    name: &checkout.customer_name,
+                    email: &checkout.customer_email,
+                },
+                amount_total: checkout.amount_minor_units,
+                currency: &checkout.currency,
+            },
+            payment: record.payment.as_ref().map(|payment| Payment {
+                id: payment.id,
+                intent_id: payment.payment_intent_id.as_deref(),
+                amount_total: payment.amount_minor_units,
+                amount_refunded: payment.amount_refunded_minor_units,
+                currency: &payment.currency,
+                status: payment.status.as_str(),
+            }),
+            slot: slot.map(|(slot, offering)| Slot {
+                id: slot.id,
+                starts_at: slot.starts_at,
+                ends_at: slot.ends_at,
+                offering: offering.as_ref().map(|it| Offering {
+                    id: it.id,
+                    name: &it.name,
+                }),
+            }),
+        })
+    }
+}
+
+fn type_of(status: Status) -> &'static str {
+    match status {
+        Status::Confirmed => "booking.confirmed",
+        Status::RefundPending => "booking.refund_pending",
+        Status::NeedsAttention => "booking.needs_attention",
+        Status::Cancelled => "booking.cancelled",
+    }
 }

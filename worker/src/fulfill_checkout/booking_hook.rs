@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, Statement,
 };
-use serde_json::Value;
 use shared::db::{self, booking, offering, slot};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -14,41 +13,44 @@ use uuid::Uuid;
 use crate::{
     config::BookingHook,
     fulfill_checkout::{
-        booking_document::booking_document, fulfill_error::FulfillError, record::Draft,
+        booking_document::BookingDocument, fulfill_error::FulfillError, record::Draft,
     },
 };
 
 /// Calls `hook` for each of `drafts` whose booking is not what the database had, after the rows are
 /// written. One statement for all, in the order of slots and checkouts, so that two of them do not
 /// wait for each other: if it fails, they are tried one by one.
+///
+/// Returns whether it was called. The commit is then its own as well: what it left to be checked at
+/// the commit is, and none of our tables leaves anything.
 pub async fn call(
     tx: &DatabaseTransaction,
     hook: &BookingHook,
     drafts: impl Iterator<Item = &Draft>,
     now: OffsetDateTime,
-) -> Result<(), FulfillError> {
+) -> Result<bool, FulfillError> {
     let mut changed: Vec<&Draft> = drafts.filter(|it| is_changed(it)).collect();
     changed.sort_unstable_by_key(|it| (it.current.checkout.slot_id, it.current.checkout.id));
     if changed.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let slots = slots(tx, &changed).await?;
     let documents = changed.iter().filter_map(|Draft { current, persisted }| {
         let before = persisted.booking.as_ref().map(|booking| booking.status);
-        booking_document(current, before, slots.get(&current.checkout.slot_id), now)
+        BookingDocument::new(current, before, slots.get(&current.checkout.slot_id), now)
     });
-    let documents: Value = documents.collect();
+    let documents: Vec<BookingDocument> = documents.collect();
+    let documents =
+        serde_json::to_string(&documents).map_err(|error| DbErr::Json(error.to_string()))?;
     let call = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        format!("SELECT {hook}(document) FROM jsonb_array_elements($1) AS changed (document)"),
+        format!(
+            "SELECT {hook}(document) FROM jsonb_array_elements($1::jsonb) AS changed (document)"
+        ),
         [documents.into()],
     );
     tx.execute_raw(call).await.map_err(FulfillError::of_hook)?;
-    // What it left to be checked at the commit is checked now, where it is still the function's.
-    tx.execute_unprepared("SET CONSTRAINTS ALL IMMEDIATE")
-        .await
-        .map_err(FulfillError::of_hook)?;
-    Ok(())
+    Ok(true)
 }
 
 fn is_changed(draft: &Draft) -> bool {

@@ -1,6 +1,8 @@
 //! Numbers and times as operators read them, the same in every command.
 
-use time::{OffsetDateTime, UtcOffset, macros::format_description};
+use time::{
+    OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
+};
 
 /// How wide a terminal may be taken to be.
 pub const WIDTH: usize = 80;
@@ -18,6 +20,11 @@ pub fn moment(time: OffsetDateTime) -> String {
     time.to_offset(UtcOffset::UTC)
         .format(format)
         .unwrap_or_default()
+}
+
+/// A moment for programs.
+pub fn rfc3339(time: OffsetDateTime) -> String {
+    time.format(&Rfc3339).unwrap_or_default()
 }
 
 /// `text` in lines of at most [`WIDTH`] characters, but for words that are longer.

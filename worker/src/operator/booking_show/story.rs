@@ -11,7 +11,7 @@ use shared::db::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::fulfill_checkout::{booking_document::rfc3339, record::CheckoutRecord};
+use crate::{fulfill_checkout::record::CheckoutRecord, operator::words::rfc3339};
 
 /// The story of one checkout. Amounts are in minor units. No name and no e-mail address is told:
 /// they are in `checkout`, for those who may read the database.
