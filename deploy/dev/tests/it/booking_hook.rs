@@ -152,7 +152,8 @@ async fn what_it_refuses_for_a_day_is_dead_lettered_with_its_words() {
     shop.close().await;
 }
 
-/// What a constraint leaves to the commit, no end, what reads like an outage, and no function.
+/// What a constraint leaves to the commit, no end, what reads like an outage or like a lock of ours, and
+/// no function.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_fails_alone_however_it_fails() {
     let mut shop = Shop::without_worker(site().await).await;
@@ -172,6 +173,11 @@ async fn it_fails_alone_however_it_fails() {
             "CREATE OR REPLACE FUNCTION public.on_booking(document jsonb) RETURNS void \
              LANGUAGE plpgsql AS 'BEGIN PERFORM lastval(); END'",
             "55000",
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION public.on_booking(document jsonb) RETURNS void \
+             LANGUAGE plpgsql AS 'BEGIN RAISE lock_not_available; END'",
+            "55P03",
         ),
         ("DROP FUNCTION public.on_booking", "42883"),
     ] {
@@ -197,7 +203,7 @@ async fn it_fails_alone_however_it_fails() {
         shop.publish(&event).await;
     }
     shop.start_worker();
-    shop.wait_for_bookings(4).await;
+    shop.wait_for_bookings(5).await;
     shop.close().await;
 }
 
@@ -219,7 +225,17 @@ async fn doctor_says_whether_it_can_be_called() {
     execute(&shop, other).await;
     let answers = finding().await;
 
+    execute(&shop, "DROP FUNCTION public.on_booking").await;
+    let forbidden = "CREATE FUNCTION public.on_booking(jsonb) RETURNS void LANGUAGE sql AS ''; \
+         REVOKE EXECUTE ON FUNCTION public.on_booking FROM PUBLIC";
+    execute(&shop, forbidden).await;
+    let not_allowed = as_another_role(&shop).await;
+
     assert!(good.starts_with(r#""ok""#), "{good}");
+    assert!(
+        not_allowed.contains("the role in DATABASE_URL may not call"),
+        "{not_allowed}"
+    );
     assert!(
         missing.contains("failed") && missing.contains("there is no"),
         "{missing}"
@@ -229,4 +245,24 @@ async fn doctor_says_whether_it_can_be_called() {
         "{answers}"
     );
     shop.close().await;
+}
+
+/// What doctor says to one who owns none of it.
+async fn as_another_role(shop: &Shop) -> String {
+    let role = format!("guest_{}", uuid::Uuid::now_v7().simple());
+    let create = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'guest'; GRANT USAGE ON SCHEMA bookonce TO {role}; \
+         GRANT SELECT ON ALL TABLES IN SCHEMA bookonce TO {role}"
+    );
+    execute(shop, &create).await;
+    let url = &shop.variables()["DATABASE_URL"];
+    let server = url.rsplit(['@', '/']).nth(1).unwrap();
+    let database = url.rsplit('/').next().unwrap();
+    let url = format!("postgres://{role}:guest@{server}/{database}");
+    let mut doctor = crate::operations::command(shop, &["doctor", "--json"]);
+    doctor.env("DATABASE_URL", url);
+    let doctor = tokio::task::spawn_blocking(move || doctor.output().unwrap());
+    let output = doctor.await.unwrap();
+    execute(shop, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// `worker …` as an operator of this shop would type it.
-fn command(shop: &Shop, arguments: &[&str]) -> Command {
+pub fn command(shop: &Shop, arguments: &[&str]) -> Command {
     let mut command = service::command("worker");
     command.args(arguments);
     command.envs(shop.variables());

@@ -62,6 +62,36 @@ async fn the_message_on_the_wire_is_the_contract() {
     assert_eq!(names, expected);
 }
 
+/// Why it was set aside, and in which words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_carries_what_its_failure_said() {
+    let stack = Stack::postgres_rabbitmq().await;
+    let ends = Ends::open(&stack).await;
+    ends.publisher
+        .publish(Lane::Events, &message())
+        .await
+        .unwrap();
+    let (delivery, _consumer) = ends.take(Lane::Events).await;
+
+    let said = Some("SH001: room 7 is closed".to_owned());
+    delivery.dead_letter("hook_failed", said).await.unwrap();
+
+    let queue = format!("{}.dead.v1", prefix(&stack));
+    let options = BasicGetOptions { no_ack: true };
+    let got = channel(&stack).await.basic_get(queue.into(), options).await;
+    let properties = got.unwrap().unwrap().delivery.properties;
+    let headers = properties.headers().clone().unwrap();
+    for (name, expected) in [
+        ("bookonce-last-error", "hook_failed"),
+        ("bookonce-last-error-detail", "SH001: room 7 is closed"),
+    ] {
+        let AMQPValue::LongString(text) = &headers.inner()[name] else {
+            panic!("{name} is no text");
+        };
+        assert_eq!(text.to_string(), expected);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_without_a_queue_is_kept_and_done_all_the_same() {
     let shop = Shop::open(Stack::postgres_rabbitmq().await).await;
