@@ -100,12 +100,14 @@ function showOrder(view) {
   const { reference, offering, quantity, starts_at, ends_at } = known;
   byId("reference").hidden = byId("reference-label").hidden = !reference;
   write("reference", reference ?? "");
-  write("what", `${offering}, ${seats(quantity)}`);
+  // Without a time there are no seats either.
+  write("what", starts_at ? `${offering}, ${seats(quantity)}` : offering);
   write("paid-label", paid ? "Paid" : view === "awaiting_payment" ? "To pay" : "Amount");
   const { amount_total, amount_refunded, currency } = paid ?? known;
   write("paid", money(amount_total, currency)
     + (amount_refunded ? `, of which ${money(amount_refunded, currency)} went back` : ""));
-  write("when", whenExactly(starts_at, ends_at));
+  byId("when").hidden = byId("when-label").hidden = !starts_at;
+  if (starts_at) write("when", whenExactly(starts_at, ends_at));
 }
 
 /** The same again is not written again: a screen reader would read all of it again. */

@@ -8,23 +8,20 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
-use shared::{
-    db::{checkout, offering},
-    service::failpoint,
-    stripe::client::NewCheckoutSession,
-};
+use shared::{db::checkout, service::failpoint, stripe::client::NewCheckoutSession};
 use time::OffsetDateTime;
 use tracing::Instrument;
 use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    hold_seats::{self, NewHold},
+    hold::NewHold,
+    hold_seats::{self, idempotency::earlier, session},
     http::{
         client_address::client_address, error::ApiError, problem::Problem,
         request_json::RequestJson,
     },
-    order::{Order, SHORTEST_SESSION},
+    order::{Order, session_life::SHORTEST_SESSION},
     refusal,
     replace_session::end_replaced,
 };
@@ -83,6 +80,15 @@ pub async fn create_checkout_session(
     if let Some(client) = client_address(peer.ip(), &headers, &app.config.trusted_proxies) {
         app.order_limit.admit(client)?;
     }
+    answer(app, hold, now).await
+}
+
+/// Makes the hold and its session, whoever ordered.
+pub async fn answer(
+    app: Ingress,
+    hold: NewHold,
+    now: OffsetDateTime,
+) -> Result<(StatusCode, Json<CreatedCheckoutSession>), ApiError> {
     // A task of its own: a buyer who closes the page in the middle must not leave a hold behind
     // that has no session to end it.
     let created = tokio::spawn(create(app, hold, now).in_current_span()).await;
@@ -95,13 +101,16 @@ async fn create(
     hold: NewHold,
     now: OffsetDateTime,
 ) -> Result<CreatedCheckoutSession, ApiError> {
-    if let Some(session_id) = &hold.replaces {
+    // A hold that is there already took the other's place when it was made.
+    if let Some(session_id) = &hold.replaces
+        && earlier(&app.db, &hold, now).await?.is_none()
+    {
         end_replaced(&app, session_id, &hold, now).await?;
     }
-    let (checkout, offering) = hold_seats::hold_seats(&app.db, &hold, now).await?;
+    let checkout = hold_seats::hold_seats(&app.db, &hold, now).await?;
     let checkout = match (&checkout.session_id, &checkout.checkout_url) {
         (Some(_), Some(_)) => checkout,
-        _ => open_session(&app, checkout, &offering).await?,
+        _ => open_session(&app, checkout, hold).await?,
     };
     let (Some(session_id), Some(checkout_url)) = (checkout.session_id, checkout.checkout_url)
     else {
@@ -121,44 +130,47 @@ async fn create(
 async fn open_session(
     app: &Ingress,
     checkout: checkout::Model,
-    offering: &offering::Model,
+    hold: NewHold,
 ) -> Result<checkout::Model, ApiError> {
+    // The hold's prices, which are what has to be paid; the offering's may be another by now. An
+    // earlier release made it if there are none.
+    let line_items = checkout.line_items.ok_or(ApiError::CheckoutConflict)?.0;
+    let ours = &app.config.public_url;
     let new = NewCheckoutSession {
         checkout_id: checkout.id,
         slot_id: checkout.slot_id,
-        product_name: offering.name.clone(),
-        // The hold's price, which is what has to be paid; the offering's may be another by now.
-        unit_amount: hold_seats::held_unit_amount(&checkout)?,
-        quantity: u32::try_from(checkout.quantity).unwrap_or_default(),
-        client_reference: checkout.client_reference.clone(),
-        metadata: serde_json::from_value(checkout.metadata.clone().unwrap_or_default())
-            .unwrap_or_default(),
-        customer_email: checkout.customer_email.clone(),
+        quantity: checkout.quantity,
+        line_items,
+        currency: checkout.currency,
+        client_reference: checkout.client_reference,
+        metadata: serde_json::from_value(checkout.metadata.unwrap_or_default()).unwrap_or_default(),
+        customer_email: checkout.customer_email,
         // Later than the end of the hold, if the slot begins before a session can end.
         expires_at: checkout
             .expires_at
             .max(checkout.created_at.saturating_add(SHORTEST_SESSION)),
-        success_url: format!(
-            "{}/payment-success?session_id={{CHECKOUT_SESSION_ID}}",
-            app.config.public_url
-        ),
-        cancel_url: format!("{}/payment-cancelled", app.config.public_url),
+        success_url: hold.success_url.unwrap_or_else(|| {
+            format!("{ours}/payment-success?session_id={{CHECKOUT_SESSION_ID}}")
+        }),
+        cancel_url: hold
+            .cancel_url
+            .unwrap_or_else(|| format!("{ours}/payment-cancelled")),
     };
     match app.stripe.create_checkout_session(&new).await {
         Ok(session) => {
             failpoint::crash_at("hold_after_session");
             tracing::info!(checkout.id = %checkout.id, checkout_session.id = %session.id, "Seats held");
-            hold_seats::attach_session(&app.db, checkout.id, &session).await
+            session::attach_session(&app.db, checkout.id, &session).await
         }
-        Err(error) => match hold_seats::give_back(&app.db, checkout.id).await? {
+        Err(error) => match session::give_back(&app.db, checkout.id).await? {
             // Another request with the same Idempotency-Key was answered.
             Some(checkout) => Ok(checkout),
-            None => Err(refusal::of_session(error, offering)),
+            None => Err(refusal::of_session(error, &hold.pricing, checkout.slot_id)),
         },
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("Idempotency-Key") else {
         return Ok(None);
     };

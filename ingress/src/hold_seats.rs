@@ -1,55 +1,39 @@
 //! The hold: seats of a slot that are kept for a buyer who pays.
 
-use std::collections::BTreeMap;
+pub(crate) mod idempotency;
+pub(crate) mod place;
+pub(crate) mod session;
+
+use std::time::Duration;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    QueryFilter, QuerySelect,
-    sea_query::{Expr, OnConflict},
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, EntityTrait, sea_query::OnConflict,
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use shared::{
     db::{
         self,
         checkout::{self, State},
         offering, seats, slot,
     },
-    money::{Amount, NotChargeable},
+    line_item::{LineItem, LineItems},
+    money::{Amount, Currency, NotChargeable},
+    retry,
     service::failpoint,
-    stripe::{client::CreatedCheckoutSession, id::CheckoutSessionId},
 };
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use crate::{http::error::ApiError, refusal};
+use crate::{
+    hold::{NewHold, Pricing},
+    hold_seats::idempotency::earlier,
+    http::error::ApiError,
+    refusal,
+};
 
-/// A hold to make.
-#[derive(Debug)]
-pub struct NewHold {
-    /// The checkout's id.
-    pub id: Uuid,
-    pub slot_id: Uuid,
-    pub quantity: i64,
-    pub customer_name: String,
-    pub customer_email: String,
-    pub client_reference: Option<String>,
-    pub metadata: BTreeMap<String, String>,
-    pub idempotency_key: Option<String>,
-    pub request_hash: String,
-    /// An open session that shall make way.
-    pub replaces: Option<CheckoutSessionId>,
-    pub expires_at: OffsetDateTime,
-}
-
-impl NewHold {
-    /// What every checkout of the same wish has in common.
-    fn order_fingerprint(&self) -> Option<String> {
-        let key = self.idempotency_key.as_ref()?;
-        let wish = format!("{}\n{key}", self.request_hash);
-        Some(hex::encode(Sha256::digest(wish)))
-    }
-}
+/// Tries of the whole transaction, for deadlocks and the like.
+const TRIES: usize = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Holds the seats and writes the `checkout` row, in one transaction; or finds the hold
 /// that the same `Idempotency-Key` made before.
@@ -57,114 +41,54 @@ pub async fn hold_seats(
     db: &DatabaseConnection,
     hold: &NewHold,
     now: OffsetDateTime,
-) -> Result<(checkout::Model, offering::Model), ApiError> {
+) -> Result<checkout::Model, ApiError> {
+    let pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(TRIES.saturating_sub(1));
+    retry::retry(pauses, ApiError::is_contention, || {
+        try_to_hold(db, hold, now)
+    })
+    .await
+}
+
+async fn try_to_hold(
+    db: &DatabaseConnection,
+    hold: &NewHold,
+    now: OffsetDateTime,
+) -> Result<checkout::Model, ApiError> {
     let tx = db::begin(db).await?;
-    let existing = earlier(&tx, hold, now).await?;
-    let (slot, offering) = slot_and_offering(&tx, existing.as_ref(), hold).await?;
-    if let Some(existing) = existing {
-        return Ok((existing, offering));
+    if let Some(existing) = earlier(&tx, hold, now).await? {
+        return Ok(existing);
     }
-    if slot.starts_at <= now {
-        return Err(ApiError::SlotClosed);
-    }
-    if slot.ends_at <= slot.starts_at {
-        return Err(ApiError::OfferingUnavailable);
-    }
-    let Some(checkout) = insert(&tx, hold, &slot, &offering, now).await? else {
+    let (slot, offering) = place::find(&tx, &hold.place, now).await?;
+    let checkout = checkout(hold, slot.as_ref(), offering, now)?;
+    if !insert(&tx, &checkout).await? {
         // The same key won a race: its hold is committed now.
         drop(tx);
         let existing = earlier(db, hold, now).await?;
-        return Ok((existing.ok_or(ApiError::CheckoutConflict)?, offering));
-    };
-    if !seats::take(&tx, &checkout, now).await? {
+        return existing.ok_or(ApiError::CheckoutConflict);
+    }
+    if !seats::take_of(&tx, &checkout, slot.as_ref(), now).await? {
         return Err(ApiError::SlotFull);
     }
     failpoint::crash_at("hold_before_commit");
     tx.commit().await?;
     failpoint::crash_at("hold_after_commit");
-    Ok((checkout, offering))
+    Ok(checkout)
 }
 
-/// The hold that this `Idempotency-Key` stands for. One that ended unpaid gives the key up.
-async fn earlier(
-    conn: &impl ConnectionTrait,
+fn checkout(
     hold: &NewHold,
+    slot: Option<&slot::Model>,
+    offering: Option<offering::Model>,
     now: OffsetDateTime,
-) -> Result<Option<checkout::Model>, ApiError> {
-    let Some(key) = &hold.idempotency_key else {
-        return Ok(None);
-    };
-    let earlier = checkout::Entity::find()
-        .filter(checkout::Column::IdempotencyKey.eq(key))
-        .one(conn)
-        .await?;
-    let Some(earlier) = earlier else {
-        return Ok(None);
-    };
-    if earlier.request_hash.as_ref() != Some(&hold.request_hash) {
-        return Err(ApiError::IdempotencyKeyReused);
-    }
-    match earlier.state {
-        State::Open if earlier.expires_at > now => Ok(Some(earlier)),
-        State::PaymentPending | State::Paid => Err(ApiError::CheckoutCompleted),
-        State::Open | State::Expired | State::PaymentFailed | State::Abandoned => {
-            forget_key(conn, earlier.id).await?;
-            Ok(None)
-        }
-    }
-}
-
-/// Lets an `Idempotency-Key` stand for another hold.
-async fn forget_key(conn: &impl ConnectionTrait, checkout_id: Uuid) -> Result<(), DbErr> {
-    checkout::Entity::update_many()
-        .col_expr(
-            checkout::Column::IdempotencyKey,
-            Expr::value(None::<String>),
-        )
-        .filter(checkout::Column::Id.eq(checkout_id))
-        .exec(conn)
-        .await?;
-    Ok(())
-}
-
-async fn slot_and_offering(
-    conn: &impl ConnectionTrait,
-    existing: Option<&checkout::Model>,
-    hold: &NewHold,
-) -> Result<(slot::Model, offering::Model), ApiError> {
-    let slot_id = existing.map_or(hold.slot_id, |checkout| checkout.slot_id);
-    let found = slot::Entity::find_by_id(slot_id)
-        .find_also_related(offering::Entity)
-        .one(conn)
-        .await?;
-    match found {
-        Some((slot, Some(offering))) => Ok((slot, offering)),
-        _ => Err(ApiError::SlotNotFound),
-    }
-}
-
-/// Writes the row, unless the `Idempotency-Key` has one by now.
-async fn insert(
-    tx: &impl ConnectionTrait,
-    hold: &NewHold,
-    slot: &slot::Model,
-    offering: &offering::Model,
-    now: OffsetDateTime,
-) -> Result<Option<checkout::Model>, ApiError> {
-    let price = offering.price()?;
-    let total = price
-        .checked_mul(hold.quantity)
-        .ok_or_else(refusal::too_many)?;
-    total.check_chargeable().map_err(|reason| match reason {
-        NotChargeable::TooSmall(_) => refusal::too_small(),
-        NotChargeable::TooLarge(_) => refusal::too_many(),
-        // Of a price in order, no multiple has these.
-        NotChargeable::Negative | NotChargeable::Step(_) => ApiError::OfferingUnavailable,
-    })?;
-    let checkout = checkout::Model {
+) -> Result<checkout::Model, ApiError> {
+    let (line_items, total) = priced(hold, offering)?;
+    // A hold ends at the latest when the slot begins: a payment after that comes too late.
+    let begins_at = slot.map(|slot| slot.starts_at.truncate_to_second());
+    Ok(checkout::Model {
         id: hold.id,
-        slot_id: hold.slot_id,
-        quantity: i32::try_from(hold.quantity).unwrap_or(i32::MAX),
+        slot_id: slot.map(|slot| slot.id),
+        quantity: hold.quantity,
+        line_items: Some(LineItems(line_items)),
         amount_minor_units: total.minor_units,
         currency: total.currency.into(),
         customer_name: hold.customer_name.clone(),
@@ -179,11 +103,61 @@ async fn insert(
         client_reference: hold.client_reference.clone(),
         metadata: (!hold.metadata.is_empty()).then(|| json!(hold.metadata)),
         created_at: now,
-        // A hold ends at the latest when the slot begins: a payment after that comes too late.
-        expires_at: hold.expires_at.min(slot.starts_at.truncate_to_second()),
+        expires_at: begins_at.map_or(hold.expires_at, |at| at.min(hold.expires_at)),
         confirm_enqueued_at: None,
         stripe_checked_at: None,
+    })
+}
+
+/// What is sold, and what it costs in all.
+fn priced(
+    hold: &NewHold,
+    offering: Option<offering::Model>,
+) -> Result<(Vec<LineItem>, Amount), ApiError> {
+    let (line_items, currency) = match &hold.pricing {
+        Pricing::Site {
+            currency,
+            line_items,
+        } => (line_items.clone(), currency.clone()),
+        Pricing::Catalogue => {
+            let offering = offering.ok_or(ApiError::SlotNotFound)?;
+            let price = offering.price()?;
+            let seats = LineItem {
+                name: offering.name,
+                unit_amount: price.minor_units,
+                quantity: hold.quantity.into(),
+            };
+            (vec![seats], price.currency)
+        }
     };
+    let total = total(&hold.pricing, &line_items, currency)?;
+    Ok((line_items, total))
+}
+
+/// What has to be paid for all of `line_items`, if Stripe takes so much and so little.
+pub fn total(
+    pricing: &Pricing,
+    line_items: &[LineItem],
+    currency: Currency,
+) -> Result<Amount, ApiError> {
+    let total = line_items.iter().try_fold(0_i64, |sum, item| {
+        sum.checked_add(item.unit_amount.checked_mul(item.quantity)?)
+    });
+    let total = Amount {
+        minor_units: total.ok_or_else(|| refusal::too_much(pricing))?,
+        currency,
+    };
+    total.check_chargeable().map_err(|reason| match reason {
+        NotChargeable::TooSmall(_) => refusal::too_small(pricing),
+        NotChargeable::TooLarge(_) => refusal::too_much(pricing),
+        // Of prices in order, no sum has these.
+        NotChargeable::Negative | NotChargeable::Step(_) => ApiError::OfferingUnavailable,
+    })?;
+    Ok(total)
+}
+
+/// Writes the row, unless the `Idempotency-Key` has one by now. Returns whether it did.
+async fn insert(tx: &impl ConnectionTrait, checkout: &checkout::Model) -> Result<bool, ApiError> {
     let row = checkout::ActiveModel::from(checkout.clone()).reset_all();
     let on_conflict = OnConflict::column(checkout::Column::IdempotencyKey)
         .do_nothing()
@@ -192,68 +166,5 @@ async fn insert(
         .on_conflict(on_conflict)
         .exec_without_returning(tx)
         .await?;
-    Ok((inserted == 1).then_some(checkout))
-}
-
-/// Notes the session that Stripe made for a hold.
-pub async fn attach_session(
-    db: &DatabaseConnection,
-    checkout_id: Uuid,
-    session: &CreatedCheckoutSession,
-) -> Result<checkout::Model, ApiError> {
-    checkout::Entity::update_many()
-        .col_expr(
-            checkout::Column::SessionId,
-            Expr::value(session.id.as_str()),
-        )
-        .col_expr(
-            checkout::Column::CheckoutUrl,
-            Expr::value(session.url.as_str()),
-        )
-        .filter(checkout::Column::Id.eq(checkout_id))
-        .filter(checkout::Column::State.ne(State::Abandoned))
-        .exec(db)
-        .await?;
-    let checkout = checkout::Entity::find_by_id(checkout_id).one(db).await?;
-    checkout.ok_or(ApiError::CheckoutConflict)
-}
-
-/// Frees the seats of a hold that got no session, and its `Idempotency-Key`, so that the
-/// buyer can simply try again.
-///
-/// Returns the checkout if it has a session that can be paid: another request with the same key
-/// may have got it meanwhile.
-pub async fn give_back(
-    db: &DatabaseConnection,
-    checkout_id: Uuid,
-) -> Result<Option<checkout::Model>, DbErr> {
-    let tx = db::begin(db).await?;
-    let checkout = checkout::Entity::find_by_id(checkout_id)
-        .lock_exclusive()
-        .one(&tx)
-        .await?;
-    let Some(mut checkout) = checkout else {
-        return Ok(None);
-    };
-    if checkout.session_id.is_some() {
-        let open = checkout.state == State::Open && checkout.checkout_url.is_some();
-        return Ok(open.then_some(checkout));
-    }
-    checkout::advance(&tx, &mut checkout, State::Abandoned).await?;
-    seats::free(&tx, &checkout).await?;
-    forget_key(&tx, checkout_id).await?;
-    tx.commit().await?;
-    Ok(None)
-}
-
-/// The price of one seat, when the seats were held.
-pub fn held_unit_amount(checkout: &checkout::Model) -> Result<Amount, DbErr> {
-    let malformed = || DbErr::Custom(format!("checkout {} has a malformed amount", checkout.id));
-    Ok(Amount {
-        minor_units: checkout
-            .amount_minor_units
-            .checked_div(checkout.quantity.into())
-            .ok_or_else(malformed)?,
-        currency: checkout.currency.parse().map_err(|_| malformed())?,
-    })
+    Ok(inserted == 1)
 }

@@ -8,6 +8,7 @@ pub mod config;
 mod confirm;
 mod confirm_payment;
 mod create_checkout_session;
+mod hold;
 mod hold_seats;
 mod http;
 mod ignored_event;

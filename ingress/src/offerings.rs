@@ -127,9 +127,12 @@ pub async fn offerings(State(app): State<Ingress>) -> Answer<Offerings> {
 
 /// The next slots of every offering, and one more of each that has more.
 async fn next_slots(app: &Ingress) -> Result<HashMap<Uuid, Vec<slot::Model>>, ApiError> {
-    const NEXT: &str = "SELECT * FROM (SELECT slot.*, \
+    // Each column by its name: a connection that has prepared it outlives a column that is added.
+    const NEXT: &str = "SELECT id, offering_id, resource_key, starts_at, ends_at, capacity, seats_taken \
+         FROM (SELECT id, offering_id, resource_key, starts_at, ends_at, capacity, seats_taken, \
          ROW_NUMBER() OVER (PARTITION BY offering_id ORDER BY starts_at, id) AS place \
-         FROM slot WHERE starts_at > $1 AND ends_at > starts_at) AS numbered WHERE place <= $2 ORDER BY starts_at, id";
+         FROM slot WHERE offering_id IS NOT NULL AND starts_at > $1 AND ends_at > starts_at) AS numbered \
+         WHERE place <= $2 ORDER BY starts_at, id";
     let now = (app.clock)();
     let values = [now.into(), i64::from(PAGE).saturating_add(1).into()];
     let next = Statement::from_sql_and_values(app.db.get_database_backend(), NEXT, values);
@@ -137,7 +140,9 @@ async fn next_slots(app: &Ingress) -> Result<HashMap<Uuid, Vec<slot::Model>>, Ap
         catalogue::sort_out::<slot::Entity>(app.db.query_all_raw(next).await?);
     let mut slots: HashMap<Uuid, Vec<slot::Model>> = HashMap::new();
     for row in rows {
-        slots.entry(row.offering_id).or_default().push(row);
+        if let Some(offering_id) = row.offering_id {
+            slots.entry(offering_id).or_default().push(row);
+        }
     }
     Ok(slots)
 }

@@ -1,10 +1,13 @@
 //! What a buyer orders, as it comes from outside, and the check of every field.
 
+pub(crate) mod customer;
+pub(crate) mod session_life;
+pub(crate) mod whole_number;
+
 use std::{collections::BTreeMap, str::FromStr};
 
-use email_address::{EmailAddress, Options};
-use serde::{Deserialize, Deserializer, de::Error};
-use serde_json::{Number, json};
+use serde::Deserialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use shared::stripe::id::CheckoutSessionId;
 use time::OffsetDateTime;
@@ -12,21 +15,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    hold_seats::NewHold,
+    hold::{NewHold, Place, Pricing},
     http::error::{ApiError, FieldError},
-    legible::{is_legible, spoils_a_line},
-    site_data,
+    order::{customer::Customer, session_life::end_of_hold},
+    site_data::{self, SiteData},
 };
 
 /// Seats one buyer can take at once.
 const MAX_QUANTITY: i64 = 20;
-const MAX_NAME_CHARS: usize = 200;
-/// The shortest life of a session at Stripe is 30 minutes by its clock, the longest 24 hours. Two
-/// minutes at either end are for clocks that differ and for slow answers.
-///
-/// Source: <https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at>
-pub const SHORTEST_SESSION: time::Duration = time::Duration::minutes(32);
-pub const LONGEST_SESSION: time::Duration = time::Duration::minutes(24 * 60 - 2);
 
 /// What to book, and for whom. A price is not part of it: the shop knows its prices.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,7 +32,7 @@ pub struct Order {
     #[schema(required, value_type = Uuid)]
     slot_id: Option<String>,
     /// Seats, 1 to 20.
-    #[serde(default, deserialize_with = "whole_number")]
+    #[serde(default, deserialize_with = "whole_number::optional")]
     #[schema(default = 1, minimum = 1, maximum = 20)]
     quantity: Option<i64>,
     #[schema(required, value_type = Customer)]
@@ -60,28 +56,6 @@ pub struct Order {
     replaces: Option<String>,
 }
 
-/// Who books.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Customer {
-    /// One line with a letter or digit that can be read.
-    #[schema(required, value_type = String, example = "Ada Lovelace", min_length = 1, max_length = 200)]
-    name: Option<String>,
-    /// In ASCII, as Stripe takes it.
-    #[schema(required, value_type = String, example = "ada@example.com", format = "email", max_length = 254)]
-    email: Option<String>,
-}
-
-/// JSON has one kind of number: `2.0` is the integer 2.
-fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let Some(number) = Option::<Number>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let text = number.to_string();
-    let whole = text.strip_suffix(".0").unwrap_or(&text);
-    whole.parse().map(Some).map_err(D::Error::custom)
-}
-
 impl Order {
     /// Checks every field, so that a form can mark all that are wrong at once.
     pub fn into_hold(
@@ -91,142 +65,80 @@ impl Order {
         hold: time::Duration,
     ) -> Result<NewHold, ApiError> {
         let mut errors = Vec::new();
+        let replaces = check_replaces(self.replaces.as_deref(), &mut errors);
         let mut wrong = |field, message| errors.push(FieldError { field, message });
-
-        let replaces = self.replaces.as_deref().map(CheckoutSessionId::from_str);
-        if let Some(Err(_)) = replaces {
-            wrong("replaces", "This is not the id of a Checkout Session.");
-        }
         let slot_id = self.slot_id.as_deref().map(Uuid::from_str);
         match slot_id {
             None => wrong("slot_id", "Choose a slot."),
-            Some(Err(_)) => wrong("slot_id", "This is not the id of a slot."),
+            Some(Err(_)) => wrong("slot_id", NO_SLOT_ID),
             Some(Ok(_)) => {}
         }
         let quantity = self.quantity.unwrap_or(1);
         if !(1..=MAX_QUANTITY).contains(&quantity) {
             wrong("quantity", "Choose 1 to 20 seats.");
         }
-        let client_reference = self.client_reference;
-        if client_reference
-            .as_deref()
-            .is_some_and(|it| !site_data::is_reference(it))
-        {
-            wrong("client_reference", "Use 1 to 200 characters, in one line.");
-        }
-        let metadata = self.metadata.unwrap_or_default();
-        if let Err(message) = site_data::check_metadata(&metadata) {
-            wrong("metadata", message);
-        }
-        let (name, email) = self.customer.map_or((None, None), |it| (it.name, it.email));
-        let name = name.unwrap_or_default().trim().to_owned();
-        if !is_legible(&name) {
-            wrong("customer.name", "Tell us your name.");
-        } else if name.chars().count() > MAX_NAME_CHARS || name.chars().any(spoils_a_line) {
-            wrong("customer.name", "Use at most 200 characters, in one line.");
-        }
-        let email = email.unwrap_or_default().trim().to_owned();
-        if email.is_empty() {
-            wrong("customer.email", "Tell us your e-mail address.");
-        } else if !email.is_ascii() {
-            wrong(
-                "customer.email",
-                "Use an e-mail address without accents or other special letters.",
-            );
-        } else if !is_email(&email) {
-            wrong(
-                "customer.email",
-                "This does not look like an e-mail address.",
-            );
-        }
-
-        match (errors.is_empty(), slot_id) {
-            (true, Some(Ok(slot_id))) => Ok(NewHold {
-                id: Uuid::now_v7(),
-                request_hash: request_hash(
-                    &[&slot_id.to_string(), &quantity.to_string(), &name, &email],
-                    client_reference.as_deref(),
-                    &metadata,
-                ),
-                slot_id,
-                quantity,
-                customer_name: name,
-                customer_email: email,
-                client_reference,
-                metadata,
-                idempotency_key,
-                replaces: replaces.and_then(Result::ok),
-                expires_at: now.truncate_to_second().saturating_add(lasting(hold)),
-            }),
-            _ => Err(ApiError::Validation(errors)),
-        }
+        let site_data = SiteData::check(self.client_reference, self.metadata, &mut errors);
+        let customer = self.customer.unwrap_or_default();
+        let (customer_name, customer_email) = customer.check(&mut errors);
+        let (Some(Ok(slot_id)), Ok(seats), true) =
+            (slot_id, i32::try_from(quantity), errors.is_empty())
+        else {
+            return Err(ApiError::Validation(errors));
+        };
+        Ok(NewHold {
+            id: Uuid::now_v7(),
+            request_hash: request_hash(
+                &[
+                    &slot_id.to_string(),
+                    &quantity.to_string(),
+                    &customer_name,
+                    &customer_email,
+                ],
+                &site_data,
+            ),
+            place: Place::Slot(slot_id),
+            quantity: seats,
+            pricing: Pricing::Catalogue,
+            customer_name,
+            customer_email,
+            client_reference: site_data.client_reference,
+            metadata: site_data.metadata,
+            idempotency_key,
+            replaces,
+            expires_at: end_of_hold(now, hold),
+            success_url: None,
+            cancel_url: None,
+        })
     }
 }
 
-/// What Stripe accepts: an address of the internet, not of one machine.
-fn is_email(text: &str) -> bool {
-    let options = Options::default()
-        .with_required_tld()
-        .without_display_text()
-        .without_domain_literal();
-    EmailAddress::parse_with_options(text, options).is_ok()
-}
+/// What is said of a `slot_id` that is none.
+pub const NO_SLOT_ID: &str = "This is not the id of a slot.";
 
-/// One minute more than promised, for the way to the buyer; and no longer than a session may live.
-fn lasting(hold: time::Duration) -> time::Duration {
-    hold.saturating_add(time::Duration::MINUTE)
-        .min(LONGEST_SESSION)
+/// The session that an order takes the place of, if it names one.
+pub fn check_replaces(
+    text: Option<&str>,
+    errors: &mut Vec<FieldError>,
+) -> Option<CheckoutSessionId> {
+    let id = CheckoutSessionId::from_str(text?);
+    if id.is_err() {
+        errors.push(FieldError {
+            field: "replaces",
+            message: "This is not the id of a Checkout Session.",
+        });
+    }
+    id.ok()
 }
 
 /// Identifies the order that an `Idempotency-Key` was first used with, without keeping it. What
 /// is left out or padded with spaces is the same order; what it replaces is not part of it, since
 /// once that is replaced the same order has nothing to replace any more.
-fn request_hash(
-    order: &[&str],
-    client_reference: Option<&str>,
-    metadata: &BTreeMap<String, String>,
-) -> String {
+fn request_hash(order: &[&str], site_data: &SiteData) -> String {
     let mut canonical = order.join("\n");
+    let (reference, metadata) = (&site_data.client_reference, &site_data.metadata);
     // An order without data of the site's has the hash that earlier releases gave it.
-    if client_reference.is_some() || !metadata.is_empty() {
-        canonical.push_str(&json!([client_reference, metadata]).to_string());
+    if reference.is_some() || !metadata.is_empty() {
+        canonical.push_str(&json!([reference, metadata]).to_string());
     }
     hex::encode(Sha256::digest(canonical))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_hold_fits_between_the_ends_of_a_session_with_clocks_a_minute_apart() {
-        let minute = time::Duration::MINUTE;
-        for hold in [30, 31, 60, 1438, 1439].map(time::Duration::minutes) {
-            let life = lasting(hold).max(SHORTEST_SESSION);
-            assert!(life - minute >= minute * 30 && life + minute <= minute * 1440);
-        }
-    }
-
-    #[test]
-    fn an_email_has_a_mailbox_and_a_domain_of_the_internet() {
-        for good in [
-            "ada@example.com",
-            "a+b@sub.example.org",
-            "o'brien@example.ie",
-        ] {
-            assert!(is_email(good), "{good}");
-        }
-        for bad in [
-            "ada",
-            "ada@",
-            "@example.com",
-            "ada@localhost",
-            "ada@[127.0.0.1]",
-            "Ada <ada@example.com>",
-            "a b@example.com",
-            "ada@example.com\nbcc: x@example.com",
-        ] {
-            assert!(!is_email(bad), "{bad}");
-        }
-    }
 }

@@ -1,14 +1,20 @@
-//! Stripe's refusals of a session: what the buyer can change is told to the buyer, by field; what
-//! the shop has to change is told to its operators.
+//! Stripe's refusals of a session: what the buyer can change is told to the buyer, by field, and what
+//! a site has priced to the site; what the shop has to change is told to its operators.
 //!
 //! Source: <https://docs.stripe.com/error-codes>
 
-use shared::{db::offering, stripe::error::StripeError};
+use shared::stripe::error::StripeError;
+use uuid::Uuid;
 
-use crate::http::error::{ApiError, FieldError};
+use crate::{
+    hold::Pricing,
+    http::error::{ApiError, FieldError},
+};
 
-/// What a failure to open a session for `offering` is to the buyer.
-pub fn of_session(error: StripeError, offering: &offering::Model) -> ApiError {
+/// What a failure to open a session is to the one who asked for it.
+///
+/// - `slot_id`: what it would have been for.
+pub fn of_session(error: StripeError, pricing: &Pricing, slot_id: Option<Uuid>) -> ApiError {
     let (code, param) = match &error {
         StripeError::Refused { code, param, .. } => (
             code.as_deref().unwrap_or_default(),
@@ -20,14 +26,27 @@ pub fn of_session(error: StripeError, offering: &offering::Model) -> ApiError {
         }
         _ => return error.into(),
     };
-    let told = match (code, param) {
-        ("email_invalid", _) | (_, "customer_email") => email_refused(),
-        ("amount_too_small", _) => too_small(),
-        ("amount_too_large", _) => too_many(),
-        (code, param) => return ApiError::StripeRefused(setting(code, param), error),
+    let told = match (code, param, pricing) {
+        ("email_invalid", ..) | (_, "customer_email", _) => email_refused(),
+        ("amount_too_small", ..) => too_small(pricing),
+        ("amount_too_large", ..) => too_much(pricing),
+        (_, param, Pricing::Site { .. }) if param.contains("currency") => field(
+            "currency",
+            "Stripe does not take payments in this currency here.",
+        ),
+        (_, param, Pricing::Site { .. }) if param.starts_with("line_items") => {
+            field("line_items", "Stripe does not take these prices and names.")
+        }
+        (_, "success_url", Pricing::Site { .. }) => {
+            field("success_url", "Stripe does not take this address.")
+        }
+        (_, "cancel_url", Pricing::Site { .. }) => {
+            field("cancel_url", "Stripe does not take this address.")
+        }
+        (code, param, _) => return ApiError::StripeRefused(setting(code, param), error),
     };
     // A price too small or too large is the shop's to change as well.
-    tracing::warn!(code, param, offering.id = %offering.id, "Stripe refused an order");
+    tracing::warn!(code, param, slot.id = ?slot_id, "Stripe refused an order");
     told
 }
 
@@ -53,46 +72,50 @@ fn email_refused() -> ApiError {
 }
 
 /// A total that costs more to charge than it brings.
-pub fn too_small() -> ApiError {
-    field(
-        "quantity",
-        "The total is too small to be paid by card. Choose more seats.",
-    )
+pub fn too_small(pricing: &Pricing) -> ApiError {
+    match pricing {
+        Pricing::Catalogue => field(
+            "quantity",
+            "The total is too small to be paid by card. Choose more seats.",
+        ),
+        Pricing::Site { .. } => field(
+            "line_items",
+            "The total is below the smallest that Stripe charges in this currency.",
+        ),
+    }
+}
+
+/// A total with more digits than Stripe takes.
+pub fn too_much(pricing: &Pricing) -> ApiError {
+    match pricing {
+        Pricing::Catalogue => field(
+            "quantity",
+            "So many seats cost more than can be paid at once. Choose fewer.",
+        ),
+        Pricing::Site { .. } => field(
+            "line_items",
+            "The total is above the largest that Stripe charges in this currency.",
+        ),
+    }
 }
 
 fn field(field: &'static str, message: &'static str) -> ApiError {
     ApiError::Validation(vec![FieldError { field, message }])
 }
 
-pub fn too_many() -> ApiError {
-    ApiError::Validation(vec![FieldError {
-        field: "quantity",
-        message: "So many seats cost more than can be paid at once. Choose fewer.",
-    }])
-}
-
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     #[test]
     fn the_buyer_hears_of_a_field_and_the_operator_of_a_setting() {
-        let offering = offering::Model {
-            id: Uuid::nil(),
-            name: "Kayak".to_owned(),
-            description: String::new(),
-            unit_amount_minor_units: 4900,
-            currency: "eur".to_owned(),
-        };
         let of = |code: Option<&str>, param: Option<&str>| {
             let refused = StripeError::Refused {
                 status: 400,
                 code: code.map(str::to_owned),
                 param: param.map(str::to_owned),
             };
-            of_session(refused, &offering)
+            of_session(refused, &Pricing::Catalogue, None)
         };
 
         for (code, param, field) in [
@@ -116,7 +139,7 @@ mod tests {
             assert_eq!(error.code(), "stripe_refused");
             assert!(error.to_string().contains(setting), "{error}");
         }
-        let outage = of_session(StripeError::RateLimited, &offering);
+        let outage = of_session(StripeError::RateLimited, &Pricing::Catalogue, None);
         assert_eq!(outage.code(), "stripe_unavailable");
     }
 }

@@ -5,13 +5,13 @@ use shared::{
     db::{
         self,
         checkout::{self, State},
-        seats, slot,
+        resource, seats,
     },
     stripe::{checkout_session::Status, error::StripeError, id::CheckoutSessionId},
 };
 use time::OffsetDateTime;
 
-use crate::{Ingress, hold_seats::NewHold, http::error::ApiError};
+use crate::{Ingress, hold::NewHold, hold_seats::place, http::error::ApiError};
 
 /// Ends the session at Stripe before its seats are given away. A buyer who has just paid it is
 /// told so and is not sold another. Nothing is ended if there are too few seats for the new order.
@@ -55,18 +55,16 @@ async fn check_room(
     new: &NewHold,
     now: OffsetDateTime,
 ) -> Result<(), ApiError> {
-    let slot = slot::Entity::find_by_id(new.slot_id).one(db).await?;
-    let slot = slot.ok_or(ApiError::SlotNotFound)?;
-    if slot.starts_at <= now {
-        return Err(ApiError::SlotClosed);
-    }
-    let own = if old.slot_id == slot.id && old.seats_held {
-        old.quantity
-    } else {
-        0
+    // Never committed: it is the order itself that frees and makes.
+    let tx = db::begin(db).await?;
+    seats::free(&tx, old).await?;
+    let (slot, _) = place::find(&tx, &new.place, now).await?;
+    let Some(slot) = slot else { return Ok(()) };
+    let (capacity, taken) = match &slot.resource_key {
+        Some(key) => resource::lock(&tx, key, &slot).await?,
+        None => (slot.capacity, slot.seats_taken),
     };
-    let taken = slot.seats_taken.saturating_sub(own);
-    if i64::from(slot.capacity.saturating_sub(taken)) < new.quantity {
+    if capacity.saturating_sub(taken) < new.quantity {
         return Err(ApiError::SlotFull);
     }
     Ok(())

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::json;
 use shared::stripe::metadata::RESERVED;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 
-use crate::legible::spoils_a_line;
+use crate::{http::error::FieldError, legible::spoils_a_line};
 
 /// Stripe's limit for `client_reference_id`.
 ///
@@ -27,8 +28,40 @@ const OUR_KEY: &str = "checkout_id, slot_id and quantity are ours: use other key
 const BAD_KEY: &str = "Use keys of 1 to 40 characters, without brackets and control characters.";
 const BAD_VALUE: &str = "Use values of 1 to 500 characters.";
 
+/// What the site gives along.
+#[derive(Debug, Serialize)]
+pub struct SiteData {
+    pub client_reference: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl SiteData {
+    /// What is wrong with it goes to `errors`.
+    pub fn check(
+        client_reference: Option<String>,
+        metadata: Option<BTreeMap<String, String>>,
+        errors: &mut Vec<FieldError>,
+    ) -> Self {
+        let mut wrong = |field, message| errors.push(FieldError { field, message });
+        if client_reference
+            .as_deref()
+            .is_some_and(|it| !is_reference(it))
+        {
+            wrong("client_reference", "Use 1 to 200 characters, in one line.");
+        }
+        let metadata = metadata.unwrap_or_default();
+        if let Err(message) = check_metadata(&metadata) {
+            wrong("metadata", message);
+        }
+        Self {
+            client_reference,
+            metadata,
+        }
+    }
+}
+
 /// What Stripe takes as `client_reference_id`, and a person can see.
-pub fn is_reference(text: &str) -> bool {
+fn is_reference(text: &str) -> bool {
     !text.trim().is_empty()
         && text.chars().count() <= MAX_REFERENCE_CHARS
         && !text.chars().any(spoils_a_line)
@@ -36,7 +69,7 @@ pub fn is_reference(text: &str) -> bool {
 
 /// Whether Stripe, and our databases, take the metadata of a site; or what to do about it, in words
 /// for the site's engineer.
-pub fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), &'static str> {
+fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), &'static str> {
     if metadata.len() > MOST_KEYS {
         return Err(TOO_MANY_KEYS);
     }

@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod payment;
 pub mod recurring_job;
 pub mod refund;
+pub mod resource;
 pub mod seats;
 pub mod slot;
 pub mod stripe_event;

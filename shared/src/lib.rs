@@ -8,6 +8,7 @@ pub mod batcher;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod line_item;
 pub mod message;
 pub mod money;
 pub mod queue;

@@ -11,6 +11,7 @@ use shared::{
         checkout::{self, State},
         offering, payment, slot,
     },
+    line_item::LineItems,
     stripe::id::CheckoutSessionId,
 };
 use time::{Duration, OffsetDateTime};
@@ -68,11 +69,19 @@ pub struct Booking {
     /// What buyer and shop call it.
     #[schema(example = "7K3FQ-2XM9D")]
     reference: String,
+    /// What it is; of several, their names in a line.
     offering: String,
-    #[serde(with = "time::serde::rfc3339")]
-    starts_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    ends_at: OffsetDateTime,
+    /// If it has a time.
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    starts_at: Option<OffsetDateTime>,
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    ends_at: Option<OffsetDateTime>,
     quantity: i32,
     #[schema(example = "confirmed")]
     status: &'static str,
@@ -97,11 +106,19 @@ pub struct Payment {
 /// What the buyer ordered.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Ordered {
+    /// What it is; of several, their names in a line.
     offering: String,
-    #[serde(with = "time::serde::rfc3339")]
-    starts_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    ends_at: OffsetDateTime,
+    /// If it has a time.
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    starts_at: Option<OffsetDateTime>,
+    #[serde(
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    ends_at: Option<OffsetDateTime>,
     quantity: i32,
     /// What is or was to pay, in the currency's minor unit.
     #[schema(example = 9800)]
@@ -121,9 +138,10 @@ pub struct CheckoutView {
     quantity: i32,
     amount_minor_units: i64,
     currency: String,
-    offering: String,
-    starts_at: OffsetDateTime,
-    ends_at: OffsetDateTime,
+    offering: Option<String>,
+    line_items: Option<LineItems>,
+    starts_at: Option<OffsetDateTime>,
+    ends_at: Option<OffsetDateTime>,
     reference: Option<String>,
     booked_quantity: Option<i32>,
     booking_status: Option<booking::Status>,
@@ -151,6 +169,7 @@ pub async fn read(
             checkout::Column::Quantity,
             checkout::Column::AmountMinorUnits,
             checkout::Column::Currency,
+            checkout::Column::LineItems,
         ])
         .column_as(offering::Column::Name, "offering")
         .columns([slot::Column::StartsAt, slot::Column::EndsAt])
@@ -164,8 +183,8 @@ pub async fn read(
         )
         .column_as(payment::Column::Currency, "paid_currency")
         .column_as(payment::Column::Status, "payment_status")
-        .join(JoinType::InnerJoin, checkout::Relation::Slot.def())
-        .join(JoinType::InnerJoin, slot::Relation::Offering.def())
+        .join(JoinType::LeftJoin, checkout::Relation::Slot.def())
+        .join(JoinType::LeftJoin, slot::Relation::Offering.def())
         .join(JoinType::LeftJoin, checkout::Relation::Booking.def())
         .join(JoinType::LeftJoin, checkout::Relation::Payment.def())
         .filter(db::one_of(
@@ -200,9 +219,14 @@ impl CheckoutView {
         }
     }
 
+    fn sold(&self) -> String {
+        let items = self.line_items.as_ref().map(LineItems::names);
+        self.offering.clone().or(items).unwrap_or_default()
+    }
+
     pub fn order(&self) -> Ordered {
         Ordered {
-            offering: self.offering.clone(),
+            offering: self.sold(),
             starts_at: self.starts_at,
             ends_at: self.ends_at,
             quantity: self.quantity,
@@ -214,7 +238,7 @@ impl CheckoutView {
     pub fn booking(&self) -> Option<Booking> {
         Some(Booking {
             reference: self.reference.clone()?,
-            offering: self.offering.clone(),
+            offering: self.sold(),
             starts_at: self.starts_at,
             ends_at: self.ends_at,
             quantity: self.booked_quantity?,

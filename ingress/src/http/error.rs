@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use sea_orm::DbErr;
 use serde::Serialize;
 use shared::{
-    db::offering::NotForSale,
+    db::{self, Trouble, offering::NotForSale},
     queue::PublishError,
     stripe::{error::StripeError, signature::SignatureError},
 };
@@ -118,6 +118,11 @@ impl From<DbErr> for ApiError {
 }
 
 impl ApiError {
+    /// Whether another transaction was in the way, so that the same may succeed at once.
+    pub fn is_contention(&self) -> bool {
+        matches!(self, Self::Database(error) if db::trouble(error) == Trouble::Contention)
+    }
+
     /// How it is told to the client.
     #[expect(
         clippy::too_many_lines,

@@ -10,7 +10,8 @@ pub struct Model {
     pub id: Uuid,
     /// Unique: what makes a second booking impossible.
     pub checkout_id: Uuid,
-    pub slot_id: Uuid,
+    /// `None` if nothing is held for it.
+    pub slot_id: Option<Uuid>,
     pub quantity: i32,
     /// What buyer and shop call it.
     pub reference: String,

@@ -2,6 +2,8 @@
 
 use sea_orm::{entity::prelude::*, sea_query::Expr};
 
+use crate::line_item::LineItems;
+
 /// One row of `checkout`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "checkout")]
@@ -9,16 +11,21 @@ pub struct Model {
     /// Also in the session's metadata, and the idempotency key of its creation.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    pub slot_id: Uuid,
+    /// What is held; `None` if the site sells something that nothing has to be held for.
+    pub slot_id: Option<Uuid>,
+    /// Seats.
     pub quantity: i32,
+    /// What is sold. Checkouts of earlier releases have none: they sold `quantity` seats of the
+    /// slot's offering.
+    pub line_items: Option<LineItems>,
     /// What the buyer has to pay in all, in minor units of `currency`.
     pub amount_minor_units: i64,
     pub currency: String,
     pub customer_name: String,
     pub customer_email: String,
     pub state: State,
-    /// Whether `quantity` seats of the slot are counted as taken for it. Seats are taken and
-    /// freed together with this flag, and so once.
+    /// Whether `quantity` seats of the slot, if there is one, are counted as taken for it. Seats are
+    /// taken and freed together with this flag, and so once.
     pub seats_held: bool,
     /// `cs_…`, once Stripe has answered.
     pub session_id: Option<String>,

@@ -6,17 +6,20 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
-use crate::db::{checkout, slot};
+use crate::db::{checkout, resource, slot};
 
 /// Frees the seats of a checkout, if it holds any.
 pub async fn free(tx: &impl ConnectionTrait, checkout: &checkout::Model) -> Result<(), DbErr> {
-    if set_held(tx, checkout, false).await? {
+    let slot_id = checkout.slot_id;
+    if set_held(tx, checkout, false).await?
+        && let Some(slot_id) = slot_id
+    {
         slot::Entity::update_many()
             .col_expr(
                 slot::Column::SeatsTaken,
                 Expr::col(slot::Column::SeatsTaken).sub(checkout.quantity),
             )
-            .filter(slot::Column::Id.eq(checkout.slot_id))
+            .filter(slot::Column::Id.eq(slot_id))
             .exec(tx)
             .await?;
     }
@@ -24,7 +27,8 @@ pub async fn free(tx: &impl ConnectionTrait, checkout: &checkout::Model) -> Resu
 }
 
 /// Takes the seats of a checkout that holds none, if there are that many and the slot has not
-/// begun. One statement, so that it cannot race; the table's CHECK constraint stands behind it.
+/// begun. One statement, so that it cannot race, or with the resource locked; the table's CHECK
+/// constraint stands behind it. Where there is no slot, there is nothing to take, and enough of it.
 ///
 /// Returns whether the checkout holds them now.
 pub async fn take(
@@ -32,15 +36,47 @@ pub async fn take(
     checkout: &checkout::Model,
     now: OffsetDateTime,
 ) -> Result<bool, DbErr> {
+    let slot = slot_of(tx, checkout).await?;
+    take_of(tx, checkout, slot.as_ref(), now).await
+}
+
+/// The slot of a checkout, if it has one.
+pub async fn slot_of(
+    conn: &impl ConnectionTrait,
+    checkout: &checkout::Model,
+) -> Result<Option<slot::Model>, DbErr> {
+    match checkout.slot_id {
+        Some(id) => slot::Entity::find_by_id(id).one(conn).await,
+        None => Ok(None),
+    }
+}
+
+/// The same for a caller who knows the checkout's slot.
+pub async fn take_of(
+    tx: &impl ConnectionTrait,
+    checkout: &checkout::Model,
+    slot: Option<&slot::Model>,
+    now: OffsetDateTime,
+) -> Result<bool, DbErr> {
+    let Some(slot) = slot else {
+        return set_held(tx, checkout, true).await;
+    };
     let taken = Expr::col(slot::Column::SeatsTaken).add(checkout.quantity);
-    let updated = slot::Entity::update_many()
+    let mut update = slot::Entity::update_many()
         .col_expr(slot::Column::SeatsTaken, taken.clone())
-        .filter(slot::Column::Id.eq(checkout.slot_id))
-        .filter(slot::Column::StartsAt.gt(now))
-        .filter(taken.lte(Expr::col(slot::Column::Capacity)))
-        .exec(tx)
-        .await?;
-    if updated.rows_affected == 0 {
+        .filter(slot::Column::Id.eq(slot.id))
+        .filter(slot::Column::StartsAt.gt(now));
+    update = if let Some(key) = &slot.resource_key {
+        let (capacity, taken) = resource::lock(tx, key, slot).await?;
+        if capacity.saturating_sub(taken) < checkout.quantity {
+            return Ok(false);
+        }
+        // What the site says of it now counts, not what it said when the slot was made.
+        update.col_expr(slot::Column::Capacity, Expr::value(capacity))
+    } else {
+        update.filter(taken.lte(Expr::col(slot::Column::Capacity)))
+    };
+    if update.exec(tx).await?.rows_affected == 0 {
         return Ok(false);
     }
     set_held(tx, checkout, true).await

@@ -3,7 +3,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::db::{booking::Status, offering, slot};
+use shared::{
+    db::{booking::Status, offering, slot},
+    line_item::LineItems,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -46,6 +49,8 @@ struct Checkout<'a> {
     client_reference: Option<&'a str>,
     metadata: Option<&'a Value>,
     customer: Customer<'a>,
+    /// `null` if an earlier release made the checkout.
+    line_items: Option<&'a LineItems>,
     /// What had to be paid.
     amount_total: i64,
     currency: &'a str,
@@ -76,6 +81,8 @@ struct Slot<'a> {
     starts_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     ends_at: OffsetDateTime,
+    /// What of the site's, by its own key; or
+    resource: Option<&'a str>,
     offering: Option<Offering<'a>>,
 }
 
@@ -118,6 +125,7 @@ impl<'a> BookingDocument<'a> {
                     name: &checkout.customer_name,
                     email: &checkout.customer_email,
                 },
+                line_items: checkout.line_items.as_ref(),
                 amount_total: checkout.amount_minor_units,
                 currency: &checkout.currency,
             },
@@ -133,6 +141,7 @@ impl<'a> BookingDocument<'a> {
                 id: slot.id,
                 starts_at: slot.starts_at,
                 ends_at: slot.ends_at,
+                resource: slot.resource_key.as_deref(),
                 offering: offering.as_ref().map(|it| Offering {
                     id: it.id,
                     name: &it.name,

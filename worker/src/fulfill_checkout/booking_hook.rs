@@ -37,7 +37,8 @@ pub async fn call(
     let slots = slots(tx, &changed).await?;
     let documents = changed.iter().filter_map(|Draft { current, persisted }| {
         let before = persisted.booking.as_ref().map(|booking| booking.status);
-        BookingDocument::new(current, before, slots.get(&current.checkout.slot_id), now)
+        let slot = current.checkout.slot_id.and_then(|id| slots.get(&id));
+        BookingDocument::new(current, before, slot, now)
     });
     let documents: Vec<BookingDocument> = documents.collect();
     let documents =
@@ -62,7 +63,9 @@ async fn slots(
     tx: &DatabaseTransaction,
     changed: &[&Draft],
 ) -> Result<HashMap<Uuid, (slot::Model, Option<offering::Model>)>, DbErr> {
-    let ids = changed.iter().map(|draft| draft.current.checkout.slot_id);
+    let ids = changed
+        .iter()
+        .filter_map(|draft| draft.current.checkout.slot_id);
     let rows = slot::Entity::find()
         .find_also_related(offering::Entity)
         .filter(db::one_of(DbBackend::Postgres, slot::Column::Id, ids))

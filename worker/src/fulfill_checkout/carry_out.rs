@@ -1,8 +1,8 @@
 //! Carrying a decision out: seats in the database at once, because it has the last word about
 //! them; booking and owed refund in the record.
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
-use shared::db::{booking, checkout, outbox, seats, slot};
+use sea_orm::{ConnectionTrait, DbErr};
+use shared::db::{booking, checkout, outbox, seats};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -83,6 +83,6 @@ pub async fn has_slot_started(
     let Some(paid_at) = paid.completed_at.filter(|at| *at > checkout.expires_at) else {
         return Ok(false);
     };
-    let slot = slot::Entity::find_by_id(checkout.slot_id).one(tx).await?;
+    let slot = seats::slot_of(tx, checkout).await?;
     Ok(slot.is_some_and(|slot| slot.starts_at <= paid_at))
 }

@@ -35,8 +35,9 @@ pub fn paid() -> CheckoutRecord {
 pub fn unpaid(state: State) -> CheckoutRecord {
     CheckoutRecord::new(checkout::Model {
         id: Uuid::nil(),
-        slot_id: Uuid::nil(),
+        slot_id: Some(Uuid::nil()),
         quantity: 1,
+        line_items: None,
         amount_minor_units: PRICE,
         currency: "eur".to_owned(),
         customer_name: String::new(),
@@ -77,7 +78,7 @@ impl CheckoutRecord {
         self.booking = Some(booking::Model {
             id: Uuid::nil(),
             checkout_id: Uuid::nil(),
-            slot_id: Uuid::nil(),
+            slot_id: Some(Uuid::nil()),
             quantity: 1,
             reference: String::new(),
             status,

@@ -40,8 +40,9 @@ impl Holds {
             let names = Names::of(run, buyer);
             let row = checkout::Model {
                 id: names.checkout,
-                slot_id,
+                slot_id: Some(slot_id),
                 quantity: 1,
+                line_items: None,
                 amount_minor_units: PRICE,
                 currency: "eur".to_owned(),
                 customer_name: "Ada Lovelace".to_owned(),

@@ -127,7 +127,7 @@ impl Buyer {
             let any = slot::Entity::find_by_id(self.slot)
                 .one(&environment.db)
                 .await?;
-            let offering = any.context("a slot")?.offering_id;
+            let offering = any.and_then(|it| it.offering_id).context("a slot")?;
             insert_slot(&environment.db, offering, tomorrow(), (1, 0)).await
         })
         .await?;

@@ -239,7 +239,8 @@ fn later<'a>(
 fn seats(verdict: &mut Verdict, checkouts: &[checkout::Model], slots: Vec<slot::Model>) {
     let mut held: HashMap<uuid::Uuid, i32> = HashMap::new();
     for row in checkouts.iter().filter(|row| row.seats_held) {
-        let seats = held.entry(row.slot_id).or_default();
+        let Some(slot_id) = row.slot_id else { continue };
+        let seats = held.entry(slot_id).or_default();
         *seats = seats.saturating_add(row.quantity);
     }
     for slot in slots {

@@ -45,7 +45,8 @@ pub async fn insert_slot(
 ) -> anyhow::Result<Uuid> {
     let row = slot::Model {
         id: Uuid::now_v7(),
-        offering_id,
+        offering_id: Some(offering_id),
+        resource_key: None,
         starts_at,
         ends_at: starts_at.saturating_add(time::Duration::HOUR),
         capacity,

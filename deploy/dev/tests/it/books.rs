@@ -70,8 +70,8 @@ pub async fn assert_seats(db: &DatabaseConnection) {
             _ => false,
         };
         assert_eq!(row.seats_held, takes, "seats of {row:?}");
-        if takes {
-            *seats.entry(row.slot_id).or_default() += row.quantity;
+        if takes && let Some(slot_id) = row.slot_id {
+            *seats.entry(slot_id).or_default() += row.quantity;
         }
     }
     for slot in slot::Entity::find().all(db).await.unwrap() {

@@ -93,8 +93,9 @@ fn open_checkout(id: Uuid, slot_id: Uuid, session: &Session) -> checkout::Model 
     let now = clock::system();
     checkout::Model {
         id,
-        slot_id,
+        slot_id: Some(slot_id),
         quantity: 1,
+        line_items: None,
         amount_minor_units: PRICE,
         currency: "eur".to_owned(),
         customer_name: "Ada Lovelace".to_owned(),

@@ -133,7 +133,8 @@ impl Stack {
         let starts_at = slot
             .starts_at
             .saturating_add(time::Duration::minutes(minutes));
-        let later = insert_slot(&self.patient_db, slot.offering_id, starts_at, (5, 0));
+        let offering_id = slot.offering_id.unwrap();
+        let later = insert_slot(&self.patient_db, offering_id, starts_at, (5, 0));
         later.await.unwrap()
     }
 

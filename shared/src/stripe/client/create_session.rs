@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    money::Amount,
+    line_item::LineItem,
     retry,
     stripe::{
         checkout_session::CheckoutSession,
@@ -35,14 +35,14 @@ const FAILURES: u32 = 3;
 pub struct NewCheckoutSession {
     /// The hold; also the idempotency key.
     pub checkout_id: Uuid,
-    /// What is booked.
-    pub slot_id: Uuid,
-    /// How the line item is called.
-    pub product_name: String,
-    /// Price of one seat.
-    pub unit_amount: Amount,
-    /// Seats.
-    pub quantity: u32,
+    /// What is held, if anything.
+    pub slot_id: Option<Uuid>,
+    /// Seats of it.
+    pub quantity: i32,
+    /// What the buyer pays for.
+    pub line_items: Vec<LineItem>,
+    /// Of all of them.
+    pub currency: String,
     /// What the site calls it.
     pub client_reference: Option<String>,
     /// Metadata of the site's own.
@@ -107,19 +107,23 @@ impl StripeClient {
     }
 }
 
-fn create_request(new: &NewCheckoutSession) -> CreateCheckoutSession {
-    let Ok(currency) = new
-        .unit_amount
-        .currency
-        .as_str()
-        .parse::<stripe_types::Currency>();
+fn line_item(item: &LineItem, currency: stripe_types::Currency) -> CreateCheckoutSessionLineItems {
     let mut price = CreateCheckoutSessionLineItemsPriceData::new(currency);
-    price.unit_amount = Some(new.unit_amount.minor_units);
-    price.product_data = Some(ProductData::new(new.product_name.as_str()));
-    let mut item = CreateCheckoutSessionLineItems::new();
-    item.price_data = Some(price);
-    item.quantity = Some(new.quantity.into());
+    price.unit_amount = Some(item.unit_amount);
+    price.product_data = Some(ProductData::new(item.name.as_str()));
+    let mut line_item = CreateCheckoutSessionLineItems::new();
+    line_item.price_data = Some(price);
+    line_item.quantity = u64::try_from(item.quantity).ok();
+    line_item
+}
 
+fn create_request(new: &NewCheckoutSession) -> CreateCheckoutSession {
+    let Ok(currency) = new.currency.parse::<stripe_types::Currency>();
+    let line_items: Vec<_> = new
+        .line_items
+        .iter()
+        .map(|item| line_item(item, currency.clone()))
+        .collect();
     let metadata = metadata::of_hold(&new.metadata, new.checkout_id, new.slot_id, new.quantity);
     // Stripe does not copy the session's metadata to the PaymentIntent.
     let mut payment_intent = CreateCheckoutSessionPaymentIntentData::new();
@@ -128,7 +132,7 @@ fn create_request(new: &NewCheckoutSession) -> CreateCheckoutSession {
     let client_reference = new.client_reference.clone();
     CreateCheckoutSession::new()
         .mode(CheckoutSessionMode::Payment)
-        .line_items(vec![item])
+        .line_items(line_items)
         .client_reference_id(client_reference.unwrap_or_else(|| new.checkout_id.to_string()))
         .metadata(metadata)
         .payment_intent_data(payment_intent)

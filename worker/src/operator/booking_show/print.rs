@@ -38,9 +38,12 @@ impl fmt::Display for Story {
         };
         let record = &self.record;
         let (checkout, booking, payment) = (&record.checkout, &record.booking, &record.payment);
-        let seats = counted(checkout.quantity, "seat");
-        let (offering, starts_at) = (&self.offering, moment(self.starts_at));
-        row("offering", format!("{offering}, {starts_at}, {seats}"))?;
+        let sold = printable(&self.offering);
+        let place = self.starts_at.map(|starts_at| {
+            let seats = counted(checkout.quantity, "seat");
+            format!(", {}, {seats}", moment(starts_at))
+        });
+        row("offering", sold + &place.unwrap_or_default())?;
         row("checkout", checkout.id.to_string())?;
         let session = checkout.session_id.as_deref().unwrap_or("no session");
         row("", session.to_owned())?;

@@ -5,8 +5,9 @@ use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
 };
 use serde_json::{Value, json};
-use shared::db::{
-    booking, checkout, dispute, offering, outbox, payment, refund, slot, stripe_event,
+use shared::{
+    db::{booking, checkout, dispute, offering, outbox, payment, refund, slot, stripe_event},
+    line_item::LineItems,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -17,8 +18,10 @@ use crate::{fulfill_checkout::record::CheckoutRecord, operator::words::rfc3339};
 /// they are in `checkout`, for those who may read the database.
 pub struct Story {
     pub(super) record: CheckoutRecord,
+    /// What is sold, in a line.
     pub(super) offering: String,
-    pub(super) starts_at: OffsetDateTime,
+    /// If there is a slot.
+    pub(super) starts_at: Option<OffsetDateTime>,
     /// In order of arrival.
     pub(super) events: Vec<stripe_event::Model>,
 }
@@ -91,7 +94,8 @@ impl Story {
                 "session_id": checkout.session_id,
                 "state": checkout.state.to_value(),
                 "offering": self.offering,
-                "starts_at": rfc3339(self.starts_at),
+                "starts_at": self.starts_at.map(rfc3339),
+                "line_items": checkout.line_items,
                 "quantity": checkout.quantity,
                 "seats_held": checkout.seats_held,
                 "client_reference": checkout.client_reference,
@@ -123,16 +127,21 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
     let id = id.with_context(|| format!("nothing here is called {word:?}"))?;
     let checkout = checkout::Entity::find_by_id(id).one(db).await?;
     let checkout = checkout.context("the checkout is gone")?;
-    let place = slot::Entity::find_by_id(checkout.slot_id)
-        .find_also_related(offering::Entity)
-        .one(db)
-        .await?;
-    let (slot, offering) = place.context("the slot is gone")?;
+    let (slot, offering) = match checkout.slot_id {
+        Some(slot_id) => slot::Entity::find_by_id(slot_id)
+            .find_also_related(offering::Entity)
+            .one(db)
+            .await?
+            .context("the slot is gone")
+            .map(|(slot, offering)| (Some(slot), offering))?,
+        None => (None, None),
+    };
+    let sold = checkout.line_items.as_ref().map(LineItems::names);
     let mut records = CheckoutRecord::load(db, vec![checkout]).await?;
     Ok(Story {
         record: records.remove(&id).context("the checkout is gone")?,
-        offering: offering.map(|it| it.name).unwrap_or_default(),
-        starts_at: slot.starts_at,
+        offering: offering.map(|it| it.name).or(sold).unwrap_or_default(),
+        starts_at: slot.map(|it| it.starts_at),
         events: stripe_event::Entity::find()
             .filter(stripe_event::Column::CheckoutId.eq(id))
             .order_by_asc(stripe_event::Column::ProcessedAt)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use shared::db::{catalogue, offering, slot};
 
 use crate::operator::{
@@ -41,7 +41,9 @@ pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
 
 async fn problems(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let (offerings, unreadable) = catalogue::readable(db, offering::Entity::find()).await?;
-    let (slots, unreadable_slots) = catalogue::readable(db, slot::Entity::find()).await?;
+    // Those of a site's resources are made by ingress.
+    let slots = slot::Entity::find().filter(slot::Column::ResourceKey.is_null());
+    let (slots, unreadable_slots) = catalogue::readable(db, slots).await?;
     let mut problems = Vec::new();
     for (table, rows) in [("offering", unreadable), ("slot", unreadable_slots)] {
         for row in rows {
@@ -62,7 +64,8 @@ async fn problems(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     }
     for row in slots {
         if row.ends_at <= row.starts_at {
-            let name = names.get(&row.offering_id).map_or("?", String::as_str);
+            let name = row.offering_id.and_then(|id| names.get(&id));
+            let name = name.map_or("?", String::as_str);
             problems.push(format!("slot {} ({name}): ends before it starts", row.id));
         }
     }

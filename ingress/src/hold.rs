@@ -1,0 +1,74 @@
+//! A hold to make: what an order asks for, checked, and whoever prices it.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use shared::{line_item::LineItem, money::Currency, stripe::id::CheckoutSessionId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A hold to make.
+#[derive(Debug)]
+pub struct NewHold {
+    /// The checkout's id.
+    pub id: Uuid,
+    pub place: Place,
+    /// Seats of the place.
+    pub quantity: i32,
+    pub pricing: Pricing,
+    pub customer_name: String,
+    pub customer_email: String,
+    pub client_reference: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+    pub idempotency_key: Option<String>,
+    pub request_hash: String,
+    /// An open session that shall make way.
+    pub replaces: Option<CheckoutSessionId>,
+    pub expires_at: OffsetDateTime,
+    /// Where the buyer comes back to, if not to pages of ours.
+    pub success_url: Option<String>,
+    pub cancel_url: Option<String>,
+}
+
+/// What is held.
+#[derive(Debug, Serialize)]
+pub enum Place {
+    /// Seats of this slot.
+    Slot(Uuid),
+    /// Seats of something of the site's, for a time.
+    Resource {
+        key: String,
+        capacity: i32,
+        starts_at: OffsetDateTime,
+        ends_at: OffsetDateTime,
+    },
+    /// What is sold does not run out.
+    Nothing,
+}
+
+/// Who says what it costs.
+#[derive(Debug, Serialize)]
+pub enum Pricing {
+    /// The slot's offering, for each seat.
+    Catalogue,
+    /// The site.
+    Site {
+        #[serde(serialize_with = "code")]
+        currency: Currency,
+        line_items: Vec<LineItem>,
+    },
+}
+
+fn code<S: Serializer>(currency: &Currency, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(currency.as_str())
+}
+
+impl NewHold {
+    /// What every checkout of the same wish has in common.
+    pub fn order_fingerprint(&self) -> Option<String> {
+        let key = self.idempotency_key.as_ref()?;
+        let wish = format!("{}\n{key}", self.request_hash);
+        Some(hex::encode(Sha256::digest(wish)))
+    }
+}
