@@ -8,6 +8,8 @@ use shared::config::{
     http_address::http_url,
 };
 
+use crate::site_key::SiteKeys;
+
 /// Everything ingress reads from the environment.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -19,6 +21,10 @@ pub struct Config {
     pub public_url: String,
     /// Origins of other sites whose pages may call the shop's API.
     pub cors_origins: Vec<String>,
+    /// Origins that buyers may be sent to after paying, ours among them.
+    pub return_origins: Vec<String>,
+    /// With which a site opens checkouts that it prices itself.
+    pub site_keys: SiteKeys,
     /// Proxies whose word about the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Orders of one client: so many at once, and so many more in a minute; 0 is no limit.
@@ -51,16 +57,15 @@ impl Config {
                 return Err(ConfigError::new("PUBLIC_URL", problem));
             }
         };
+        let mut return_origins = origins(env, "RETURN_ORIGINS")?;
+        return_origins.extend(origin(&public_url));
         Ok(Self {
             listen_addr,
             admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8081).into())?,
             public_url,
-            cors_origins: env
-                .get("CORS_ORIGINS")
-                .into_iter()
-                .flat_map(|origins| origins.split(','))
-                .map(|origin| cors_origin(origin.trim()))
-                .collect::<Result<_, _>>()?,
+            cors_origins: origins(env, "CORS_ORIGINS")?,
+            site_keys: SiteKeys::from_env(env)?,
+            return_origins,
             trusted_proxies: env
                 .get("TRUSTED_PROXIES")
                 .into_iter()
@@ -78,19 +83,30 @@ impl Config {
     }
 }
 
-/// An origin as browsers send it: scheme, host and port of an address, no path.
-fn cors_origin(text: &str) -> Result<String, ConfigError> {
-    url::Url::parse(text)
+/// Origins as browsers send them, separated by commas.
+fn origins(env: &Env, variable: &'static str) -> Result<Vec<String>, ConfigError> {
+    let texts = env.get(variable).into_iter().flat_map(|it| it.split(','));
+    let wrong = || {
+        let problem = "expected origins such as https://shop.example.com, separated by commas";
+        ConfigError::new(variable, problem)
+    };
+    texts
+        .map(|text| {
+            let origin = origin(text.trim()).ok_or_else(wrong)?;
+            // What is not part of the origin would be left out without a word.
+            let whole = url::Url::parse(text.trim())
+                .is_ok_and(|url| url.as_str().strip_suffix('/') == Some(origin.as_str()));
+            if whole { Ok(origin) } else { Err(wrong()) }
+        })
+        .collect()
+}
+
+/// Scheme, host and port of an address.
+fn origin(address: &str) -> Option<String> {
+    url::Url::parse(address)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https"))
-        .map(|url| (url.origin().ascii_serialization(), url))
-        // What is not part of the origin would be left out without a word.
-        .filter(|(origin, url)| url.as_str().strip_suffix('/') == Some(origin))
-        .map(|(origin, _)| origin)
-        .ok_or_else(|| {
-            let problem = "expected origins such as https://shop.example.com, separated by commas";
-            ConfigError::new("CORS_ORIGINS", problem)
-        })
+        .map(|url| url.origin().ascii_serialization())
 }
 
 /// An address is a network of one.
@@ -163,6 +179,9 @@ mod tests {
             ("CORS_ORIGINS", "https://a.example,"),
             ("CORS_ORIGINS", "https://a.example/shop"),
             ("CORS_ORIGINS", "https://user@a.example"),
+            ("RETURN_ORIGINS", "shop.example.com"),
+            ("RETURN_ORIGINS", "https://a.example/shop"),
+            ("SITE_API_KEYS", "guess-me"),
             ("HOLD_MINUTES", "29"),
             ("HOLD_MINUTES", "half an hour"),
             ("TRUSTED_PROXIES", "proxy.internal"),

@@ -2,6 +2,7 @@
 
 pub mod client_address;
 pub mod error;
+pub mod from_site;
 pub mod openapi;
 pub mod pages;
 pub mod problem;

@@ -8,6 +8,7 @@ pub mod config;
 mod confirm;
 mod confirm_payment;
 mod create_checkout_session;
+mod create_site_checkout;
 mod hold;
 mod hold_seats;
 mod http;
@@ -18,7 +19,10 @@ mod order;
 mod order_limit;
 mod refusal;
 mod replace_session;
+mod return_url;
 mod site_data;
+mod site_key;
+mod site_order;
 mod stripe_webhook;
 
 pub use self::{app::Ingress, http::router::router};

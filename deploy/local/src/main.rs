@@ -20,6 +20,8 @@ Environment (all optional; deploy/env.example says more of each):
   LISTEN_ADDR               where the shop listens [127.0.0.1:8080]
   PUBLIC_URL                how buyers reach it [http://LISTEN_ADDR]
   CORS_ORIGINS              other sites whose pages may call the API [none]
+  SITE_API_KEYS             keys for checkouts that a site prices itself [off]
+  RETURN_ORIGINS            where those may send buyers, besides PUBLIC_URL [none]
   ADMIN_ADDR                /livez, /readyz, /metrics [127.0.0.1:8081]
   DATABASE_URL              postgres://… or a file [sqlite://bookonce.sqlite]
   DATABASE_MAX_CONNECTIONS  open connections [20]

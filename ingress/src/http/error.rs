@@ -31,6 +31,10 @@ pub enum ApiError {
     UnsupportedMediaType,
     #[error("request body is too large")]
     PayloadTooLarge,
+    #[error("no valid key of the site")]
+    Unauthorized,
+    #[error("SITE_API_KEYS is not set")]
+    SiteApiOff,
     #[error("Idempotency-Key is malformed")]
     MalformedIdempotencyKey,
     #[error("session id is malformed")]
@@ -148,6 +152,18 @@ impl ApiError {
                 "payload_too_large",
                 "Payload too large",
                 "The body is larger than this endpoint takes.",
+            ),
+            Self::Unauthorized => problem(
+                S::UNAUTHORIZED,
+                "invalid_api_key",
+                "Invalid API key",
+                "Send Authorization: Bearer with one of the keys in SITE_API_KEYS.",
+            ),
+            Self::SiteApiOff => problem(
+                S::NOT_FOUND,
+                "site_api_off",
+                "Site API is off",
+                "This address works once SITE_API_KEYS is set.",
             ),
             Self::MalformedIdempotencyKey => problem(
                 S::BAD_REQUEST,

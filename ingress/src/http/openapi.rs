@@ -1,9 +1,14 @@
 //! `GET /api/openapi.json`: the contract of the public API, written from the code.
 
 use axum::Json;
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
 
-use crate::{confirm_payment, create_checkout_session, offerings, stripe_webhook};
+use crate::{
+    confirm_payment, create_checkout_session, create_site_checkout, offerings, stripe_webhook,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,11 +22,25 @@ use crate::{confirm_payment, create_checkout_session, offerings, stripe_webhook}
         offerings::offerings,
         offerings::more_slots,
         create_checkout_session::create_checkout_session,
+        create_site_checkout::create_site_checkout,
         confirm_payment::confirm_payment,
         stripe_webhook::stripe_webhook,
-    )
+    ),
+    modifiers(&SiteKey)
 )]
 struct Document;
+
+/// How a site says that it is the site.
+struct SiteKey;
+
+impl Modify for SiteKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some("One of the keys in SITE_API_KEYS.".to_owned());
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("site_key", SecurityScheme::Http(bearer));
+    }
+}
 
 /// The OpenAPI document.
 pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {

@@ -22,6 +22,7 @@ use crate::{
     Ingress,
     confirm_payment::confirm_payment,
     create_checkout_session::create_checkout_session,
+    create_site_checkout::create_site_checkout,
     http::{error::ApiError, openapi, pages},
     offerings::{more_slots, offerings},
     stripe_webhook::stripe_webhook,
@@ -32,6 +33,8 @@ const WEBHOOK_LIMIT_BYTES: usize = 256 * 1024;
 const REQUEST_LIMIT_BYTES: usize = 4 * 1024;
 /// For 47 keys and values of metadata, were each of their characters escaped as `\uXXXX`.
 const ORDER_LIMIT_BYTES: usize = 192 * 1024;
+/// And for 20 items as well.
+const SITE_ORDER_LIMIT_BYTES: usize = 256 * 1024;
 /// How long a browser may remember that it may call us.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
 /// For one request: longer than the longest wait a confirm may ask for.
@@ -42,6 +45,10 @@ pub fn router(app: Ingress) -> Router {
     let webhook = Router::new()
         .route("/api/payment/webhook", post(stripe_webhook))
         .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT_BYTES));
+    // For servers: a page of another origin never learns what it would answer.
+    let site = Router::new()
+        .route("/api/checkout-sessions", post(create_site_checkout))
+        .layer(DefaultBodyLimit::max(SITE_ORDER_LIMIT_BYTES));
     let api = Router::new()
         .route("/api/offerings", get(offerings))
         .route("/api/offerings/{offering_id}/slots", get(more_slots))
@@ -59,6 +66,7 @@ pub fn router(app: Ingress) -> Router {
         |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     Router::new()
         .merge(webhook)
+        .merge(site)
         .merge(api)
         .merge(pages::router())
         .fallback(|| async { ApiError::NotFound })

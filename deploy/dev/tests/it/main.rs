@@ -42,6 +42,7 @@ mod replaces;
 mod retries;
 mod service;
 mod shop;
+mod site_checkout;
 mod site_data;
 mod stack;
 mod stripe_npm;

@@ -11,6 +11,9 @@ use crate::{shop::Shop, stack::Stack};
 /// A webhook that Stripe has not signed is refused, whatever the document allows; and so is a name
 /// that cannot be read, which no pattern says. What is far too long is too large.
 const CONFIG: &str = r#"
+[auth.openapi.site_key]
+bearer = "a-key-of-the-site-that-nobody-guesses"
+
 [[operations]]
 include-path = "/api/payment/webhook"
 [operations.checks]
@@ -21,6 +24,12 @@ include-path = "/api/create-checkout-session"
 [operations.checks]
 positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 422]
 negative_data_rejection.expected-statuses = [400, 404, 409, 413, 415, 422]
+
+[[operations]]
+include-path = "/api/checkout-sessions"
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 422]
+negative_data_rejection.expected-statuses = [400, 401, 404, 409, 413, 415, 422]
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,6 +40,8 @@ async fn the_service_does_what_its_document_says() {
         .unwrap();
     let mut stack = Stack::sqlite_embedded().await;
     stack.variables.insert("ORDERS_PER_MINUTE", "0".to_owned());
+    let key = "a-key-of-the-site-that-nobody-guesses".to_owned();
+    stack.variables.insert("SITE_API_KEYS", key);
     let shop = Shop::open(stack).await;
     shop.slot(10_000).await;
     let folder = TempDir::new().unwrap();
@@ -47,6 +58,6 @@ async fn the_service_does_what_its_document_says() {
     let report = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{report}{complaint}");
-    assert!(report.contains("5/5"), "every operation is tried: {report}");
+    assert!(report.contains("6/6"), "every operation is tried: {report}");
     shop.close().await;
 }

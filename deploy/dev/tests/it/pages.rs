@@ -61,6 +61,7 @@ async fn the_openapi_document_lists_the_endpoints() {
 
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
     let expected = [
+        "/api/checkout-sessions",
         "/api/create-checkout-session",
         "/api/offerings",
         "/api/offerings/{offering_id}/slots",

@@ -1,0 +1,196 @@
+//! What a site sells at its own price, as it comes from outside, and the check of every field.
+
+mod held;
+mod priced;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    config::Config,
+    hold::{NewHold, Pricing},
+    hold_seats,
+    http::error::{ApiError, FieldError},
+    order::{check_replaces, customer::Customer, session_life::end_of_hold, whole_number},
+    return_url,
+    site_data::{self, SiteData},
+    site_order::{
+        held::{Wanted, check_place},
+        priced::{Item, check_pricing},
+    },
+};
+
+const NOT_YOURS: &str = "Use an address of at most 2000 characters at one of RETURN_ORIGINS.";
+/// In minutes, as `HOLD_MINUTES`.
+const HOLD: std::ops::RangeInclusive<i64> = 30..=1439;
+
+/// What a site sells, for how much, and to whom.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SiteOrder {
+    /// ISO 4217.
+    #[schema(required, value_type = String, example = "eur", pattern = "^[A-Za-z]{3}$")]
+    currency: Option<String>,
+    /// 1 to 20.
+    #[schema(required, value_type = Vec<Item>, min_items = 1, max_items = 20)]
+    line_items: Option<Vec<Item>>,
+    #[schema(required, value_type = Customer)]
+    customer: Option<Customer>,
+    /// What your site calls this order, such as the id of a row of yours. It stands at the session
+    /// in Stripe as `client_reference_id`, and confirm returns it.
+    #[serde(default)]
+    #[schema(example = "order-1042", min_length = 1, max_length = 200)]
+    client_reference: Option<String>,
+    /// Data of the site's own.
+    #[serde(default)]
+    #[schema(schema_with = site_data::metadata_schema)]
+    metadata: Option<BTreeMap<String, String>>,
+    /// Where Stripe sends a buyer who paid: an address at one of `RETURN_ORIGINS`. Stripe replaces
+    /// `{CHECKOUT_SESSION_ID}` in it, which is what confirm asks for. Our own page if left out.
+    #[serde(default)]
+    #[schema(
+        example = "https://shop.example.com/done?session_id={CHECKOUT_SESSION_ID}",
+        max_length = 2000
+    )]
+    success_url: Option<String>,
+    /// Where Stripe sends a buyer who turned back.
+    #[serde(default)]
+    #[schema(example = "https://shop.example.com/cart", max_length = 2000)]
+    cancel_url: Option<String>,
+    /// How long the buyer may take to pay; `HOLD_MINUTES` if left out.
+    #[serde(default, deserialize_with = "whole_number::optional")]
+    #[schema(minimum = 30, maximum = 1439)]
+    hold_minutes: Option<i64>,
+    /// A slot of `GET /api/offerings` whose seats are held.
+    #[serde(default)]
+    #[schema(value_type = Option<Uuid>)]
+    slot_id: Option<String>,
+    /// In its place: what of yours is held, by a key of yours. Times of one resource may overlap; no
+    /// more than `capacity` seats are held at any moment.
+    #[serde(default)]
+    #[schema(example = "room-7", min_length = 1, max_length = 200)]
+    resource: Option<String>,
+    /// Seats of the resource, 1 to 100000. What the last order that was taken said
+    /// holds for all its times.
+    #[serde(default, deserialize_with = "whole_number::optional")]
+    #[schema(minimum = 1, maximum = 100_000)]
+    capacity: Option<i64>,
+    /// From when the resource is held, in whole seconds. The hold ends by then.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = "date-time", example = "2027-05-01T15:00:00Z")]
+    starts_at: Option<String>,
+    /// Until when, at most 366 days later.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = "date-time", example = "2027-05-03T11:00:00Z")]
+    ends_at: Option<String>,
+    /// Seats of the slot or resource, 1 to 1000.
+    #[serde(default, deserialize_with = "whole_number::optional")]
+    #[schema(default = 1, minimum = 1, maximum = 1000)]
+    quantity: Option<i64>,
+    /// The Checkout Session of an earlier order that this one takes the place of: if it is
+    /// still open it is ended, and its seats are free before these are held.
+    #[serde(default)]
+    #[schema(
+        example = "cs_test_a1B2c3D4e5",
+        pattern = "^cs_(test|live)_[A-Za-z0-9]{10,230}$"
+    )]
+    replaces: Option<String>,
+}
+
+impl SiteOrder {
+    /// Checks every field.
+    pub fn into_hold(
+        mut self,
+        idempotency_key: Option<String>,
+        now: OffsetDateTime,
+        config: &Config,
+    ) -> Result<NewHold, ApiError> {
+        let mut errors = Vec::new();
+        let pricing = check_pricing(
+            self.currency.as_deref(),
+            self.line_items.take(),
+            &mut errors,
+        );
+        let customer = self.customer.take().unwrap_or_default();
+        let (customer_name, customer_email) = customer.check(&mut errors);
+        let site_data = SiteData::check(
+            self.client_reference.take(),
+            self.metadata.take(),
+            &mut errors,
+        );
+        let wanted = Wanted {
+            slot_id: self.slot_id.as_deref(),
+            resource: self.resource.as_deref(),
+            capacity: self.capacity,
+            starts_at: self.starts_at.as_deref(),
+            ends_at: self.ends_at.as_deref(),
+            quantity: self.quantity,
+        };
+        let place = check_place(&wanted, &mut errors);
+        let replaces = check_replaces(self.replaces.as_deref(), &mut errors);
+        let mut wrong = |field, message| errors.push(FieldError { field, message });
+        for (field, url) in [
+            ("success_url", &self.success_url),
+            ("cancel_url", &self.cancel_url),
+        ] {
+            let allowed = |url: &String| return_url::is_allowed(url, &config.return_origins);
+            if !url.as_ref().is_none_or(allowed) {
+                wrong(field, NOT_YOURS);
+            }
+        }
+        let hold = match self.hold_minutes {
+            Some(minutes) if HOLD.contains(&minutes) => time::Duration::minutes(minutes),
+            Some(_) => {
+                wrong("hold_minutes", "Use 30 to 1439 minutes.");
+                config.hold
+            }
+            None => config.hold,
+        };
+        let (Some(pricing), Some((place, quantity)), true) = (pricing, place, errors.is_empty())
+        else {
+            return Err(ApiError::Validation(errors));
+        };
+        if let Pricing::Site {
+            line_items,
+            currency,
+        } = &pricing
+        {
+            // Here as well, before anything is ended that this takes the place of.
+            hold_seats::total(&pricing, line_items, currency.clone())?;
+        }
+        // What it replaces is not part of it, as for an order of the shop's.
+        let canonical = json!([
+            "site",
+            pricing,
+            place,
+            quantity,
+            [&customer_name, &customer_email],
+            site_data,
+            [&self.success_url, &self.cancel_url],
+            self.hold_minutes,
+        ]);
+        Ok(NewHold {
+            id: Uuid::now_v7(),
+            request_hash: hex::encode(Sha256::digest(canonical.to_string())),
+            place,
+            quantity,
+            pricing,
+            customer_name,
+            customer_email,
+            client_reference: site_data.client_reference,
+            metadata: site_data.metadata,
+            // No header has a line break: no buyer can take a key of the site's away.
+            idempotency_key: idempotency_key.map(|key| format!("site\n{key}")),
+            replaces,
+            expires_at: end_of_hold(now, hold),
+            success_url: self.success_url,
+            cancel_url: self.cancel_url,
+        })
+    }
+}
