@@ -9,7 +9,7 @@ pub(crate) mod stripe_event;
 
 use shared::{
     config::EndpointSecrets,
-    message::{DecodeError, Envelope, Work},
+    message::{DecodeError, Envelope, Source, Work},
     service::failpoint,
     stripe::id::Mode,
 };
@@ -23,7 +23,10 @@ use crate::{
         update::{Target, Update},
     },
     job_error::JobError,
-    jobs::{job::Job, plan::Plan},
+    jobs::{
+        job::{Asker, Job},
+        plan::Plan,
+    },
 };
 
 /// Reads what `message` asks for, without I/O.
@@ -41,7 +44,15 @@ pub fn read(mode: Mode, secrets: &EndpointSecrets, message: &Envelope) -> Result
                 .map_err(|error| JobError::new(FailureCode::Forged, error))?;
             return stripe_event::read(mode, &body);
         }
-        Ok(Work::CheckoutConfirm(session_id)) => return Ok(Job::Confirm(session_id, None)),
+        Ok(Work::CheckoutConfirm(session_id)) => {
+            let reconciles = message.source.as_deref() == Some(Source::Reconcile.as_str());
+            let asker = if reconciles {
+                Asker::Books
+            } else {
+                Asker::Buyer
+            };
+            return Ok(Job::Confirm(session_id, asker));
+        }
         // A worker of that release will take it.
         Err(error @ DecodeError::NewerSchema) => (FailureCode::NewerSchema, error),
         Err(error @ DecodeError::UnsupportedSchema) => (FailureCode::UnsupportedSchema, error),

@@ -15,21 +15,26 @@ use crate::{
         outcome::NotOurs,
         record::CheckoutRecord,
         session_update,
-        update::{Change, Dispute, EventRef, Target, Update},
+        update::{Change, Dispute, Target, Update},
     },
     job_error::JobError,
-    jobs::plan::Plan,
+    jobs::{job::Asker, plan::Plan},
 };
 
 /// Retrieves the session, and plans for what it is. A session that is still open when its hold
 /// has ended is expired first: seats that are given away must not be payable.
 ///
-/// - `event`: the thin event that asks, for the inbox.
+/// - `asker`: who wants to know.
 pub async fn plan(
     context: &Context,
     session_id: &CheckoutSessionId,
-    event: Option<EventRef>,
+    asker: Asker,
 ) -> Result<Plan, JobError> {
+    let for_books = matches!(asker, Asker::Books);
+    let event = match asker {
+        Asker::Event(event) => Some(event),
+        Asker::Buyer | Asker::Books => None,
+    };
     tracing::Span::current().record("checkout_session.id", session_id.as_str());
     let by_id = Target::Session {
         id: session_id.to_string(),
@@ -80,7 +85,7 @@ pub async fn plan(
         let id = checkout.id;
         let mut records = CheckoutRecord::load(&context.db, vec![checkout]).await?;
         if let Some(record) = records.remove(&id) {
-            let later = refunds_and_disputes(context, &session, intent, &record).await?;
+            let later = refunds_and_disputes(context, &session, intent, &record, for_books).await?;
             updates.extend(later.into_iter().map(|change| Update {
                 target: Target::Checkout(id),
                 change,
@@ -91,27 +96,51 @@ pub async fn plan(
     Ok(Plan::Commit(updates))
 }
 
-/// What came after the payment. Of one that we have not heard of before nothing can have come,
-/// unless its charge says so.
+/// What came after the payment. Of one that we hear of while the buyer waits, nothing can have come
+/// that its charge does not say.
+///
+/// - `for_books`: something may have come that it does not say, such as a refund that failed. A key
+///   that may not look there is no reason not to book.
 async fn refunds_and_disputes(
     context: &Context,
     session: &CheckoutSession,
     intent: &str,
     record: &CheckoutRecord,
+    for_books: bool,
 ) -> Result<Vec<Change>, JobError> {
     let paid_before = record.payment.is_some();
     let mut changes = Vec::new();
     let refunded = session.amount_refunded().unwrap_or_default() > 0;
-    if refunded || paid_before || !record.refunds.is_empty() {
-        changes.push(Change::Refunds(context.stripe()?.refunds_of(intent).await?));
+    let has_refunds = refunded || paid_before || !record.refunds.is_empty();
+    if has_refunds || for_books {
+        let refunds = context.stripe()?.refunds_of(intent).await;
+        let refunds = unless_forbidden(refunds, !has_refunds)?;
+        changes.extend(refunds.map(Change::Refunds));
     }
-    if session.is_disputed() || paid_before || !record.disputes.is_empty() {
+    let has_disputes = session.is_disputed() || paid_before || !record.disputes.is_empty();
+    if has_disputes || for_books {
         let asked_at = (context.clock)();
-        let disputes = context.stripe()?.disputes_of(intent).await?.into_iter();
-        let disputes = disputes.map(|it| Dispute::new(it, Some(asked_at)));
-        changes.push(Change::Disputes(disputes.collect()));
+        let disputes = context.stripe()?.disputes_of(intent).await;
+        let disputes = unless_forbidden(disputes, !has_disputes)?.map(|disputes| {
+            let asked = disputes
+                .into_iter()
+                .map(|it| Dispute::new(it, Some(asked_at)));
+            Change::Disputes(asked.collect())
+        });
+        changes.extend(disputes);
     }
     Ok(changes)
+}
+
+/// - `optional`: `None` will do where the key may not look.
+fn unless_forbidden<T>(
+    answer: Result<T, StripeError>,
+    optional: bool,
+) -> Result<Option<T>, StripeError> {
+    match answer {
+        Err(StripeError::Forbidden { .. }) if optional => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 /// Stripe refuses if the session is not open any more: then it is worth another look.

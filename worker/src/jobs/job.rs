@@ -20,10 +20,21 @@ pub enum Job {
     Planned(Plan),
     /// What the event says of a session is no use: a fault, if the session is ours.
     Faulty(Target, JobError),
-    /// Ask Stripe about a session, for the sake of an event or of a buyer.
-    Confirm(CheckoutSessionId, Option<EventRef>),
+    /// Ask Stripe about a session.
+    Confirm(CheckoutSessionId, Asker),
     /// A payment went back, or was taken to the bank.
     Payment(Box<PaymentEvent>),
+}
+
+/// For whose sake Stripe is asked about a session.
+#[derive(Debug)]
+pub enum Asker {
+    /// A buyer who waits, or a hold that has ended.
+    Buyer,
+    /// A thin event, for the inbox.
+    Event(EventRef),
+    /// Reconcile: our books lack something that Stripe's have.
+    Books,
 }
 
 impl Job {
@@ -36,8 +47,8 @@ impl Job {
                 // What another integration's sessions lack is no concern of ours.
                 None => Ok(Plan::Ignore(NotOurs::Foreign)),
             },
-            Self::Confirm(session_id, event) => {
-                confirm_checkout::plan(context, &session_id, event).await
+            Self::Confirm(session_id, asker) => {
+                confirm_checkout::plan(context, &session_id, asker).await
             }
             Self::Payment(event) => event.plan(context).await,
         }

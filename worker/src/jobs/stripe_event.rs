@@ -24,7 +24,7 @@ use crate::{
     },
     job_error::JobError,
     jobs::{
-        job::Job,
+        job::{Asker, Job},
         payment_event::{Named, PaymentEvent, PaymentObject},
         plan::Plan,
     },
@@ -72,7 +72,7 @@ pub(crate) fn read(mode: Mode, body: &[u8]) -> Result<Job, JobError> {
                 About::Id(id) => Ok(id
                     .parse()
                     .map_or(Job::Planned(Plan::Ignore(NotOurs::Foreign)), |id| {
-                        Job::Confirm(id, Some(reference))
+                        Job::Confirm(id, Asker::Event(reference))
                     })),
             };
         }

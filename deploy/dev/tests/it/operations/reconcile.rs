@@ -20,6 +20,7 @@ on_each_stack![
     whatever_never_arrived_is_found_once,
     a_run_goes_on_where_another_ended,
     refunds_and_disputes_that_never_arrived_are_found_once,
+    a_refund_that_failed_is_found_with_its_payment,
     what_the_key_may_not_list_does_not_hide_the_rest,
 ];
 
@@ -141,6 +142,23 @@ async fn a_run_goes_on_where_another_ended(stack: Stack) {
 }
 
 /// Stripe's books have them, if their events were lost after a 200 or never posted at all.
+/// By then its charge says nothing of it any more, and we have not heard of the payment either.
+async fn a_refund_that_failed_is_found_with_its_payment(stack: Stack) {
+    let mut shop = Shop::without_worker(stack).await;
+    shop.stripe.set_faults(undelivered());
+    let session = paid(&shop, 1).await.pop().unwrap();
+    let refund = shop.stripe.refund(&session.id, None).unwrap();
+    shop.stripe.fail_refund(&refund).unwrap();
+
+    json(&shop, &["reconcile", "--since", "1h", "--json"]).await;
+    shop.start_worker();
+    shop.wait_for_bookings(1).await;
+
+    let audit = json(&shop, &["audit", "--since", "1h", "--json"]).await;
+    assert_eq!(audit["refunds"], 1, "{audit}");
+    shop.close().await;
+}
+
 async fn refunds_and_disputes_that_never_arrived_are_found_once(stack: Stack) {
     let mut shop = Shop::without_worker(stack).await;
     let sessions = paid(&shop, 4).await;
