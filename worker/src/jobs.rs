@@ -1,6 +1,7 @@
 //! Jobs: what a message asks for becomes what is to change. Stripe and the tables are asked while
 //! it is planned; nothing is written until plans are committed, one or many at once.
 
+mod asker;
 mod confirm_checkout;
 pub(crate) mod job;
 mod payment_event;
@@ -23,10 +24,7 @@ use crate::{
         update::{Target, Update},
     },
     job_error::JobError,
-    jobs::{
-        job::{Asker, Job},
-        plan::Plan,
-    },
+    jobs::{asker::Asker, job::Job, plan::Plan},
 };
 
 /// Reads what `message` asks for, without I/O.

@@ -18,7 +18,7 @@ use crate::{
         update::{Change, Dispute, Target, Update},
     },
     job_error::JobError,
-    jobs::{job::Asker, plan::Plan},
+    jobs::{asker::Asker, plan::Plan},
 };
 
 /// Retrieves the session, and plans for what it is. A session that is still open when its hold

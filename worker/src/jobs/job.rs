@@ -4,13 +4,9 @@ use shared::stripe::id::CheckoutSessionId;
 
 use crate::{
     Context,
-    fulfill_checkout::{
-        lock,
-        outcome::NotOurs,
-        update::{EventRef, Target},
-    },
+    fulfill_checkout::{lock, outcome::NotOurs, update::Target},
     job_error::JobError,
-    jobs::{confirm_checkout, payment_event::PaymentEvent, plan::Plan},
+    jobs::{asker::Asker, confirm_checkout, payment_event::PaymentEvent, plan::Plan},
 };
 
 /// What a message asks for.
@@ -24,17 +20,6 @@ pub enum Job {
     Confirm(CheckoutSessionId, Asker),
     /// A payment went back, or was taken to the bank.
     Payment(Box<PaymentEvent>),
-}
-
-/// For whose sake Stripe is asked about a session.
-#[derive(Debug)]
-pub enum Asker {
-    /// A buyer who waits, or a hold that has ended.
-    Buyer,
-    /// A thin event, for the inbox.
-    Event(EventRef),
-    /// Reconcile: our books lack something that Stripe's have.
-    Books,
 }
 
 impl Job {

@@ -24,7 +24,8 @@ use crate::{
     },
     job_error::JobError,
     jobs::{
-        job::{Asker, Job},
+        asker::Asker,
+        job::Job,
         payment_event::{Named, PaymentEvent, PaymentObject},
         plan::Plan,
     },
