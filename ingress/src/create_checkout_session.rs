@@ -83,7 +83,7 @@ pub async fn create_checkout_session(
     answer(app, hold, now).await
 }
 
-/// Makes the hold and its session, whoever ordered.
+/// Makes the hold and its session, for an order of either endpoint.
 pub async fn answer(
     app: Ingress,
     hold: NewHold,

@@ -61,7 +61,7 @@ async fn check_room(
     let (slot, _) = place::find(&tx, &new.place, now).await?;
     let Some(slot) = slot else { return Ok(()) };
     let (capacity, taken) = match &slot.resource_key {
-        Some(key) => resource::lock(&tx, key, &slot).await?,
+        Some(key) => resource::lock_and_count(&tx, key, &slot).await?,
         None => (slot.capacity, slot.seats_taken),
     };
     if capacity.saturating_sub(taken) < new.quantity {

@@ -220,8 +220,8 @@ impl CheckoutView {
     }
 
     fn sold(&self) -> String {
-        let items = self.line_items.as_ref().map(LineItems::names);
-        self.offering.clone().or(items).unwrap_or_default()
+        let items = || self.line_items.as_ref().map(LineItems::names);
+        self.offering.clone().or_else(items).unwrap_or_default()
     }
 
     pub fn order(&self) -> Ordered {

@@ -39,7 +39,7 @@ pub async fn note(tx: &impl ConnectionTrait, resource: Model) -> Result<(), DbEr
 /// resource's row locked from now on. Slots of one resource may overlap: each uses it up for the
 /// others. Who frees a slot does not lock the resource, so that a deadlock is possible; who meets one
 /// tries again.
-pub async fn lock(
+pub async fn lock_and_count(
     tx: &impl ConnectionTrait,
     key: &str,
     slot: &slot::Model,

@@ -67,7 +67,7 @@ pub async fn take_of(
         .filter(slot::Column::Id.eq(slot.id))
         .filter(slot::Column::StartsAt.gt(now));
     update = if let Some(key) = &slot.resource_key {
-        let (capacity, taken) = resource::lock(tx, key, slot).await?;
+        let (capacity, taken) = resource::lock_and_count(tx, key, slot).await?;
         if capacity.saturating_sub(taken) < checkout.quantity {
             return Ok(false);
         }

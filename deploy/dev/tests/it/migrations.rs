@@ -98,7 +98,7 @@ async fn what_older_tables_cannot_hold_keeps_them_from_coming_back(stack: Stack)
         message.contains("slot_of_either_check") || message.contains("or a resource_key"),
         "{message}"
     );
-    // Nobody has bought it: it goes.
+    // A slot of a resource without a checkout is deleted on the way.
     ::migrations::down(&stack.db, back).await.unwrap();
     ::migrations::up(&stack.db, None).await.unwrap();
     assert_eq!(slot::Entity::find().count(&beside).await.unwrap(), 1);

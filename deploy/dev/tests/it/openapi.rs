@@ -12,7 +12,7 @@ use crate::{shop::Shop, stack::Stack};
 /// that cannot be read, which no pattern says. What is far too long is too large.
 const CONFIG: &str = r#"
 [auth.openapi.site_key]
-bearer = "a-key-of-the-site-that-nobody-guesses"
+bearer = "site-api-key-of-the-tests-0123456789"
 
 [[operations]]
 include-path = "/api/payment/webhook"
@@ -40,7 +40,7 @@ async fn the_service_does_what_its_document_says() {
         .unwrap();
     let mut stack = Stack::sqlite_embedded().await;
     stack.variables.insert("ORDERS_PER_MINUTE", "0".to_owned());
-    let key = "a-key-of-the-site-that-nobody-guesses".to_owned();
+    let key = "site-api-key-of-the-tests-0123456789".to_owned();
     stack.variables.insert("SITE_API_KEYS", key);
     let shop = Shop::open(stack).await;
     shop.slot(10_000).await;

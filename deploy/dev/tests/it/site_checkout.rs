@@ -21,7 +21,7 @@ use crate::{
 };
 
 const PATH: &str = "/api/checkout-sessions";
-const KEY: &str = "a-key-of-the-site-that-nobody-guesses";
+const KEY: &str = "site-api-key-of-the-tests-0123456789";
 const NEW_KEY: &str = "the-key-after-that-which-is-as-long-as-it";
 
 on_each_stack![
@@ -313,7 +313,7 @@ async fn an_order_that_fails_takes_no_others_place(stack: Stack) {
     shop.close().await;
 }
 
-/// Whoever used it first among the buyers of our own pages.
+/// Though an order of our own pages has used the same one before.
 async fn a_key_of_the_sites_is_no_buyers(stack: Stack) {
     let shop = shop(stack).await;
     let slot = shop.slot(5).await;
