@@ -3,6 +3,7 @@
 //! Source: <https://docs.stripe.com/api>
 
 mod checkout_sessions;
+mod promotions;
 mod request;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 use self::{
     checkout_sessions::{create_session, expire_session, list_sessions, retrieve_session},
+    promotions::{create_coupon, create_customer, create_promotion_code},
     request::{Answer, idempotency_key, page},
 };
 use crate::{account::Account, error::ApiError, form::Form, refund, store::text};
@@ -43,6 +45,9 @@ pub fn router(account: Arc<Account>) -> Router<Arc<Account>> {
         .route("/v1/events", get(list_events))
         .route("/v1/events/{id}", get(retrieve_event))
         .route("/v1/webhook_endpoints", get(list_webhook_endpoints))
+        .route("/v1/coupons", post(create_coupon))
+        .route("/v1/promotion_codes", post(create_promotion_code))
+        .route("/v1/customers", post(create_customer))
         .layer(middleware::from_fn_with_state(account, admit))
 }
 

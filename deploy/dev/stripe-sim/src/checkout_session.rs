@@ -6,9 +6,13 @@ use serde_json::{Value, json};
 
 use crate::{
     account::Account,
+    discount,
     error::ApiError,
     form::Form,
-    objects::{example, new_id, now},
+    objects::{example, merge, new_id, now},
+    session_options,
+    store::{Store, text},
+    totals::{self, Priced},
 };
 
 /// Creates it as the parameters in `form` say.
@@ -43,8 +47,8 @@ pub fn new_session(sim: &Account, form: &Form) -> Result<Value, ApiError> {
         ));
     }
     check_site_data(form)?;
-    let (amount, currency) = total(form)?;
-    check_amount(amount, &currency)?;
+    session_options::check(&sim.store(), form)?;
+    let (items, currency) = priced(form)?;
     let created = now().saturating_add(faults.clock_ahead_s);
     let expires_at = form
         .integer("expires_at")
@@ -56,13 +60,11 @@ pub fn new_session(sim: &Account, form: &Form) -> Result<Value, ApiError> {
         ));
     }
     let id = new_id("cs_test_", 58);
-    let session = example(
+    let mut session = example(
         "checkout.session",
         json!({
             "id": id,
             "after_expiration": null,
-            "amount_subtotal": amount,
-            "amount_total": amount,
             "cancel_url": form.text("cancel_url"),
             "client_reference_id": form.text("client_reference_id"),
             "collected_information": null,
@@ -71,11 +73,7 @@ pub fn new_session(sim: &Account, form: &Form) -> Result<Value, ApiError> {
             "created": created,
             "currency": currency,
             "currency_conversion": null,
-            "customer_details": { "email": form.text("customer_email"), "address": null, "name": null,
-                "phone": null, "tax_exempt": "none", "tax_ids": null },
-            "customer_email": form.text("customer_email"),
             "expires_at": expires_at,
-            "invoice_creation": null,
             "metadata": form.object("metadata"),
             "payment_intent": null,
             "payment_status": "unpaid",
@@ -83,18 +81,36 @@ pub fn new_session(sim: &Account, form: &Form) -> Result<Value, ApiError> {
             "shipping_cost": null,
             "status": "open",
             "success_url": success_url,
-            "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
             "url": format!("{}/c/pay/{id}", sim.page_url),
         }),
     );
     {
         let mut store = sim.store();
+        merge(&mut session, session_options::fields(&store, form)?);
+        add_up(&store, &mut session, &items, None)?;
         let metadata = form.object("payment_intent_data.metadata");
-        store.intent_metadata.insert(id, Value::Object(metadata));
+        store
+            .intent_metadata
+            .insert(id.clone(), Value::Object(metadata));
+        store.line_items.insert(id, items);
         store.sessions.insert(session.clone());
     }
     sim.save();
     Ok(session)
+}
+
+/// Writes the amounts of `session`, and checks whether Stripe charges so much and so little.
+pub fn add_up(
+    store: &Store,
+    session: &mut Value,
+    items: &[Priced],
+    tax_percent: Option<u32>,
+) -> Result<(), ApiError> {
+    let costs = items.iter().map(|(amount, _)| *amount);
+    let discount = discount::amount_off(store, session, costs.fold(0, i64::saturating_add));
+    totals::add_up(session, items, discount, tax_percent)?;
+    let total = session["amount_total"].as_i64().unwrap_or_default();
+    check_amount(total, text(session, "currency"))
 }
 
 /// Source: <https://docs.stripe.com/api/metadata>,
@@ -134,18 +150,13 @@ fn is_email(text: &str) -> bool {
         && (mailbox.chars().chain(domain.chars())).all(plain)
 }
 
-/// Checks `amount` against the minimum, the maximum and the step of `currency`.
+/// Checks `amount` against the minimum and the maximum of `currency`.
 ///
 /// Source: <https://docs.stripe.com/currencies>
 fn check_amount(amount: i64, currency: &str) -> Result<(), ApiError> {
     let least = match currency {
         "gbp" => 30,
         "jpy" | "eur" | "usd" | "chf" => 50,
-        _ => 1,
-    };
-    let step = match currency {
-        "isk" | "ugx" => 100,
-        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
         _ => 1,
     };
     if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
@@ -176,20 +187,18 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), ApiError> {
             ..ApiError::refused("amount_too_large", "", message)
         });
     }
-    if amount.checked_rem(step) != Some(0) {
-        let param = "line_items[0][price_data][unit_amount]";
-        return Err(ApiError::invalid(
-            param,
-            "Invalid amount for this currency.",
-        ));
-    }
     Ok(())
 }
 
-/// Total of the line items, in one currency.
-fn total(form: &Form) -> Result<(i64, String), ApiError> {
+/// The line items, in one currency.
+fn priced(form: &Form) -> Result<(Vec<Priced>, String), ApiError> {
     let items = form.list("line_items");
-    let mut total: i64 = 0;
+    let mut priced = Vec::with_capacity(items.len());
+    let step = |currency| match currency {
+        "isk" | "ugx" => 100,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
+        _ => 1,
+    };
     let mut currency: Option<&str> = None;
     for item in &items {
         let of_item = item
@@ -207,10 +216,17 @@ fn total(form: &Form) -> Result<(i64, String), ApiError> {
             .integer("price_data.unit_amount")
             .filter(|amount| *amount >= 0)
             .and_then(|amount| amount.checked_mul(item.integer("quantity").unwrap_or(1)))
-            .and_then(|amount| amount.checked_add(total))
             .ok_or_else(|| ApiError::invalid("line_items", "Invalid integer."))?;
-        total = amount;
+        if amount.checked_rem(step(of_item)) != Some(0) {
+            let param = "line_items[0][price_data][unit_amount]";
+            return Err(ApiError::invalid(
+                param,
+                "Invalid amount for this currency.",
+            ));
+        }
+        let inclusive = item.text("price_data.tax_behavior") == Some("inclusive");
+        priced.push((amount, inclusive));
     }
     let currency = currency.ok_or_else(|| ApiError::missing("line_items"))?;
-    Ok((total, currency.to_owned()))
+    Ok((priced, currency.to_owned()))
 }

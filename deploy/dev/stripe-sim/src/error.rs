@@ -56,6 +56,11 @@ impl ApiError {
         }
     }
 
+    /// A parameter that names what there is not.
+    pub fn unknown(param: &str, what: &str, id: &str) -> Self {
+        Self::refused("resource_missing", param, format!("No such {what}: '{id}'"))
+    }
+
     pub fn unauthorized(message: &str) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,

@@ -42,6 +42,8 @@ pub struct Faults {
     pub nameless_account: bool,
     /// Code that refunds are refused with, such as `insufficient_funds`.
     pub refund_refused: Option<String>,
+    /// Tax that Stripe Tax computes, in percent.
+    pub tax_percent: u32,
     /// Milliseconds until a delayed payment succeeds by itself.
     pub settle_after_ms: Option<u64>,
 }
@@ -64,6 +66,7 @@ impl Default for Faults {
             clock_ahead_s: 0,
             nameless_account: false,
             refund_refused: None,
+            tax_percent: 20,
             settle_after_ms: None,
         }
     }

@@ -28,6 +28,11 @@ impl Form {
         self.value(path)?.as_str()
     }
 
+    /// Names of the parameters, without what is inside them.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
     pub fn integer(&self, path: &str) -> Option<i64> {
         self.text(path)?.parse().ok()
     }

@@ -12,6 +12,7 @@ mod checkout_session;
 mod control;
 mod courier;
 mod delivery;
+mod discount;
 mod dispute;
 mod error;
 pub mod faults;
@@ -22,14 +23,16 @@ mod objects;
 mod payment;
 mod payment_page;
 mod refund;
+mod session_options;
 mod sim;
 mod snapshot;
 mod store;
+mod totals;
 
 pub use crate::{
     dispute::Verdict,
     faults::Faults,
-    payment::Outcome,
+    payment::{Entry, Outcome},
     sim::{Config, StripeSim, thin},
     store::{LedgerEntry, LedgerItem},
 };

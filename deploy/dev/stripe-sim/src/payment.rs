@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     account::Account,
-    charge, delivery,
+    charge,
+    checkout_session::add_up,
+    delivery, discount,
     error::ApiError,
     objects::{example, merge, new_id, now},
     store::text,
@@ -31,6 +33,29 @@ pub enum Outcome {
     Cancel,
 }
 
+/// What a buyer enters on the payment page.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Entry {
+    /// The button.
+    pub outcome: Outcome,
+    /// The code of a discount.
+    #[serde(default)]
+    pub promotion_code: String,
+    /// The currency that the buyer would rather pay in, as Adaptive Pricing lets them.
+    #[serde(default)]
+    pub presentment_currency: String,
+}
+
+impl From<Outcome> for Entry {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            promotion_code: String::new(),
+            presentment_currency: String::new(),
+        }
+    }
+}
+
 /// Next page of the buyer.
 pub enum Next {
     /// Goes to the shop.
@@ -40,14 +65,19 @@ pub enum Next {
 }
 
 /// Carries out the buyer's action.
-pub async fn act(sim: &Arc<Account>, id: &str, outcome: Outcome) -> Result<Next, ApiError> {
-    let session = find(sim, id)?;
+pub async fn act(sim: &Arc<Account>, id: &str, entry: &Entry) -> Result<Next, ApiError> {
+    let mut session = find(sim, id)?;
     match text(&session, "status") {
         "open" => {}
         "complete" => return Ok(Next::Redirect(success_url(&session))),
         _ => return Ok(Next::Stay("This checkout has expired.")),
     }
-    match outcome {
+    if matches!(entry.outcome, Outcome::Succeed | Outcome::Delay)
+        && let Err(why) = settle_amount(sim, &mut session, entry)
+    {
+        return Ok(Next::Stay(why));
+    }
+    match entry.outcome {
         Outcome::Cancel => Ok(Next::Redirect(text(&session, "cancel_url").to_owned())),
         Outcome::Decline => Ok(Next::Stay("Your card was declined. No money was taken.")),
         Outcome::Succeed => complete(sim, &session, "paid", "succeeded").await,
@@ -66,15 +96,43 @@ pub async fn act(sim: &Arc<Account>, id: &str, outcome: Outcome) -> Result<Next,
     }
 }
 
+/// Applies a promotion code and the taxes, now that Stripe knows the buyer.
+fn settle_amount(sim: &Account, session: &mut Value, entry: &Entry) -> Result<(), &'static str> {
+    let store = sim.store();
+    if !entry.promotion_code.is_empty() {
+        let allowed = session["allow_promotion_codes"] == true;
+        let discounts = discount::of_code(&store, &entry.promotion_code).filter(|_| allowed);
+        session["discounts"] = discounts.ok_or("This code is invalid.")?;
+    }
+    let taxed = session["automatic_tax"]["enabled"] == true;
+    let tax_percent = taxed.then(|| sim.faults().tax_percent);
+    if taxed {
+        session["automatic_tax"]["status"] = json!("complete");
+    }
+    // A session of an older snapshot has no line items: it costs what it said.
+    if let Some(items) = store.line_items.get(text(session, "id")) {
+        add_up(&store, session, items, tax_percent)
+            .map_err(|_| "The total is too small or too large to be paid.")?;
+    }
+    if !entry.presentment_currency.is_empty() {
+        let total = session["amount_total"].as_i64().unwrap_or_default();
+        session["presentment_details"] = json!({
+            "presentment_amount": total.saturating_mul(2),
+            "presentment_currency": entry.presentment_currency,
+        });
+    }
+    Ok(())
+}
+
 /// Completes a session, with its PaymentIntent and charge.
 async fn complete(
     sim: &Arc<Account>,
-    session: &Value,
+    priced: &Value,
     payment_status: &str,
     intent_status: &str,
 ) -> Result<Next, ApiError> {
-    let id = text(session, "id");
-    let free = session["amount_total"] == 0;
+    let id = text(priced, "id");
+    let free = priced["amount_total"] == 0;
     let payment_status = if free {
         "no_payment_required"
     } else {
@@ -83,12 +141,12 @@ async fn complete(
     let intent = (!free).then(|| {
         example("payment_intent", json!({
             "id": new_id("pi_", 24),
-            "amount": session["amount_total"],
-            "amount_received": if payment_status == "paid" { session["amount_total"].clone() } else { json!(0) },
+            "amount": priced["amount_total"],
+            "amount_received": if payment_status == "paid" { priced["amount_total"].clone() } else { json!(0) },
             "canceled_at": null,
             "client_secret": null,
             "created": now(),
-            "currency": session["currency"],
+            "currency": priced["currency"],
             "last_payment_error": null,
             "latest_charge": new_id("ch_", 24),
             "metadata": sim.store().intent_metadata(id),
@@ -108,6 +166,7 @@ async fn complete(
         if text(session, "status") != "open" {
             return Ok(Next::Redirect(success_url(session)));
         }
+        merge(session, priced.clone());
         merge(
             session,
             json!({

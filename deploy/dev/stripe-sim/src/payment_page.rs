@@ -9,23 +9,17 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     account::Account,
     error::ApiError,
-    payment::{self, Next, Outcome},
+    payment::{self, Entry, Next},
     store::text,
 };
 
 pub fn router() -> Router<Arc<Account>> {
     Router::new().route("/c/pay/{id}", get(show).post(act))
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    outcome: Outcome,
 }
 
 async fn show(State(sim): State<Arc<Account>>, Path(id): Path<String>) -> Response {
@@ -38,9 +32,9 @@ async fn show(State(sim): State<Arc<Account>>, Path(id): Path<String>) -> Respon
 async fn act(
     State(sim): State<Arc<Account>>,
     Path(id): Path<String>,
-    Form(choice): Form<Choice>,
+    Form(entry): Form<Entry>,
 ) -> Response {
-    match payment::act(&sim, &id, choice.outcome).await {
+    match payment::act(&sim, &id, &entry).await {
         Ok(Next::Redirect(url)) => Redirect::to(&url).into_response(),
         Ok(Next::Stay(why)) => match payment::find(&sim, &id) {
             Ok(session) => (
@@ -83,17 +77,31 @@ fn page(session: &Value, notice: Option<&str>) -> String {
         .ok();
     }
     match text(session, "status") {
-        "open" => body.push_str(
-            "<form method=\"post\">\
-             <button name=\"outcome\" value=\"succeed\" class=\"main\">Pay</button>\
-             <button name=\"outcome\" value=\"decline\">Pay with a card that is declined</button>\
-             <button name=\"outcome\" value=\"delay\">Pay by bank debit (arrives later)</button>\
-             <button name=\"outcome\" value=\"cancel\">Back to the shop</button></form>",
-        ),
+        "open" => body.push_str(&form(session)),
         "complete" => body.push_str("<p>This checkout is complete.</p>"),
         _ => body.push_str("<p>This checkout has expired.</p>"),
     }
     layout(&body)
+}
+
+fn form(session: &Value) -> String {
+    let code = if session["allow_promotion_codes"] == true {
+        "<label>Promotion code <input name=\"promotion_code\" maxlength=\"100\"></label>"
+    } else {
+        ""
+    };
+    let tax = if session["automatic_tax"]["enabled"] == true {
+        "<p>Stripe Tax computes the taxes when you pay.</p>"
+    } else {
+        ""
+    };
+    format!(
+        "{tax}<form method=\"post\">{code}\
+         <button name=\"outcome\" value=\"succeed\" class=\"main\">Pay</button>\
+         <button name=\"outcome\" value=\"decline\">Pay with a card that is declined</button>\
+         <button name=\"outcome\" value=\"delay\">Pay by bank debit (arrives later)</button>\
+         <button name=\"outcome\" value=\"cancel\">Back to the shop</button></form>"
+    )
 }
 
 fn layout(body: &str) -> String {
@@ -102,8 +110,8 @@ fn layout(body: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\"><title>Payment</title><style>\
          :root{{color-scheme:light dark}}\
          body{{font:1rem/1.5 system-ui,sans-serif;max-width:24rem;margin:3rem auto;padding:0 1rem}}\
-         form{{display:grid;gap:.75rem}}\
-         button{{font:inherit;padding:.75rem;border-radius:.5rem;border:1px solid #8888;cursor:pointer}}\
+         form{{display:grid;gap:.75rem}}label{{display:grid;gap:.25rem}}\
+         button,input{{font:inherit;padding:.75rem;border-radius:.5rem;border:1px solid #8888}}button{{cursor:pointer}}\
          .main{{background:#4b45c6;color:#fff}}\
          .badge{{font-size:.85rem;opacity:.8}}.notice{{color:#c22;font-weight:600}}\
          </style></head><body><main>{body}</main></body></html>"

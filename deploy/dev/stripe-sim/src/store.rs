@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::totals::Priced;
+
 /// Objects of one kind, by id and in the order they were made.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Objects {
@@ -56,9 +58,18 @@ pub struct Store {
     pub refunds: Objects,
     #[serde(default)]
     pub disputes: Objects,
+    #[serde(default)]
+    pub coupons: Objects,
+    #[serde(default)]
+    pub promotion_codes: Objects,
+    #[serde(default)]
+    pub customers: Objects,
     pub events: Vec<StoredEvent>,
     /// `payment_intent_data[metadata]` of a session, by the session's id.
     pub intent_metadata: HashMap<String, Value>,
+    /// Line items of a session, by the session's id.
+    #[serde(default)]
+    pub line_items: HashMap<String, Vec<Priced>>,
 }
 
 /// One Checkout Session in the stand-in's books.

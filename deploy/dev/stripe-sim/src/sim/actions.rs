@@ -5,7 +5,7 @@ use crate::{
     checkout_session::new_session,
     dispute::{self, Verdict},
     form::Form,
-    payment::{self, Outcome},
+    payment::{self, Entry, Outcome},
     refund, store,
 };
 
@@ -28,7 +28,16 @@ impl StripeSim {
     ///
     /// There is no such session, or it is no longer open.
     pub async fn pay(&self, session_id: &str, outcome: Outcome) -> anyhow::Result<()> {
-        payment::act(&self.account, session_id, outcome).await?;
+        self.pay_with(session_id, &outcome.into()).await
+    }
+
+    /// Acts as a buyer who enters more than that.
+    ///
+    /// # Errors
+    ///
+    /// There is no such session, or it is no longer open.
+    pub async fn pay_with(&self, session_id: &str, entry: &Entry) -> anyhow::Result<()> {
+        payment::act(&self.account, session_id, entry).await?;
         Ok(())
     }
 
