@@ -174,7 +174,7 @@ pub async fn more_slots(
     after: Result<Query<After>, QueryRejection>,
 ) -> Answer<Slots> {
     let (Ok(Path(offering_id)), Ok(Query(After { after }))) = (offering_id, after) else {
-        return Err(ApiError::MalformedRequest);
+        return Err(ApiError::MalformedRequest(None));
     };
     let last = slot::Entity::find_by_id(after)
         .filter(slot::Column::OfferingId.eq(offering_id))

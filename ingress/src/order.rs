@@ -66,7 +66,7 @@ impl Order {
     ) -> Result<NewHold, ApiError> {
         let mut errors = Vec::new();
         let replaces = check_replaces(self.replaces.as_deref(), &mut errors);
-        let mut wrong = |field, message| errors.push(FieldError { field, message });
+        let mut wrong = |field, message| errors.push(FieldError::new(field, message));
         let slot_id = self.slot_id.as_deref().map(Uuid::from_str);
         match slot_id {
             None => wrong("slot_id", "Choose a slot."),
@@ -122,10 +122,8 @@ pub fn check_replaces(
 ) -> Option<CheckoutSessionId> {
     let id = CheckoutSessionId::from_str(text?);
     if id.is_err() {
-        errors.push(FieldError {
-            field: "replaces",
-            message: "This is not the id of a Checkout Session.",
-        });
+        let message = "This is not the id of a Checkout Session.";
+        errors.push(FieldError::new("replaces", message));
     }
     id.ok()
 }

@@ -100,7 +100,7 @@ pub fn too_much(pricing: &Pricing) -> ApiError {
 }
 
 fn field(field: &'static str, message: &'static str) -> ApiError {
-    ApiError::Validation(vec![FieldError { field, message }])
+    ApiError::Validation(vec![FieldError::new(field, message)])
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl SiteData {
         metadata: Option<BTreeMap<String, String>>,
         errors: &mut Vec<FieldError>,
     ) -> Self {
-        let mut wrong = |field, message| errors.push(FieldError { field, message });
+        let mut wrong = |field, message| errors.push(FieldError::new(field, message));
         if client_reference
             .as_deref()
             .is_some_and(|it| !is_reference(it))

@@ -134,7 +134,7 @@ impl SiteOrder {
         };
         let place = check_place(&wanted, &mut errors);
         let replaces = check_replaces(self.replaces.as_deref(), &mut errors);
-        let mut wrong = |field, message| errors.push(FieldError { field, message });
+        let mut wrong = |field, message| errors.push(FieldError::new(field, message));
         for (field, url) in [
             ("success_url", &self.success_url),
             ("cancel_url", &self.cancel_url),

@@ -78,7 +78,7 @@ async fn take(
 ) -> Result<&'static str, ApiError> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
-        _ => ApiError::MalformedRequest,
+        _ => ApiError::MalformedRequest(None),
     })?;
     let signature = signature_header(headers)?;
     let now = (app.clock)();

@@ -1,6 +1,6 @@
 //! What a request can fail with, and how each failure is told to the client.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use sea_orm::DbErr;
@@ -15,10 +15,19 @@ use utoipa::ToSchema;
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where, such as `customer.email`.
-    pub field: &'static str,
+    /// Where, such as `customer.email` or `line_items[2].name`.
+    pub field: Cow<'static, str>,
     /// What is wrong, in words for a person.
     pub message: &'static str,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<Cow<'static, str>>, message: &'static str) -> Self {
+        Self {
+            field: field.into(),
+            message,
+        }
+    }
 }
 
 /// Everything a handler can fail with. The variant names the cause for us; the client gets
@@ -26,7 +35,7 @@ pub struct FieldError {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error("request body is not the expected JSON")]
-    MalformedRequest,
+    MalformedRequest(Option<FieldError>),
     #[error("content type is not JSON")]
     UnsupportedMediaType,
     #[error("request body is too large")]
@@ -135,7 +144,7 @@ impl ApiError {
     pub fn kind(&self) -> ProblemKind {
         use StatusCode as S;
         match self {
-            Self::MalformedRequest => problem(
+            Self::MalformedRequest(_) => problem(
                 S::BAD_REQUEST,
                 "malformed_request",
                 "Malformed request",
@@ -193,7 +202,7 @@ impl ApiError {
                 S::CONFLICT,
                 "slot_full",
                 "Slot is full",
-                "The slot has fewer seats left than asked for.",
+                "Fewer seats are left than asked for.",
             ),
             Self::SlotClosed => problem(
                 S::CONFLICT,

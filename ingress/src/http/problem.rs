@@ -25,7 +25,8 @@ pub struct Problem {
     detail: &'static str,
     /// For programs; never changes.
     code: &'static str,
-    /// Only with `validation_failed`: every field that is wrong.
+    /// With `validation_failed` every field that is wrong; with `malformed_request` the first one,
+    /// if the body is JSON.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
 }
@@ -42,6 +43,7 @@ impl IntoResponse for ApiError {
         let retry_after = self.retry_after(status);
         let errors = match self {
             Self::Validation(errors) => errors,
+            Self::MalformedRequest(error) => error.into_iter().collect(),
             _ => Vec::new(),
         };
         let kind = format!("/docs#{code}");

@@ -1,5 +1,7 @@
 //! JSON bodies, with our own errors in place of axum's.
 
+use std::error::Error;
+
 use axum::{
     Json,
     extract::{FromRequest, Request, rejection::JsonRejection},
@@ -7,7 +9,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, FieldError};
 
 /// A JSON body.
 pub struct RequestJson<T>(pub T);
@@ -22,7 +24,32 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RequestJson<T> {
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(ApiError::PayloadTooLarge)
             }
-            Err(_) => Err(ApiError::MalformedRequest),
+            Err(rejection) => Err(ApiError::MalformedRequest(wrong_field(&rejection))),
         }
     }
+}
+
+/// Where a body that is JSON is not the JSON that was expected. What stands there is not repeated.
+fn wrong_field(rejection: &JsonRejection) -> Option<FieldError> {
+    const LONGEST: usize = 200;
+    let mut cause = rejection.source();
+    let error = loop {
+        let error = cause?;
+        match error.downcast_ref::<serde_path_to_error::Error<serde_json::Error>>() {
+            Some(error) => break error,
+            None => cause = error.source(),
+        }
+    };
+    let path = error.path().to_string();
+    // The whole body, which has no name.
+    if !error.inner().is_data() || path == "." {
+        return None;
+    }
+    let message = if error.inner().to_string().starts_with("unknown field") {
+        "There is no such field."
+    } else {
+        "It is of another type."
+    };
+    let path: String = path.chars().take(LONGEST).collect();
+    Some(FieldError::new(path, message))
 }

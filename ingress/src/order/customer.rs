@@ -27,7 +27,7 @@ impl Customer {
     /// Name and e-mail address, without the space around them. What is wrong with them goes to
     /// `errors`.
     pub fn check(self, errors: &mut Vec<FieldError>) -> (String, String) {
-        let mut wrong = |field, message| errors.push(FieldError { field, message });
+        let mut wrong = |field, message| errors.push(FieldError::new(field, message));
         let name = self.name.unwrap_or_default().trim().to_owned();
         if !is_legible(&name) {
             wrong("customer.name", "Tell us your name.");

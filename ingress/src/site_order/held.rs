@@ -24,7 +24,7 @@ pub struct Wanted<'a> {
 
 /// The place, and how many of its seats. What is wrong goes to `errors`.
 pub fn check_place(order: &Wanted<'_>, errors: &mut Vec<FieldError>) -> Option<(Place, i32)> {
-    let mut wrong = |field, message| errors.push(FieldError { field, message });
+    let mut wrong = |field, message| errors.push(FieldError::new(field, message));
     let seats = i32::try_from(order.quantity.unwrap_or(1)).ok();
     let seats = seats.filter(|seats| SEATS.contains(seats));
     if seats.is_none() {
@@ -66,7 +66,7 @@ pub fn check_place(order: &Wanted<'_>, errors: &mut Vec<FieldError>) -> Option<(
 }
 
 fn check_resource(order: &Wanted<'_>, key: &str, errors: &mut Vec<FieldError>) -> Option<Place> {
-    let mut wrong = |field, message| errors.push(FieldError { field, message });
+    let mut wrong = |field, message| errors.push(FieldError::new(field, message));
     let blank = key.trim().is_empty();
     if blank || key.chars().count() > MAX_KEY_CHARS || key.chars().any(spoils_a_line) {
         wrong("resource", "Use 1 to 200 characters, in one line.");

@@ -41,7 +41,7 @@ pub fn check_pricing(
     items: Option<Vec<Item>>,
     errors: &mut Vec<FieldError>,
 ) -> Option<Pricing> {
-    let mut wrong = |field, message| errors.push(FieldError { field, message });
+    let mut wrong = |field, message| errors.push(FieldError::new(field, message));
     let items = items.unwrap_or_default();
     if !(1..=MOST_ITEMS).contains(&items.len()) {
         wrong("line_items", "Use 1 to 20 items.");
@@ -51,10 +51,13 @@ pub fn check_pricing(
         return None;
     };
     let mut line_items = Vec::with_capacity(items.len());
-    for item in items.into_iter().take(MOST_ITEMS) {
+    for (place, item) in items.into_iter().take(MOST_ITEMS).enumerate() {
         match line_item(item, &currency) {
             Ok(item) => line_items.push(item),
-            Err(message) => wrong("line_items", message),
+            Err((field, message)) => {
+                let field = format!("line_items[{place}].{field}");
+                errors.push(FieldError::new(field, message));
+            }
         }
     }
     Some(Pricing::Site {
@@ -63,25 +66,31 @@ pub fn check_pricing(
     })
 }
 
-fn line_item(item: Item, currency: &Currency) -> Result<LineItem, &'static str> {
+/// Or the field that is wrong, and what is wrong with it.
+fn line_item(item: Item, currency: &Currency) -> Result<LineItem, (&'static str, &'static str)> {
     let name = item.name.unwrap_or_default().trim().to_owned();
     if !is_legible(&name)
         || name.chars().count() > MAX_NAME_CHARS
         || name.chars().any(spoils_a_line)
     {
-        return Err("Use names of 1 to 200 characters, in one line.");
+        return Err(("name", "Use 1 to 200 characters, in one line."));
     }
-    let unit_amount = item.unit_amount.ok_or("Say the unit_amount of each.")?;
+    let unit_amount = item
+        .unit_amount
+        .ok_or(("unit_amount", "Say what one of it costs."))?;
     let price = Amount {
         minor_units: unit_amount,
         currency: currency.clone(),
     };
     if price.check_price().is_err() {
-        return Err("Stripe takes no such unit_amount in this currency.");
+        return Err((
+            "unit_amount",
+            "Stripe takes no such amount in this currency.",
+        ));
     }
     let quantity = item.quantity.unwrap_or(1);
     if !(1..=MAX_QUANTITY).contains(&quantity) {
-        return Err("Use quantities of 1 to 1000.");
+        return Err(("quantity", "Use 1 to 1000."));
     }
     Ok(LineItem {
         name,

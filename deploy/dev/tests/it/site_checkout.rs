@@ -403,7 +403,8 @@ async fn each_wrong_field_is_named(stack: Stack) {
         let answer = send(&shop, &order).await;
         assert_eq!(answer.status(), 422, "{field}: {value}");
         let answer: Value = answer.json().await.unwrap();
-        assert_eq!(answer["errors"][0]["field"], field, "{answer}");
+        let named = answer["errors"][0]["field"].as_str().unwrap();
+        assert_eq!(named.split('[').next(), Some(field), "{answer}");
     }
     for (field, value) in [
         ("resource", json!("")),
@@ -429,5 +430,12 @@ async fn each_wrong_field_is_named(stack: Stack) {
     let mut unknown = order();
     unknown["price"] = json!(1);
     assert_eq!(refused(&shop, &unknown).await, "malformed_request");
+    let mut second = order();
+    second["line_items"][1]["name"] = json!(" ");
+    let answer: Value = send(&shop, &second).await.json().await.unwrap();
+    assert_eq!(answer["errors"][0]["field"], "line_items[1].name");
+    second["line_items"][1]["nam"] = json!("Ribbon");
+    let answer: Value = send(&shop, &second).await.json().await.unwrap();
+    assert_eq!(answer["errors"][0]["field"], "line_items[1].nam");
     shop.close().await;
 }
