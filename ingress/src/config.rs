@@ -3,12 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use shared::config::{
-    ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
-    http_address::http_url,
+use shared::{
+    checkout_options::CheckoutOptions,
+    config::{
+        ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
+        http_address::http_url,
+    },
 };
 
-use crate::site_key::SiteKeys;
+use crate::{check_options::check_options, site_key::SiteKeys};
 
 /// Everything ingress reads from the environment.
 #[derive(Debug, Clone)]
@@ -25,6 +28,8 @@ pub struct Config {
     pub return_origins: Vec<String>,
     /// With which a site opens checkouts that it prices itself.
     pub site_keys: SiteKeys,
+    /// What the session of an order may do, if the order itself does not say.
+    pub checkout_options: CheckoutOptions,
     /// Proxies whose word about the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Orders of one client: so many at once, and so many more in a minute; 0 is no limit.
@@ -66,6 +71,7 @@ impl Config {
             cors_origins: origins(env, "CORS_ORIGINS")?,
             site_keys: SiteKeys::from_env(env)?,
             return_origins,
+            checkout_options: checkout_options(env)?,
             trusted_proxies: env
                 .get("TRUSTED_PROXIES")
                 .into_iter()
@@ -99,6 +105,28 @@ fn origins(env: &Env, variable: &'static str) -> Result<Vec<String>, ConfigError
             if whole { Ok(origin) } else { Err(wrong()) }
         })
         .collect()
+}
+
+/// For the buyers of every order: none of them is one customer at Stripe.
+fn checkout_options(env: &Env) -> Result<CheckoutOptions, ConfigError> {
+    const VARIABLE: &str = "CHECKOUT_OPTIONS";
+    let Some(json) = env.get(VARIABLE) else {
+        return Ok(CheckoutOptions::default());
+    };
+    let options: CheckoutOptions = serde_json::from_str(json)
+        .map_err(|error| ConfigError::new(VARIABLE, error.to_string()))?;
+    let mut errors = Vec::new();
+    check_options(&options, &mut errors);
+    if let Some(error) = errors.first() {
+        let field = error.field.trim_start_matches("checkout_options.");
+        let problem = format!("{field}: {}", error.message);
+        return Err(ConfigError::new(VARIABLE, problem));
+    }
+    if options.customer.is_some() {
+        let problem = "customer: it goes with one order, not with all";
+        return Err(ConfigError::new(VARIABLE, problem));
+    }
+    Ok(options)
 }
 
 /// Scheme, host and port of an address.
@@ -182,6 +210,13 @@ mod tests {
             ("RETURN_ORIGINS", "shop.example.com"),
             ("RETURN_ORIGINS", "https://a.example/shop"),
             ("SITE_API_KEYS", "guess-me"),
+            ("CHECKOUT_OPTIONS", "promotion codes"),
+            ("CHECKOUT_OPTIONS", r#"{"shipping_options": []}"#),
+            (
+                "CHECKOUT_OPTIONS",
+                r#"{"automatic_tax": {"enabled": true}}"#,
+            ),
+            ("CHECKOUT_OPTIONS", r#"{"customer": "cus_1"}"#),
             ("HOLD_MINUTES", "29"),
             ("HOLD_MINUTES", "half an hour"),
             ("TRUSTED_PROXIES", "proxy.internal"),

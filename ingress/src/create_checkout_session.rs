@@ -38,7 +38,8 @@ pub struct CreatedCheckoutSession {
     /// Until then the seats are held.
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
-    /// What the buyer will pay, in the currency's minor unit.
+    /// What it costs, in the currency's minor unit; on Stripe's page discounts are taken off and
+    /// taxes added, where there are any.
     amount_total: i64,
     /// ISO 4217, lower case.
     currency: String,
@@ -76,7 +77,7 @@ pub async fn create_checkout_session(
 ) -> Result<(StatusCode, Json<CreatedCheckoutSession>), ApiError> {
     let idempotency_key = idempotency_key(&headers)?;
     let now = (app.clock)();
-    let hold = order.into_hold(idempotency_key, now, app.config.hold)?;
+    let hold = order.into_hold(idempotency_key, now, &app.config)?;
     if let Some(client) = client_address(peer.ip(), &headers, &app.config.trusted_proxies) {
         app.order_limit.admit(client)?;
     }
@@ -142,6 +143,7 @@ async fn open_session(
         quantity: checkout.quantity,
         line_items,
         currency: checkout.currency,
+        options: checkout.options.unwrap_or_default(),
         client_reference: checkout.client_reference,
         metadata: serde_json::from_value(checkout.metadata.unwrap_or_default()).unwrap_or_default(),
         customer_email: checkout.customer_email,

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
-use shared::{line_item::LineItem, money::Currency, stripe::id::CheckoutSessionId};
+use shared::{
+    checkout_options::CheckoutOptions, line_item::LineItem, money::Currency,
+    stripe::id::CheckoutSessionId,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -17,6 +20,8 @@ pub struct NewHold {
     /// Seats of the place.
     pub quantity: i32,
     pub pricing: Pricing,
+    /// What else the session may do.
+    pub options: CheckoutOptions,
     pub customer_name: String,
     pub customer_email: String,
     pub client_reference: Option<String>,

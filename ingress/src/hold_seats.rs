@@ -11,6 +11,7 @@ use sea_orm::{
 };
 use serde_json::json;
 use shared::{
+    checkout_options::CheckoutOptions,
     db::{
         self,
         checkout::{self, State},
@@ -89,6 +90,7 @@ fn checkout(
         slot_id: slot.map(|slot| slot.id),
         quantity: hold.quantity,
         line_items: Some(LineItems(line_items)),
+        options: (hold.options != CheckoutOptions::default()).then(|| hold.options.clone()),
         amount_minor_units: total.minor_units,
         currency: total.currency.into(),
         customer_name: hold.customer_name.clone(),

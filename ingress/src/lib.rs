@@ -4,6 +4,7 @@
 //! booking or a payment and never asks Stripe whether a session is paid; both are the worker's.
 
 mod app;
+mod check_options;
 pub mod config;
 mod confirm;
 mod confirm_payment;

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    config::Config,
     hold::{NewHold, Place, Pricing},
     http::error::{ApiError, FieldError},
     order::{customer::Customer, session_life::end_of_hold},
@@ -62,7 +63,7 @@ impl Order {
         self,
         idempotency_key: Option<String>,
         now: OffsetDateTime,
-        hold: time::Duration,
+        config: &Config,
     ) -> Result<NewHold, ApiError> {
         let mut errors = Vec::new();
         let replaces = check_replaces(self.replaces.as_deref(), &mut errors);
@@ -99,13 +100,14 @@ impl Order {
             place: Place::Slot(slot_id),
             quantity: seats,
             pricing: Pricing::Catalogue,
+            options: config.checkout_options.clone(),
             customer_name,
             customer_email,
             client_reference: site_data.client_reference,
             metadata: site_data.metadata,
             idempotency_key,
             replaces,
-            expires_at: end_of_hold(now, hold),
+            expires_at: end_of_hold(now, config.hold),
             success_url: None,
             cancel_url: None,
         })

@@ -26,6 +26,13 @@ pub fn of_session(error: StripeError, pricing: &Pricing, slot_id: Option<Uuid>) 
         }
         _ => return error.into(),
     };
+    if let (Some(field), Pricing::Site { .. }) = (option(param), pricing) {
+        tracing::warn!(code, param, slot.id = ?slot_id, "Stripe refused an order's options");
+        return self::field(
+            field,
+            "Stripe does not take this: its log of requests says why.",
+        );
+    }
     let told = match (code, param, pricing) {
         ("email_invalid", ..) | (_, "customer_email", _) => email_refused(),
         ("amount_too_small", ..) => too_small(pricing),
@@ -50,8 +57,39 @@ pub fn of_session(error: StripeError, pricing: &Pricing, slot_id: Option<Uuid>) 
     told
 }
 
+/// The option that a parameter of Stripe's stands for.
+fn option(param: &str) -> Option<&'static str> {
+    const OPTIONS: [&str; 14] = [
+        "checkout_options.allow_promotion_codes",
+        "checkout_options.discounts",
+        "checkout_options.automatic_tax",
+        "checkout_options.tax_behavior",
+        "checkout_options.tax_code",
+        "checkout_options.tax_id_collection",
+        "checkout_options.locale",
+        "checkout_options.allowed_payment_method_types",
+        "checkout_options.excluded_payment_method_types",
+        "checkout_options.invoice_creation",
+        "checkout_options.customer_update",
+        "checkout_options.phone_number_collection",
+        "checkout_options.billing_address_collection",
+        "checkout_options.customer",
+    ];
+    let is = |name: &str| {
+        param == name
+            || param.contains(&format!("[{name}]"))
+            || param.starts_with(&format!("{name}["))
+    };
+    OPTIONS
+        .into_iter()
+        .find(|option| option.split('.').next_back().is_some_and(is))
+}
+
 /// What an operator has to look at.
 fn setting(code: &str, param: &str) -> &'static str {
+    if option(param).is_some() {
+        return "CHECKOUT_OPTIONS";
+    }
     match (code, param) {
         (_, "expires_at") => "HOLD_MINUTES, or this machine's clock",
         (_, "success_url" | "cancel_url") => "PUBLIC_URL",
@@ -133,6 +171,7 @@ mod tests {
             (Some("expires_at"), "HOLD_MINUTES"),
             (Some("line_items[0][price_data][unit_amount]"), "price"),
             (Some("line_items[0][price_data][currency]"), "currency"),
+            (Some("discounts[0][coupon]"), "CHECKOUT_OPTIONS"),
             (None, "has it a name"),
         ] {
             let error = of(None, param);
@@ -141,5 +180,29 @@ mod tests {
         }
         let outage = of_session(StripeError::RateLimited, &Pricing::Catalogue, None);
         assert_eq!(outage.code(), "stripe_unavailable");
+    }
+
+    #[test]
+    fn an_option_is_known_by_stripes_parameter() {
+        for (param, expected) in [
+            ("discounts[0][coupon]", Some("discounts")),
+            ("automatic_tax", Some("automatic_tax")),
+            (
+                "line_items[0][price_data][tax_behavior]",
+                Some("tax_behavior"),
+            ),
+            (
+                "line_items[0][price_data][product_data][tax_code]",
+                Some("tax_code"),
+            ),
+            ("customer", Some("customer")),
+            ("customer_update[name]", Some("customer_update")),
+            ("customer_email", None),
+            ("line_items[0][price_data][currency]", None),
+            ("", None),
+        ] {
+            let option = option(param).map(|it| it.trim_start_matches("checkout_options."));
+            assert_eq!(option, expected, "{param}");
+        }
     }
 }

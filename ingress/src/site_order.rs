@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use shared::checkout_options::CheckoutOptions;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    check_options::check_options,
     config::Config,
     hold::{NewHold, Pricing},
     hold_seats,
@@ -26,7 +28,8 @@ use crate::{
     },
 };
 
-const NOT_YOURS: &str = "Use an address of at most 2000 characters at one of RETURN_ORIGINS.";
+const NOT_YOURS: &str =
+    "Use an address of at most 2000 characters at PUBLIC_URL or one of RETURN_ORIGINS.";
 /// In minutes, as `HOLD_MINUTES`.
 const HOLD: std::ops::RangeInclusive<i64> = 30..=1439;
 
@@ -42,6 +45,9 @@ pub struct SiteOrder {
     line_items: Option<Vec<Item>>,
     #[schema(required, value_type = Customer)]
     customer: Option<Customer>,
+    /// What else the session may do; `CHECKOUT_OPTIONS` if left out.
+    #[serde(default)]
+    checkout_options: Option<CheckoutOptions>,
     /// What your site calls this order, such as the id of a row of yours. It stands at the session
     /// in Stripe as `client_reference_id`, and confirm returns it.
     #[serde(default)]
@@ -152,6 +158,10 @@ impl SiteOrder {
             }
             None => config.hold,
         };
+        let options = self.checkout_options.take();
+        if let Some(options) = &options {
+            check_options(options, &mut errors);
+        }
         let (Some(pricing), Some((place, quantity)), true) = (pricing, place, errors.is_empty())
         else {
             return Err(ApiError::Validation(errors));
@@ -174,6 +184,7 @@ impl SiteOrder {
             site_data,
             [&self.success_url, &self.cancel_url],
             self.hold_minutes,
+            options,
         ]);
         Ok(NewHold {
             id: Uuid::now_v7(),
@@ -181,6 +192,7 @@ impl SiteOrder {
             place,
             quantity,
             pricing,
+            options: options.unwrap_or_else(|| config.checkout_options.clone()),
             customer_name,
             customer_email,
             client_reference: site_data.client_reference,

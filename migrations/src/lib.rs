@@ -13,6 +13,7 @@ mod m20261127_000006_catalogue_checks;
 mod m20261128_000007_site_data;
 mod m20261129_000008_dead_letter_detail;
 mod m20261129_000009_site_checkouts;
+mod m20261129_000010_checkout_options;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000007_site_data::Migration),
             Box::new(m20261129_000008_dead_letter_detail::Migration),
             Box::new(m20261129_000009_site_checkouts::Migration),
+            Box::new(m20261129_000010_checkout_options::Migration),
         ]
     }
 }

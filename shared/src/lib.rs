@@ -5,6 +5,7 @@
 //! fulfills. A module that only one of them uses belongs to that one.
 
 pub mod batcher;
+pub mod checkout_options;
 pub mod clock;
 pub mod config;
 pub mod db;

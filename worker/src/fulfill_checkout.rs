@@ -7,6 +7,7 @@ mod booking_hook;
 mod booking_reference;
 mod carry_out;
 pub(crate) mod decide;
+mod exact_amount;
 pub(crate) mod fulfill_error;
 mod inbox;
 pub(crate) mod lock;

@@ -22,6 +22,7 @@ Environment (all optional; deploy/env.example says more of each):
   CORS_ORIGINS              other sites whose pages may call the API [none]
   SITE_API_KEYS             keys for checkouts that a site prices itself [off]
   RETURN_ORIGINS            where those may send buyers, besides PUBLIC_URL [none]
+  CHECKOUT_OPTIONS          what Stripe's page may do, as JSON [nothing]
   ADMIN_ADDR                /livez, /readyz, /metrics [127.0.0.1:8081]
   DATABASE_URL              postgres://… or a file [sqlite://bookonce.sqlite]
   DATABASE_MAX_CONNECTIONS  open connections [20]

@@ -15,8 +15,16 @@ pub struct Model {
     pub session_id: String,
     /// `pi_…`. Unique; absent where nothing had to be paid.
     pub payment_intent_id: Option<String>,
-    /// Stripe's `amount_total`.
+    /// Stripe's `amount_total`: what was paid.
     pub amount_minor_units: i64,
+    /// Stripe's `amount_subtotal`; earlier releases did not ask for it.
+    pub amount_subtotal_minor_units: Option<i64>,
+    /// What of it was taken off.
+    pub amount_discount_minor_units: i64,
+    /// Taxes: on top of the subtotal, or part of it, as the checkout's options say.
+    pub amount_tax_minor_units: i64,
+    /// What shipping cost.
+    pub amount_shipping_minor_units: i64,
     /// What of it went back.
     pub amount_refunded_minor_units: i64,
     pub currency: String,
@@ -66,3 +74,11 @@ impl Related<crate::db::checkout::Entity> for Entity {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// Stripe's `amount_subtotal`. What an earlier release wrote was paid as it was.
+    pub fn amount_subtotal(&self) -> i64 {
+        self.amount_subtotal_minor_units
+            .unwrap_or(self.amount_minor_units)
+    }
+}

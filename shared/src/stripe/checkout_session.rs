@@ -23,8 +23,13 @@ pub struct CheckoutSession {
     pub payment_status: PaymentStatus,
     /// Whether the buyer is done with the page.
     pub status: Option<Status>,
-    /// What the buyer paid or is to pay, in minor units of `currency`.
+    /// What the line items cost, in minor units of `currency`.
+    pub amount_subtotal: Option<i64>,
+    /// What the buyer paid or is to pay.
     pub amount_total: Option<i64>,
+    /// What makes the total another than the subtotal.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    pub total_details: TotalDetails,
     /// Lower-case ISO 4217.
     pub currency: Option<String>,
     /// `pi_…`; absent where nothing had to be paid.
@@ -41,6 +46,21 @@ pub struct CheckoutSession {
     pub livemode: bool,
     /// Where the buyer pays, while the session is open.
     pub url: Option<String>,
+}
+
+/// What is taken off a session's subtotal and added to it, in minor units. What a buyer paid in
+/// another currency (`presentment_details`) is converted by Stripe and concerns none of it.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct TotalDetails {
+    /// Taken off.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    pub amount_discount: i64,
+    /// Added.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    pub amount_shipping: i64,
+    /// Added where prices are without taxes, else a part of them.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    pub amount_tax: i64,
 }
 
 /// Stripe's `mode` of a session.

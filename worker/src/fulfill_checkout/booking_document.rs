@@ -51,7 +51,7 @@ struct Checkout<'a> {
     customer: Customer<'a>,
     /// `null` if an earlier release made the checkout.
     line_items: Option<&'a LineItems>,
-    /// What had to be paid.
+    /// What the line items cost.
     amount_total: i64,
     currency: &'a str,
 }
@@ -69,6 +69,11 @@ struct Payment<'a> {
     intent_id: Option<&'a str>,
     /// What was paid.
     amount_total: i64,
+    /// What the line items cost.
+    amount_subtotal: i64,
+    amount_discount: i64,
+    amount_tax: i64,
+    amount_shipping: i64,
     amount_refunded: i64,
     currency: &'a str,
     status: &'static str,
@@ -133,6 +138,10 @@ impl<'a> BookingDocument<'a> {
                 id: payment.id,
                 intent_id: payment.payment_intent_id.as_deref(),
                 amount_total: payment.amount_minor_units,
+                amount_subtotal: payment.amount_subtotal(),
+                amount_discount: payment.amount_discount_minor_units,
+                amount_tax: payment.amount_tax_minor_units,
+                amount_shipping: payment.amount_shipping_minor_units,
                 amount_refunded: payment.amount_refunded_minor_units,
                 currency: &payment.currency,
                 status: payment.status.as_str(),

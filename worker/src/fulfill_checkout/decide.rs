@@ -1,18 +1,18 @@
 //! What follows from everything that is known about a checkout: its booking, its seats, and
 //! whether money has to go back. Nothing is asked and nothing written here.
 
-use shared::db::{booking::Status, checkout};
+use shared::db::{booking::Status, checkout, payment};
 
 use crate::{
     config::OnUnfulfillable,
     fulfill_checkout::{
-        outcome::Fulfillment, payment_balance::PaymentBalance, record::CheckoutRecord,
+        exact_amount, outcome::Fulfillment, payment_balance::PaymentBalance, record::CheckoutRecord,
     },
 };
 
 /// Reasons of a booking that is not what the buyer wanted; part of the contract.
 pub mod reason {
-    /// Paid, but not the amount the hold says.
+    /// Paid, but not what the hold says, as Stripe adds it up.
     pub const AMOUNT_MISMATCH: &str = "amount_mismatch";
     /// Paid, but in another currency than the hold's.
     pub const CURRENCY_MISMATCH: &str = "currency_mismatch";
@@ -116,7 +116,7 @@ pub fn decide(record: &CheckoutRecord, given: Circumstances) -> Decision {
         (None | Some(Status::Cancelled | Status::NeedsAttention), _) => {
             late = before.is_none() && given.slot_started;
             wants_seats = !late;
-            for_payment(record, money, before, given)
+            for_payment(&record.checkout, payment, before, given)
         }
     };
     let is_new =
@@ -160,17 +160,15 @@ fn unpaid(checkout: &checkout::Model) -> Decision {
 /// What a payment leads to. The hold is the authority on what had to be paid, not what the
 /// session says about itself.
 fn for_payment(
-    record: &CheckoutRecord,
-    money: PaymentBalance,
+    checkout: &checkout::Model,
+    payment: &payment::Model,
     before: Option<Status>,
     given: Circumstances,
 ) -> (Status, Option<&'static str>) {
-    let checkout = &record.checkout;
-    let currency = record.payment.as_ref().map(|payment| &payment.currency);
-    if currency != Some(&checkout.currency) {
+    if payment.currency != checkout.currency {
         return (Status::NeedsAttention, Some(reason::CURRENCY_MISMATCH));
     }
-    if money.paid != checkout.amount_minor_units {
+    if !exact_amount::is_exact(checkout, payment) {
         return (Status::NeedsAttention, Some(reason::AMOUNT_MISMATCH));
     }
     let late = before.is_none() && given.slot_started;
@@ -185,7 +183,7 @@ fn for_payment(
     };
     match (before, given.policy) {
         // There is nothing to give back.
-        _ if money.paid == 0 => (Status::Cancelled, Some(why)),
+        _ if payment.amount_minor_units == 0 => (Status::Cancelled, Some(why)),
         // The money had gone back, and came back to us.
         (Some(_), _) => (Status::NeedsAttention, Some(reason::REFUND_FAILED)),
         (None, OnUnfulfillable::Refund) => (Status::RefundPending, Some(why)),

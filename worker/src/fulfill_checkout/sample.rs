@@ -1,9 +1,12 @@
 //! Records for the tests of [`apply`](super::apply) and [`decide`](super::decide).
 
-use shared::db::{
-    booking::{self, Status},
-    checkout::{self, State},
-    dispute, outbox, payment, refund,
+use shared::{
+    checkout_options::CheckoutOptions,
+    db::{
+        booking::{self, Status},
+        checkout::{self, State},
+        dispute, outbox, payment, refund,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -22,6 +25,10 @@ pub fn paid() -> CheckoutRecord {
         session_id: "cs_test_1".to_owned(),
         payment_intent_id: Some("pi_1".to_owned()),
         amount_minor_units: PRICE,
+        amount_subtotal_minor_units: Some(PRICE),
+        amount_discount_minor_units: 0,
+        amount_tax_minor_units: 0,
+        amount_shipping_minor_units: 0,
         amount_refunded_minor_units: 0,
         currency: "eur".to_owned(),
         status: payment::Status::Paid,
@@ -38,6 +45,7 @@ pub fn unpaid(state: State) -> CheckoutRecord {
         slot_id: Some(Uuid::nil()),
         quantity: 1,
         line_items: None,
+        options: None,
         amount_minor_units: PRICE,
         currency: "eur".to_owned(),
         customer_name: String::new(),
@@ -60,7 +68,24 @@ pub fn unpaid(state: State) -> CheckoutRecord {
 
 impl CheckoutRecord {
     pub fn amount(mut self, amount: i64) -> Self {
-        self.payment.as_mut().unwrap().amount_minor_units = amount;
+        let payment = self.payment.as_mut().unwrap();
+        payment.amount_minor_units = amount;
+        payment.amount_subtotal_minor_units = Some(amount);
+        self
+    }
+
+    pub fn offering_discounts(mut self) -> Self {
+        self.checkout.options = Some(CheckoutOptions {
+            allow_promotion_codes: Some(true),
+            ..CheckoutOptions::default()
+        });
+        self
+    }
+
+    pub fn less(mut self, discount: i64) -> Self {
+        let payment = self.payment.as_mut().unwrap();
+        payment.amount_discount_minor_units = discount;
+        payment.amount_minor_units = payment.amount_minor_units.saturating_sub(discount);
         self
     }
 

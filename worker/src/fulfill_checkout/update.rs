@@ -2,7 +2,11 @@
 
 use shared::{
     db::checkout,
-    stripe::{checkout_session::CheckoutSession, dispute as stripe, refund::Refund},
+    stripe::{
+        checkout_session::{CheckoutSession, TotalDetails},
+        dispute as stripe,
+        refund::Refund,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -81,6 +85,10 @@ pub struct Paid {
     pub payment_intent_id: Option<String>,
     /// Stripe's `amount_total`.
     pub minor_units: i64,
+    /// Stripe's `amount_subtotal`: what the line items cost.
+    pub subtotal: i64,
+    /// What lies between the two.
+    pub details: TotalDetails,
     /// Lower-case ISO 4217.
     pub currency: String,
     /// When the buyer was done, as far as Stripe says.

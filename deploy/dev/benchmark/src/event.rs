@@ -62,6 +62,10 @@ impl Template {
             ("id", json!("~session~")),
             ("amount_subtotal", json!(PRICE)),
             ("amount_total", json!(PRICE)),
+            (
+                "total_details",
+                json!({ "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 }),
+            ),
             ("currency", json!("eur")),
             ("livemode", json!(false)),
             ("mode", json!("payment")),

@@ -43,6 +43,7 @@ impl Holds {
                 slot_id: Some(slot_id),
                 quantity: 1,
                 line_items: None,
+                options: None,
                 amount_minor_units: PRICE,
                 currency: "eur".to_owned(),
                 customer_name: "Ada Lovelace".to_owned(),

@@ -96,6 +96,7 @@ fn open_checkout(id: Uuid, slot_id: Uuid, session: &Session) -> checkout::Model 
         slot_id: Some(slot_id),
         quantity: 1,
         line_items: None,
+        options: None,
         amount_minor_units: PRICE,
         currency: "eur".to_owned(),
         customer_name: "Ada Lovelace".to_owned(),

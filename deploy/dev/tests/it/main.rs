@@ -16,6 +16,7 @@ mod broker_kill;
 mod browser;
 mod buyer;
 mod catalogue;
+mod checkout_options;
 mod configuration;
 mod confirm;
 mod cors;

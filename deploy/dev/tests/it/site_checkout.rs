@@ -39,7 +39,7 @@ on_each_stack![
     each_wrong_field_is_named,
 ];
 
-async fn shop(mut stack: Stack) -> Shop {
+pub async fn shop(mut stack: Stack) -> Shop {
     let keys = format!("{KEY},{NEW_KEY}");
     stack.variables.insert("SITE_API_KEYS", keys);
     let origins = "https://site.example,http://localhost:3000";
@@ -47,7 +47,7 @@ async fn shop(mut stack: Stack) -> Shop {
     Shop::open(stack).await
 }
 
-fn order() -> Value {
+pub fn order() -> Value {
     json!({
         "currency": "eur",
         "line_items": [
@@ -78,12 +78,12 @@ fn hours(capacity: i32, (from, until): (i64, i64), quantity: i32) -> Value {
     order
 }
 
-async fn send(shop: &Shop, order: &Value) -> Response {
+pub async fn send(shop: &Shop, order: &Value) -> Response {
     let request = shop.http.post(format!("{}{PATH}", shop.url));
     request.bearer_auth(KEY).json(order).send().await.unwrap()
 }
 
-async fn create(shop: &Shop, order: &Value) -> Session {
+pub async fn create(shop: &Shop, order: &Value) -> Session {
     let answer = send(shop, order).await;
     let status = answer.status();
     let answer: Value = answer.json().await.unwrap();
@@ -98,7 +98,7 @@ async fn refused(shop: &Shop, order: &Value) -> String {
     answer["code"].as_str().unwrap().to_owned()
 }
 
-async fn wait_for_status(shop: &Shop, session_id: &str, status: &str) {
+pub async fn wait_for_status(shop: &Shop, session_id: &str, status: &str) {
     eventually(status, async || {
         shop.confirm(session_id, 0).await.1["status"] == status
     })
@@ -106,7 +106,7 @@ async fn wait_for_status(shop: &Shop, session_id: &str, status: &str) {
 }
 
 /// The hold is over, though the session can still be paid.
-async fn give_up(shop: &Shop, session: &Session) {
+pub async fn give_up(shop: &Shop, session: &Session) {
     let id = &session.id;
     for sql in [
         format!(

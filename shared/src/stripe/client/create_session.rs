@@ -1,5 +1,7 @@
 //! Making a Checkout Session for a hold.
 
+mod options;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::de::Error;
@@ -14,11 +16,16 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
+    checkout_options::CheckoutOptions,
     line_item::LineItem,
     retry,
     stripe::{
         checkout_session::CheckoutSession,
-        client::{FIRST_PAUSE, LONGEST_PAUSE, StripeClient, idempotency_key},
+        client::{
+            FIRST_PAUSE, LONGEST_PAUSE, StripeClient,
+            create_session::options::{tax_behavior, with_options},
+            idempotency_key,
+        },
         error::StripeError,
         id::CheckoutSessionId,
         metadata,
@@ -43,11 +50,13 @@ pub struct NewCheckoutSession {
     pub line_items: Vec<LineItem>,
     /// Of all of them.
     pub currency: String,
+    /// What else the session may do.
+    pub options: CheckoutOptions,
     /// What the site calls it.
     pub client_reference: Option<String>,
     /// Metadata of the site's own.
     pub metadata: BTreeMap<String, String>,
-    /// Prefilled on Stripe's page.
+    /// Prefilled on Stripe's page, unless the options name a customer.
     pub customer_email: String,
     /// End of the session.
     pub expires_at: OffsetDateTime,
@@ -107,10 +116,17 @@ impl StripeClient {
     }
 }
 
-fn line_item(item: &LineItem, currency: stripe_types::Currency) -> CreateCheckoutSessionLineItems {
+fn line_item(
+    item: &LineItem,
+    currency: stripe_types::Currency,
+    options: &CheckoutOptions,
+) -> CreateCheckoutSessionLineItems {
+    let mut product = ProductData::new(item.name.as_str());
+    product.tax_code.clone_from(&options.tax_code);
     let mut price = CreateCheckoutSessionLineItemsPriceData::new(currency);
     price.unit_amount = Some(item.unit_amount);
-    price.product_data = Some(ProductData::new(item.name.as_str()));
+    price.product_data = Some(product);
+    price.tax_behavior = options.tax_behavior.map(tax_behavior);
     let mut line_item = CreateCheckoutSessionLineItems::new();
     line_item.price_data = Some(price);
     line_item.quantity = u64::try_from(item.quantity).ok();
@@ -122,7 +138,7 @@ fn create_request(new: &NewCheckoutSession) -> CreateCheckoutSession {
     let line_items: Vec<_> = new
         .line_items
         .iter()
-        .map(|item| line_item(item, currency.clone()))
+        .map(|item| line_item(item, currency.clone(), &new.options))
         .collect();
     let metadata = metadata::of_hold(&new.metadata, new.checkout_id, new.slot_id, new.quantity);
     // Stripe does not copy the session's metadata to the PaymentIntent.
@@ -130,14 +146,18 @@ fn create_request(new: &NewCheckoutSession) -> CreateCheckoutSession {
     payment_intent.metadata = Some(metadata.clone());
 
     let client_reference = new.client_reference.clone();
-    CreateCheckoutSession::new()
+    let request = CreateCheckoutSession::new()
         .mode(CheckoutSessionMode::Payment)
         .line_items(line_items)
         .client_reference_id(client_reference.unwrap_or_else(|| new.checkout_id.to_string()))
         .metadata(metadata)
         .payment_intent_data(payment_intent)
-        .customer_email(new.customer_email.as_str())
         .expires_at(new.expires_at.unix_timestamp())
         .success_url(new.success_url.as_str())
-        .cancel_url(new.cancel_url.as_str())
+        .cancel_url(new.cancel_url.as_str());
+    let request = match new.options.customer {
+        Some(_) => request,
+        None => request.customer_email(new.customer_email.as_str()),
+    };
+    with_options(request, &new.options)
 }

@@ -1,6 +1,9 @@
 use sea_orm::ActiveEnum;
 use shared::db::{checkout::State, payment::Status as PaymentStatus};
-use shared::stripe::refund::{Refund, Status as RefundStatus};
+use shared::stripe::{
+    checkout_session::TotalDetails,
+    refund::{Refund, Status as RefundStatus},
+};
 
 use super::*;
 use crate::fulfill_checkout::sample::{NOW, PRICE, paid, unpaid};
@@ -12,6 +15,8 @@ fn payment() -> Change {
         session_id: "cs_test_1".to_owned(),
         payment_intent_id: Some("pi_1".to_owned()),
         minor_units: PRICE,
+        subtotal: PRICE,
+        details: TotalDetails::default(),
         currency: "eur".to_owned(),
         completed_at: None,
     })

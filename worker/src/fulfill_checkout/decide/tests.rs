@@ -64,6 +64,9 @@ fn what_follows_from_what() {
         ("too little, no seats", gone().amount(1), USUAL, amount_mismatch, Take),
         ("too little, none left", gone().amount(1), FULL, amount_mismatch, Keep),
         ("too little, after the start", paid().amount(1), STARTED, amount_mismatch, Free),
+        ("less a discount", paid().offering_discounts().less(900), USUAL, confirmed, Keep),
+        ("all taken off", paid().offering_discounts().less(PRICE), USUAL, confirmed, Keep),
+        ("less a discount that was not offered", paid().less(900), USUAL, amount_mismatch, Keep),
         ("another currency", paid().currency("usd"), USUAL, Some((NeedsAttention, Some(CURRENCY_MISMATCH))), Keep),
         // said again
         ("booked already", paid().booked(Confirmed, None), USUAL, None, Keep),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sea_orm::ActiveEnum;
 use serde_json::Value;
-use shared::db::checkout;
+use shared::db::{checkout, payment};
 
 use crate::operator::{
     booking_show::Story,
@@ -79,11 +79,12 @@ impl fmt::Display for Story {
             payment.as_ref().map_or("none".to_owned(), |payment| {
                 let intent = payment.payment_intent_id.as_deref();
                 format!(
-                    "{}  {}, {} {}, of which {} went back",
+                    "{}  {}, {} {}{}, of which {} went back",
                     intent.unwrap_or("nothing to pay"),
                     payment.status.to_value(),
                     payment.amount_minor_units,
                     payment.currency,
+                    made_of(payment),
                     payment.amount_refunded_minor_units
                 )
             }),
@@ -121,4 +122,26 @@ impl fmt::Display for Story {
         }
         Ok(())
     }
+}
+
+/// What a payment that is not just the subtotal is made of.
+fn made_of(payment: &payment::Model) -> String {
+    let parts = [
+        ("discount", payment.amount_discount_minor_units),
+        ("tax", payment.amount_tax_minor_units),
+        ("shipping", payment.amount_shipping_minor_units),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(_, amount)| *amount != 0)
+        .map(|(name, amount)| format!("{name} {amount}"))
+        .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(
+        " (subtotal {}, {})",
+        payment.amount_subtotal(),
+        parts.join(", ")
+    )
 }

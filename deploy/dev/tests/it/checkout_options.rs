@@ -1,0 +1,425 @@
+//! What a session may do besides selling its line items, and that a payment is for exactly what follows.
+
+use futures_util::future::join_all;
+use rand::{random_bool, random_range};
+use reqwest::StatusCode;
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+use shared::db::{booking, payment};
+use stripe_sim::{Entry, Faults, Outcome};
+use testkit::order;
+
+use crate::{
+    create_checkout_session::at_stripe,
+    operations::worker,
+    shop::{Session, Shop, eventually},
+    site_checkout::{self, create, send},
+    stack::{Stack, on_each_stack},
+};
+
+on_each_stack![
+    a_discount_is_taken_off,
+    a_buyer_enters_a_code,
+    taxes_come_on_top_or_are_a_part,
+    what_a_coupon_makes_free_is_booked,
+    what_goes_back_is_what_was_paid,
+    a_currency_that_was_only_shown_does_not_matter,
+    the_shops_own_orders_have_the_operators_options,
+    options_reach_stripe,
+    what_stripe_refuses_is_named,
+    no_honest_payment_is_a_mismatch_and_no_tampered_one_is_booked,
+];
+
+/// Makes something at Stripe, as a site does.
+async fn make(shop: &Shop, what: &str, form: &[(&str, &str)]) -> String {
+    let request = shop
+        .http
+        .post(format!("{}/v1/{what}", shop.stripe.base_url()));
+    let made = request.bearer_auth("sk_test_site").form(form).send().await;
+    let made: Value = made.unwrap().json().await.unwrap();
+    made["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned()
+}
+
+async fn coupon(shop: &Shop, percent: i64) -> String {
+    make(shop, "coupons", &[("percent_off", &percent.to_string())]).await
+}
+
+async fn shop(stack: Stack) -> Shop {
+    site_checkout::shop(stack).await
+}
+
+/// 51.99 EUR.
+fn order_with(options: Value) -> Value {
+    let mut order = site_checkout::order();
+    order["checkout_options"] = options;
+    order
+}
+
+async fn payment_of(shop: &Shop) -> payment::Model {
+    let rows = payment::Entity::find().all(&shop.stack.db).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    rows.into_iter().next().unwrap()
+}
+
+/// Subtotal, discount, tax, total.
+fn amounts(payment: &payment::Model) -> [i64; 4] {
+    [
+        payment.amount_subtotal(),
+        payment.amount_discount_minor_units,
+        payment.amount_tax_minor_units,
+        payment.amount_minor_units,
+    ]
+}
+
+async fn booked(shop: &Shop, session: &Session) {
+    eventually("the booking is confirmed", async || {
+        shop.confirm(&session.id, 0).await.1["status"] == "confirmed"
+    })
+    .await;
+}
+
+async fn a_discount_is_taken_off(stack: Stack) {
+    let shop = shop(stack).await;
+    let summer = coupon(&shop, 20).await;
+
+    let session = create(
+        &shop,
+        &order_with(json!({ "discounts": [{ "coupon": summer }] })),
+    )
+    .await;
+    shop.pay(&session, Outcome::Succeed).await;
+
+    booked(&shop, &session).await;
+    assert_eq!(amounts(&payment_of(&shop).await), [5199, 1040, 0, 4159]);
+    let (_, told) = shop.confirm(&session.id, 0).await;
+    assert_eq!(told["payment"]["amount_total"], 4159);
+    let shown = worker(&shop, &["booking", "show", &session.id]).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = "4159 eur (subtotal 5199, discount 1040), of which 0 went back";
+    assert!(shown.contains(expected), "{shown}");
+    shop.close().await;
+}
+
+async fn a_buyer_enters_a_code(stack: Stack) {
+    let shop = shop(stack).await;
+    let form = [("amount_off", "500"), ("currency", "eur")];
+    let five = make(&shop, "coupons", &form).await;
+    let form = [
+        ("promotion[type]", "coupon"),
+        ("promotion[coupon]", five.as_str()),
+        ("code", "HELLO"),
+    ];
+    make(&shop, "promotion_codes", &form).await;
+    let enter = |code: &str| Entry {
+        promotion_code: code.to_owned(),
+        ..Outcome::Succeed.into()
+    };
+
+    let with = create(&shop, &order_with(json!({ "allow_promotion_codes": true }))).await;
+    shop.stripe.pay_with(&with.id, &enter("NO")).await.unwrap();
+    let after_a_wrong_code = at_stripe(&shop, &with.id).await;
+    shop.stripe
+        .pay_with(&with.id, &enter("hello"))
+        .await
+        .unwrap();
+    let without = create(&shop, &site_checkout::order()).await;
+    shop.stripe
+        .pay_with(&without.id, &enter("HELLO"))
+        .await
+        .unwrap();
+
+    assert_eq!(after_a_wrong_code["status"], "open");
+    booked(&shop, &with).await;
+    assert_eq!(amounts(&payment_of(&shop).await), [5199, 500, 0, 4699]);
+    assert_eq!(at_stripe(&shop, &without.id).await["status"], "open");
+    shop.close().await;
+}
+
+async fn taxes_come_on_top_or_are_a_part(stack: Stack) {
+    let shop = shop(stack).await;
+    let mut found = Vec::new();
+
+    for behavior in ["exclusive", "inclusive"] {
+        let options = json!({ "automatic_tax": { "enabled": true }, "tax_behavior": behavior });
+        let session = create(&shop, &order_with(options)).await;
+        shop.pay(&session, Outcome::Succeed).await;
+        booked(&shop, &session).await;
+        let rows = payment::Entity::find().all(&shop.stack.db).await.unwrap();
+        let row = rows.iter().find(|row| row.session_id == session.id);
+        found.push(amounts(row.unwrap()));
+    }
+
+    assert_eq!(found, [[5199, 0, 1040, 6239], [5199, 0, 866, 5199]]);
+    shop.close().await;
+}
+
+async fn what_a_coupon_makes_free_is_booked(stack: Stack) {
+    let shop = shop(stack).await;
+    let all = coupon(&shop, 100).await;
+
+    let session = create(
+        &shop,
+        &order_with(json!({ "discounts": [{ "coupon": all }] })),
+    )
+    .await;
+    shop.pay(&session, Outcome::Succeed).await;
+
+    booked(&shop, &session).await;
+    let payment = payment_of(&shop).await;
+    assert_eq!(amounts(&payment), [5199, 5199, 0, 0]);
+    assert_eq!(payment.payment_intent_id, None);
+    shop.close().await;
+}
+
+/// A second payment for one order goes back, less the discount.
+async fn what_goes_back_is_what_was_paid(stack: Stack) {
+    let shop = shop(stack).await;
+    let summer = coupon(&shop, 20).await;
+    let options = json!({ "discounts": [{ "coupon": summer }], "tax_behavior": "exclusive",
+        "automatic_tax": { "enabled": true } });
+    let mut order = order_with(options);
+    order["slot_id"] = json!(shop.slot(1).await);
+
+    let late = create(&shop, &order).await;
+    site_checkout::give_up(&shop, &late).await;
+    let taken = create(&shop, &order).await;
+    shop.pay(&taken, Outcome::Succeed).await;
+    booked(&shop, &taken).await;
+    shop.pay(&late, Outcome::Succeed).await;
+
+    site_checkout::wait_for_status(&shop, &late.id, "refunded").await;
+    let ledger = shop.stripe.ledger();
+    let entry = ledger.iter().find(|it| it.session_id == late.id).unwrap();
+    assert_eq!((entry.amount_total, entry.amount_refunded), (4991, 4991));
+    shop.close().await;
+}
+
+async fn a_currency_that_was_only_shown_does_not_matter(stack: Stack) {
+    let shop = shop(stack).await;
+    let in_dollars = Entry {
+        presentment_currency: "usd".to_owned(),
+        ..Outcome::Succeed.into()
+    };
+
+    let session = create(&shop, &site_checkout::order()).await;
+    shop.stripe
+        .pay_with(&session.id, &in_dollars)
+        .await
+        .unwrap();
+
+    booked(&shop, &session).await;
+    let there = at_stripe(&shop, &session.id).await;
+    assert_eq!(there["presentment_details"]["presentment_currency"], "usd");
+    let payment = payment_of(&shop).await;
+    assert_eq!(
+        (payment.amount_minor_units, payment.currency.as_str()),
+        (5199, "eur")
+    );
+    shop.close().await;
+}
+
+async fn the_shops_own_orders_have_the_operators_options(mut stack: Stack) {
+    let options = json!({ "allow_promotion_codes": true, "tax_behavior": "inclusive",
+        "automatic_tax": { "enabled": true } });
+    stack
+        .variables
+        .insert("CHECKOUT_OPTIONS", options.to_string());
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(2).await;
+    let mut own = order(slot, 1);
+    own["checkout_options"] = json!({});
+
+    let refused = shop.post("/api/create-checkout-session", &own).await;
+    let session = shop.create(slot).await;
+    shop.pay(&session, Outcome::Succeed).await;
+
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    booked(&shop, &session).await;
+    assert_eq!(
+        at_stripe(&shop, &session.id).await["allow_promotion_codes"],
+        true
+    );
+    assert_eq!(amounts(&payment_of(&shop).await), [4900, 0, 817, 4900]);
+    shop.close().await;
+}
+
+async fn options_reach_stripe(stack: Stack) {
+    let shop = shop(stack).await;
+    let customer = make(&shop, "customers", &[("email", "ada@at-stripe.example")]).await;
+    let options = json!({
+        "automatic_tax": { "enabled": true },
+        "tax_behavior": "exclusive",
+        "tax_code": "txcd_20030000",
+        "tax_id_collection": { "enabled": true },
+        "locale": "pt-BR",
+        "allowed_payment_method_types": ["card", "sepa_debit"],
+        "excluded_payment_method_types": ["klarna"],
+        "invoice_creation": { "enabled": true },
+        "customer": customer,
+        "customer_update": { "address": "auto", "name": "auto" },
+        "phone_number_collection": { "enabled": true },
+        "billing_address_collection": "required",
+    });
+
+    let session = create(&shop, &order_with(options)).await;
+
+    let there = at_stripe(&shop, &session.id).await;
+    let enabled = json!({ "enabled": true });
+    for (field, expected) in [
+        ("customer", json!(customer)),
+        ("customer_email", json!(null)),
+        ("locale", json!("pt-BR")),
+        ("payment_method_types", json!(["card", "sepa_debit"])),
+        ("excluded_payment_method_types", json!(["klarna"])),
+        ("invoice_creation", enabled.clone()),
+        ("tax_id_collection", enabled.clone()),
+        ("phone_number_collection", enabled),
+        ("billing_address_collection", json!("required")),
+    ] {
+        assert_eq!(there[field], expected, "{field}");
+    }
+    assert_eq!(there["automatic_tax"]["status"], "requires_location_inputs");
+    shop.close().await;
+}
+
+async fn what_stripe_refuses_is_named(stack: Stack) {
+    let shop = shop(stack).await;
+    for (field, options) in [
+        (
+            "discounts",
+            json!({ "discounts": [{ "coupon": "nobody-knows" }] }),
+        ),
+        (
+            "discounts",
+            json!({ "discounts": [{ "promotion_code": "promo_unknown1" }] }),
+        ),
+        ("customer", json!({ "customer": "cus_unknown1" })),
+        ("locale", json!({ "locale": "xx" })),
+        (
+            "allowed_payment_method_types",
+            json!({ "allowed_payment_method_types": ["shells"] }),
+        ),
+        // Found before Stripe is asked.
+        (
+            "tax_behavior",
+            json!({ "automatic_tax": { "enabled": true } }),
+        ),
+    ] {
+        let answer = send(&shop, &order_with(options)).await;
+        let status = answer.status();
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+        let named = answer["errors"][0]["field"].as_str().unwrap();
+        assert_eq!(named, format!("checkout_options.{field}"));
+    }
+    for unknown in [json!({ "shipping_options": [] }), json!({ "locale": 7 })] {
+        let answer = send(&shop, &order_with(unknown)).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    }
+    shop.close().await;
+}
+
+/// Sessions for each half of the property.
+const SESSIONS: usize = 40;
+
+/// Any coupon and any tax, as Stripe adds them up; and the same with one amount changed on the way,
+/// though signed.
+async fn no_honest_payment_is_a_mismatch_and_no_tampered_one_is_booked(stack: Stack) {
+    let shop = shop(stack).await;
+    let mut coupons = Vec::new();
+    for _ in 0..6 {
+        coupons.push(coupon(&shop, random_range(1..=100)).await);
+        let off = random_range(1..=9000).to_string();
+        let form = [("amount_off", off.as_str()), ("currency", "eur")];
+        coupons.push(make(&shop, "coupons", &form).await);
+    }
+    let any_order = || {
+        let mut options = json!({});
+        if random_bool(0.6) {
+            let coupon = &coupons[random_range(0..coupons.len())];
+            options["discounts"] = json!([{ "coupon": coupon }]);
+        }
+        if random_bool(0.6) {
+            options["automatic_tax"] = json!({ "enabled": true });
+            let behaviors = ["exclusive", "inclusive"];
+            options["tax_behavior"] = json!(behaviors[random_range(0..2)]);
+        }
+        let mut order = order_with(options);
+        let item = |_| {
+            json!({ "name": "Seat", "unit_amount": random_range(100..20_000),
+            "quantity": random_range(1..9) })
+        };
+        order["line_items"] = (0..random_range(1..5)).map(item).collect();
+        order
+    };
+    let mut sessions = Vec::new();
+    for count in 0..2 * SESSIONS {
+        shop.stripe.set_faults(Faults {
+            deliver_webhooks: false,
+            tax_percent: random_range(0..30),
+            ..Faults::default()
+        });
+        // A coupon may leave less than Stripe charges.
+        let answer = send(&shop, &any_order()).await;
+        if answer.status() != StatusCode::CREATED {
+            continue;
+        }
+        let answer: Value = answer.json().await.unwrap();
+        let id = answer["session_id"].as_str().unwrap().to_owned();
+        shop.stripe.pay(&id, Outcome::Succeed).await.unwrap();
+        sessions.push((count % 2 == 0, id));
+    }
+
+    let events = shop.stripe.events();
+    let delivered = sessions.iter().map(|(honest, id)| {
+        let event = events.iter().find(|it| it["data"]["object"]["id"] == **id);
+        let mut event = event.unwrap().clone();
+        if !honest {
+            tamper(&mut event["data"]["object"]);
+        }
+        let shop = &shop;
+        async move { assert_eq!(shop.deliver(&event).await.0, StatusCode::OK) }
+    });
+    join_all(delivered).await;
+    let paid = u64::try_from(sessions.len()).unwrap();
+    shop.wait_for_bookings(paid).await;
+
+    for (honest, id) in &sessions {
+        let told = shop.confirm(id, 0).await.1;
+        let expected = if *honest {
+            "confirmed"
+        } else {
+            "needs_attention"
+        };
+        assert_eq!(told["status"], expected, "{id}");
+    }
+    let rows = booking::Entity::find().all(&shop.stack.db).await.unwrap();
+    let mismatches = rows
+        .iter()
+        .filter(|row| row.reason.as_deref() == Some("amount_mismatch"));
+    assert_eq!(
+        mismatches.count(),
+        sessions.iter().filter(|it| !it.0).count()
+    );
+    assert!(sessions.len() > SESSIONS, "{} sessions", sessions.len());
+    shop.close().await;
+}
+
+/// The total stays, since the books are compared with Stripe's in the end.
+fn tamper(session: &mut Value) {
+    let by = random_range(1..500) * if random_bool(0.5) { 1 } else { -1 };
+    let change = |amount: &mut Value| *amount = json!(amount.as_i64().unwrap() + by);
+    match random_range(0..4) {
+        0 => change(&mut session["amount_subtotal"]),
+        1 => change(&mut session["total_details"]["amount_discount"]),
+        2 => change(&mut session["total_details"]["amount_shipping"]),
+        _ => {
+            change(&mut session["amount_subtotal"]);
+            change(&mut session["total_details"]["amount_discount"]);
+        }
+    }
+}
