@@ -143,7 +143,7 @@ async fn open_session(
         quantity: checkout.quantity,
         line_items,
         currency: checkout.currency,
-        options: checkout.options.unwrap_or_default(),
+        options: hold.options.clone(),
         client_reference: checkout.client_reference,
         metadata: serde_json::from_value(checkout.metadata.unwrap_or_default()).unwrap_or_default(),
         customer_email: checkout.customer_email,
@@ -164,11 +164,15 @@ async fn open_session(
             tracing::info!(checkout.id = %checkout.id, checkout_session.id = %session.id, "Seats held");
             session::attach_session(&app.db, checkout.id, &session).await
         }
-        Err(error) => match session::give_back(&app.db, checkout.id).await? {
-            // Another request with the same Idempotency-Key was answered.
-            Some(checkout) => Ok(checkout),
-            None => Err(refusal::of_session(error, &hold.pricing, checkout.slot_id)),
-        },
+        Err(error) => {
+            // Another request with the same Idempotency-Key may have been answered.
+            if let Some(checkout) = session::give_back(&app.db, checkout.id).await? {
+                return Ok(checkout);
+            }
+            let own_options = hold.options != app.config.checkout_options;
+            let (pricing, slot_id) = (&hold.pricing, checkout.slot_id);
+            Err(refusal::of_session(error, pricing, slot_id, own_options))
+        }
     }
 }
 

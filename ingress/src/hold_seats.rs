@@ -90,7 +90,7 @@ fn checkout(
         slot_id: slot.map(|slot| slot.id),
         quantity: hold.quantity,
         line_items: Some(LineItems(line_items)),
-        options: (hold.options != CheckoutOptions::default()).then(|| hold.options.clone()),
+        options: (hold.options != CheckoutOptions::default()).then(|| json!(hold.options)),
         amount_minor_units: total.minor_units,
         currency: total.currency.into(),
         customer_name: hold.customer_name.clone(),

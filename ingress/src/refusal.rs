@@ -14,7 +14,13 @@ use crate::{
 /// What a failure to open a session is to the one who asked for it.
 ///
 /// - `slot_id`: what it would have been for.
-pub fn of_session(error: StripeError, pricing: &Pricing, slot_id: Option<Uuid>) -> ApiError {
+/// - `own_options`: the order brought its options itself.
+pub fn of_session(
+    error: StripeError,
+    pricing: &Pricing,
+    slot_id: Option<Uuid>,
+    own_options: bool,
+) -> ApiError {
     let (code, param) = match &error {
         StripeError::Refused { code, param, .. } => (
             code.as_deref().unwrap_or_default(),
@@ -26,7 +32,7 @@ pub fn of_session(error: StripeError, pricing: &Pricing, slot_id: Option<Uuid>) 
         }
         _ => return error.into(),
     };
-    if let (Some(field), Pricing::Site { .. }) = (option(param), pricing) {
+    if let Some(field) = option(param).filter(|_| own_options) {
         tracing::warn!(code, param, slot.id = ?slot_id, "Stripe refused an order's options");
         return self::field(
             field,
@@ -143,6 +149,8 @@ fn field(field: &'static str, message: &'static str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use shared::checkout_options::CheckoutOptions;
+
     use super::*;
 
     #[test]
@@ -153,7 +161,7 @@ mod tests {
                 code: code.map(str::to_owned),
                 param: param.map(str::to_owned),
             };
-            of_session(refused, &Pricing::Catalogue, None)
+            of_session(refused, &Pricing::Catalogue, None, false)
         };
 
         for (code, param, field) in [
@@ -178,8 +186,22 @@ mod tests {
             assert_eq!(error.code(), "stripe_refused");
             assert!(error.to_string().contains(setting), "{error}");
         }
-        let outage = of_session(StripeError::RateLimited, &Pricing::Catalogue, None);
+        let outage = of_session(StripeError::RateLimited, &Pricing::Catalogue, None, false);
         assert_eq!(outage.code(), "stripe_unavailable");
+    }
+
+    /// One that is added has to be known here, too.
+    #[test]
+    fn every_option_is_known() {
+        let schema = <CheckoutOptions as utoipa::PartialSchema>::schema();
+        let schema = serde_json::to_value(schema).unwrap();
+        let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+
+        assert_eq!(names.len(), 14);
+        for name in names {
+            let known = option(name);
+            assert_eq!(known, Some(format!("checkout_options.{name}").as_str()));
+        }
     }
 
     #[test]

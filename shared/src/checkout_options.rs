@@ -3,14 +3,12 @@
 //!
 //! Source: <https://docs.stripe.com/api/checkout/sessions/create>
 
-use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Parameters of Stripe's Checkout Session, by Stripe's names. What is left out is as Stripe has it.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult, ToSchema,
-)]
+/// Parameters of Stripe's Checkout Session, by Stripe's names; `tax_behavior` and `tax_code` are of each
+/// line item. What is left out is as Stripe has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckoutOptions {
     /// Lets the buyer enter a promotion code. Not together with `discounts`.
@@ -125,17 +123,4 @@ pub enum BillingAddressCollection {
     Auto,
     /// Always.
     Required,
-}
-
-impl CheckoutOptions {
-    /// Whether a payment may be less than what the line items cost.
-    pub fn allows_discount(&self) -> bool {
-        self.allow_promotion_codes == Some(true) || !self.discounts.is_empty()
-    }
-
-    /// What prices mean, where taxes are computed; `None` where none are.
-    pub fn tax(&self) -> Option<TaxBehavior> {
-        let computed = self.automatic_tax.is_some_and(|it| it.enabled);
-        self.tax_behavior.filter(|_| computed)
-    }
 }

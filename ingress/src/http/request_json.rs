@@ -48,7 +48,7 @@ fn wrong_field(rejection: &JsonRejection) -> Option<FieldError> {
     let message = if error.inner().to_string().starts_with("unknown field") {
         "There is no such field."
     } else {
-        "It is of another type."
+        "It is not what is expected here."
     };
     let path: String = path.chars().take(LONGEST).collect();
     Some(FieldError::new(path, message))

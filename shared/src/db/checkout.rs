@@ -2,7 +2,7 @@
 
 use sea_orm::{entity::prelude::*, sea_query::Expr};
 
-use crate::{checkout_options::CheckoutOptions, line_item::LineItems};
+use crate::line_item::LineItems;
 
 /// One row of `checkout`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -18,8 +18,10 @@ pub struct Model {
     /// What is sold. Checkouts of earlier releases have none: they sold `quantity` seats of the
     /// slot's offering.
     pub line_items: Option<LineItems>,
-    /// What the session may do besides selling them.
-    pub options: Option<CheckoutOptions>,
+    /// What the session may do besides selling them: an object of Stripe's parameters, and of those that a
+    /// later release may add.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub options: Option<Json>,
     /// What all of it costs, in minor units of `currency`: Stripe's `amount_subtotal`.
     pub amount_minor_units: i64,
     pub currency: String,

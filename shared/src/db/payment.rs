@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::db::dispute;
+use crate::{db::dispute, stripe::checkout_session::TotalDetails};
 
 /// One row of `payment`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -80,5 +80,14 @@ impl Model {
     pub fn amount_subtotal(&self) -> i64 {
         self.amount_subtotal_minor_units
             .unwrap_or(self.amount_minor_units)
+    }
+
+    /// What lies between the subtotal and what was paid.
+    pub fn total_details(&self) -> TotalDetails {
+        TotalDetails {
+            amount_discount: self.amount_discount_minor_units,
+            amount_shipping: self.amount_shipping_minor_units,
+            amount_tax: self.amount_tax_minor_units,
+        }
     }
 }

@@ -50,7 +50,7 @@ pub struct CheckoutSession {
 
 /// What is taken off a session's subtotal and added to it, in minor units. What a buyer paid in
 /// another currency (`presentment_details`) is converted by Stripe and concerns none of it.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub struct TotalDetails {
     /// Taken off.
     #[serde(default, deserialize_with = "lenient::null_as_default")]

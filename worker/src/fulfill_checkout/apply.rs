@@ -74,22 +74,29 @@ fn advance(record: &mut CheckoutRecord, next: State) {
 
 fn apply_payment(record: &mut CheckoutRecord, paid: &Paid, now: OffsetDateTime) {
     let checkout_id = record.checkout.id;
-    record.payment.get_or_insert_with(|| payment::Model {
+    let payment = record.payment.get_or_insert_with(|| payment::Model {
         id: Uuid::now_v7(),
         checkout_id,
         session_id: paid.session_id.clone(),
         payment_intent_id: paid.payment_intent_id.clone(),
         amount_minor_units: paid.minor_units,
-        amount_subtotal_minor_units: Some(paid.subtotal),
-        amount_discount_minor_units: paid.details.amount_discount,
-        amount_tax_minor_units: paid.details.amount_tax,
-        amount_shipping_minor_units: paid.details.amount_shipping,
+        amount_subtotal_minor_units: None,
+        amount_discount_minor_units: 0,
+        amount_tax_minor_units: 0,
+        amount_shipping_minor_units: 0,
         amount_refunded_minor_units: 0,
         currency: paid.currency.clone(),
         status: payment::Status::Paid,
         dispute_status: None,
         created_at: now,
     });
+    // An earlier release may have written the payment, without what it is made of.
+    if payment.amount_subtotal_minor_units.is_none() {
+        payment.amount_subtotal_minor_units = Some(paid.subtotal);
+        payment.amount_discount_minor_units = paid.details.amount_discount;
+        payment.amount_tax_minor_units = paid.details.amount_tax;
+        payment.amount_shipping_minor_units = paid.details.amount_shipping;
+    }
 }
 
 fn apply_refunds(record: &mut CheckoutRecord, refunds: &[Refund], now: OffsetDateTime) {

@@ -1,12 +1,9 @@
 //! Records for the tests of [`apply`](super::apply) and [`decide`](super::decide).
 
-use shared::{
-    checkout_options::CheckoutOptions,
-    db::{
-        booking::{self, Status},
-        checkout::{self, State},
-        dispute, outbox, payment, refund,
-    },
+use shared::db::{
+    booking::{self, Status},
+    checkout::{self, State},
+    dispute, outbox, payment, refund,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -75,10 +72,7 @@ impl CheckoutRecord {
     }
 
     pub fn offering_discounts(mut self) -> Self {
-        self.checkout.options = Some(CheckoutOptions {
-            allow_promotion_codes: Some(true),
-            ..CheckoutOptions::default()
-        });
+        self.checkout.options = Some(serde_json::json!({ "allow_promotion_codes": true }));
         self
     }
 

@@ -44,7 +44,6 @@ pub fn change(
         session_id: session.id.clone(),
         payment_intent_id: session.payment_intent_id().map(str::to_owned),
         minor_units,
-        // Not every rendering of an event has it; then nothing is known to lie between the two.
         subtotal: session.amount_subtotal.unwrap_or(minor_units),
         details: session.total_details,
         currency: currency.clone(),

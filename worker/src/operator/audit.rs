@@ -16,6 +16,7 @@ use crate::{
     Context,
     fulfill_checkout::{record::CheckoutRecord, session_update::not_ours},
     job_error::JobError,
+    operator::words::money,
     reconcile::{checkout_lookup, count, patiently},
 };
 
@@ -76,14 +77,24 @@ fn compare(session: &CheckoutSession, entry: &CheckoutRecord) -> Vec<Difference>
         expected: expected.to_owned(),
         found: found.to_owned(),
     };
-    let amount = session.amount_total.unwrap_or_default();
+    let total = session.amount_total.unwrap_or_default();
+    let subtotal = session.amount_subtotal.unwrap_or(total);
     let currency = session.currency.as_deref().unwrap_or_default();
-    let there = format!("{amount} {currency}");
+    let there = money((subtotal, total), session.total_details, currency);
     let Some(payment) = &entry.payment else {
         return vec![difference(What::PaymentMissing, &there, "nothing")];
     };
     let mut differences = Vec::new();
-    let here = format!("{} {}", payment.amount_minor_units, payment.currency);
+    let here = match payment.amount_subtotal_minor_units {
+        Some(subtotal) => (subtotal, payment.total_details()),
+        // An earlier release did not ask what it is made of.
+        None => (subtotal, session.total_details),
+    };
+    let here = money(
+        (here.0, payment.amount_minor_units),
+        here.1,
+        &payment.currency,
+    );
     if there != here {
         differences.push(difference(What::AmountDiffers, &there, &here));
     }

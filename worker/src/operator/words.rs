@@ -1,5 +1,6 @@
 //! Numbers and times as operators read them, the same in every command.
 
+use shared::stripe::checkout_session::TotalDetails;
 use time::{
     OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
 };
@@ -48,6 +49,23 @@ pub fn wrapped(text: &str, indent: usize) -> String {
         used = used.saturating_add(length);
     }
     out
+}
+
+/// What was paid, and what it is made of if that is not just the subtotal.
+pub fn money((subtotal, total): (i64, i64), details: TotalDetails, currency: &str) -> String {
+    let parts = [
+        ("discount", details.amount_discount),
+        ("tax", details.amount_tax),
+        ("shipping", details.amount_shipping),
+    ];
+    let mut made_of = vec![format!("subtotal {subtotal}")];
+    for (name, amount) in parts.into_iter().filter(|(_, amount)| *amount != 0) {
+        made_of.push(format!("{name} {amount}"));
+    }
+    if made_of.len() == 1 && subtotal == total {
+        return format!("{total} {currency}");
+    }
+    format!("{total} {currency} ({})", made_of.join(", "))
 }
 
 #[cfg(test)]

@@ -76,13 +76,13 @@ pub fn of_form(store: &Store, form: &Form) -> Result<Option<Value>, ApiError> {
             "You may only specify one of these parameters: allow_promotion_codes, discounts.";
         return Err(ApiError::invalid("allow_promotion_codes", message));
     }
-    match (wanted.text("coupon"), wanted.text("promotion_code")) {
+    let discounts = match (wanted.text("coupon"), wanted.text("promotion_code")) {
         (Some(id), None) => match store.coupons.get(id) {
-            Some(_) => Ok(Some(json!([{ "coupon": id, "promotion_code": null }]))),
+            Some(_) => Ok(json!([{ "coupon": id, "promotion_code": null }])),
             None => Err(ApiError::unknown("discounts[0][coupon]", "coupon", id)),
         },
         (None, Some(id)) => match store.promotion_codes.get(id) {
-            Some(_) => Ok(Some(json!([{ "coupon": null, "promotion_code": id }]))),
+            Some(_) => Ok(json!([{ "coupon": null, "promotion_code": id }])),
             None => Err(ApiError::unknown(
                 "discounts[0][promotion_code]",
                 "promotion code",
@@ -93,7 +93,31 @@ pub fn of_form(store: &Store, form: &Form) -> Result<Option<Value>, ApiError> {
             "discounts",
             "Use a coupon or a promotion code.",
         )),
+    }?;
+    let currency = form.list("line_items");
+    let currency = currency
+        .first()
+        .and_then(|it| it.text("price_data.currency"));
+    if !fits(store, &discounts, currency.unwrap_or_default()) {
+        let message = "The coupon's currency is another than the session's.";
+        return Err(ApiError::invalid("discounts[0][coupon]", message));
     }
+    Ok(Some(discounts))
+}
+
+/// Whether a discount is of this currency, or a share of the price.
+pub fn fits(store: &Store, discounts: &Value, currency: &str) -> bool {
+    let of = coupon(store, discounts).map(|coupon| text(coupon, "currency"));
+    of.is_none_or(|of| of.is_empty() || of == currency)
+}
+
+fn coupon<'a>(store: &'a Store, discounts: &Value) -> Option<&'a Value> {
+    let discount = &discounts[0];
+    let id = match store.promotion_codes.get(text(discount, "promotion_code")) {
+        Some(code) => text(&code["promotion"], "coupon"),
+        None => text(discount, "coupon"),
+    };
+    store.coupons.get(id)
 }
 
 /// The `discounts` of a session whose buyer entered `code`, if that is one.
@@ -107,13 +131,7 @@ pub fn of_code(store: &Store, code: &str) -> Option<Value> {
 
 /// What the discount of `session` takes off its `subtotal`.
 pub fn amount_off(store: &Store, session: &Value, subtotal: i64) -> i64 {
-    let discount = &session["discounts"][0];
-    let code = store.promotion_codes.get(text(discount, "promotion_code"));
-    let coupon = match code {
-        Some(code) => text(&code["promotion"], "coupon"),
-        None => text(discount, "coupon"),
-    };
-    let Some(coupon) = store.coupons.get(coupon) else {
+    let Some(coupon) = coupon(store, &session["discounts"]) else {
         return 0;
     };
     let off = match coupon["percent_off"].as_i64() {

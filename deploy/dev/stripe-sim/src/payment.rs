@@ -101,7 +101,9 @@ fn settle_amount(sim: &Account, session: &mut Value, entry: &Entry) -> Result<()
     let store = sim.store();
     if !entry.promotion_code.is_empty() {
         let allowed = session["allow_promotion_codes"] == true;
-        let discounts = discount::of_code(&store, &entry.promotion_code).filter(|_| allowed);
+        let currency = text(session, "currency");
+        let discounts = discount::of_code(&store, &entry.promotion_code)
+            .filter(|discounts| allowed && discount::fits(&store, discounts, currency));
         session["discounts"] = discounts.ok_or("This code is invalid.")?;
     }
     let taxed = session["automatic_tax"]["enabled"] == true;

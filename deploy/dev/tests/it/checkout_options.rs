@@ -3,11 +3,12 @@
 use futures_util::future::join_all;
 use rand::{random_bool, random_range};
 use reqwest::StatusCode;
-use sea_orm::EntityTrait;
+use sea_orm::{ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
 use shared::db::{booking, payment};
 use stripe_sim::{Entry, Faults, Outcome};
 use testkit::order;
+use worker::run_job;
 
 use crate::{
     create_checkout_session::at_stripe,
@@ -22,6 +23,7 @@ on_each_stack![
     a_buyer_enters_a_code,
     taxes_come_on_top_or_are_a_part,
     what_a_coupon_makes_free_is_booked,
+    what_a_payment_is_made_of_is_audited_and_mended,
     what_goes_back_is_what_was_paid,
     a_currency_that_was_only_shown_does_not_matter,
     the_shops_own_orders_have_the_operators_options,
@@ -172,6 +174,35 @@ async fn what_a_coupon_makes_free_is_booked(stack: Stack) {
     let payment = payment_of(&shop).await;
     assert_eq!(amounts(&payment), [5199, 5199, 0, 0]);
     assert_eq!(payment.payment_intent_id, None);
+    shop.close().await;
+}
+
+/// A payment that an earlier release wrote, and one whose amounts were changed here.
+async fn what_a_payment_is_made_of_is_audited_and_mended(stack: Stack) {
+    let shop = shop(stack).await;
+    let summer = coupon(&shop, 20).await;
+    let session = create(
+        &shop,
+        &order_with(json!({ "discounts": [{ "coupon": summer }] })),
+    )
+    .await;
+    shop.pay(&session, Outcome::Succeed).await;
+    booked(&shop, &session).await;
+    let change = async |sql: &str| {
+        shop.stack.patient_db.execute_unprepared(sql).await.unwrap();
+        let audit = worker(&shop, &["audit", "--json"]).await;
+        audit.status.success()
+    };
+
+    assert!(!change("UPDATE payment SET amount_discount_minor_units = 1039").await);
+    let older =
+        "UPDATE payment SET amount_subtotal_minor_units = NULL, amount_discount_minor_units = 0";
+    assert!(change(older).await);
+    run_job(&shop.worker_context(), &session.confirm_job())
+        .await
+        .unwrap();
+
+    assert_eq!(amounts(&payment_of(&shop).await), [5199, 1040, 0, 4159]);
     shop.close().await;
 }
 
@@ -413,8 +444,11 @@ async fn no_honest_payment_is_a_mismatch_and_no_tampered_one_is_booked(stack: St
 fn tamper(session: &mut Value) {
     let by = random_range(1..500) * if random_bool(0.5) { 1 } else { -1 };
     let change = |amount: &mut Value| *amount = json!(amount.as_i64().unwrap() + by);
-    match random_range(0..4) {
-        0 => change(&mut session["amount_subtotal"]),
+    let untaxed = session["total_details"]["amount_tax"] == 0;
+    match random_range(0..5) {
+        // An inclusive tax is any part of the price.
+        0 if untaxed => session["total_details"]["amount_tax"] = json!(-1),
+        0 | 3 => change(&mut session["amount_subtotal"]),
         1 => change(&mut session["total_details"]["amount_discount"]),
         2 => change(&mut session["total_details"]["amount_shipping"]),
         _ => {

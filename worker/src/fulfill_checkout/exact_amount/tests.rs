@@ -1,6 +1,7 @@
 use rand::{random_bool, random_range};
+use serde_json::json;
 use shared::{
-    checkout_options::{Discount, Switch},
+    checkout_options::{CheckoutOptions, Discount, Switch, TaxBehavior},
     db::checkout::State,
 };
 
@@ -117,7 +118,7 @@ fn rounded(amount: i64, numerator: i64, denominator: i64) -> i64 {
 fn is_exact_for(sold: i64, options: &CheckoutOptions, said: Said) -> bool {
     let mut checkout = unpaid(State::Paid).checkout;
     checkout.amount_minor_units = sold;
-    checkout.options = Some(options.clone());
+    checkout.options = Some(json!(options));
     let mut payment = paid().payment.unwrap();
     payment.amount_minor_units = said.total;
     payment.amount_subtotal_minor_units = Some(said.subtotal);
@@ -207,6 +208,37 @@ fn what_was_not_allowed_is_not_exact() {
             assert_eq!(exact, expected, "{options:?} {sale:?} {said:?}");
         }
     }
+}
+
+/// Which coupon it was, the session does not say: less is less.
+#[test]
+fn a_larger_discount_is_stripes_to_give() {
+    let options = CheckoutOptions {
+        allow_promotion_codes: Some(true),
+        ..CheckoutOptions::default()
+    };
+    let said = |discount| Said {
+        subtotal: 5000,
+        discount,
+        tax: 0,
+        shipping: 0,
+        total: 5000 - discount,
+    };
+
+    for discount in [0, 1, 4999, 5000] {
+        assert!(is_exact_for(5000, &options, said(discount)), "{discount}");
+    }
+    for discount in [-1, 5001] {
+        assert!(!is_exact_for(5000, &options, said(discount)), "{discount}");
+    }
+}
+
+#[test]
+fn options_that_a_later_release_adds_do_no_harm() {
+    let mut checkout = unpaid(State::Paid).checkout;
+    checkout.options = Some(json!({ "shipping_options": [1], "discounts": {}, "locale": 7 }));
+
+    assert!(is_exact(&checkout, &paid().payment.unwrap()));
 }
 
 #[test]

@@ -18,8 +18,9 @@ pub(super) fn with_options(
     mut request: CreateCheckoutSession,
     options: &CheckoutOptions,
 ) -> CreateCheckoutSession {
-    if let Some(allow) = options.allow_promotion_codes {
-        request = request.allow_promotion_codes(allow);
+    // Stripe takes it beside no discounts, whatever it says.
+    if options.allow_promotion_codes == Some(true) {
+        request = request.allow_promotion_codes(true);
     }
     if !options.discounts.is_empty() {
         let discounts: Vec<_> = options.discounts.iter().map(discount).collect();
