@@ -1,8 +1,12 @@
 // The checkout this tab has under way. It is about going back and forth between the shop and
-// the payment page, not about being found again later: the browser forgets it with the tab.
+// the payment page, not about being found again later: the browser forgets it with the tab. What it
+// keeps for longer is which times are booked, without whose, so that another tab can ask.
 
 const OPEN = "bookonce.open_checkout";
 const ATTEMPT = "bookonce.attempt";
+const BOOKED = "bookonce.booked";
+/** More times than a person books. */
+const MOST_BOOKED = 50;
 /** Less than any hold, so that a key never leads to a session that has expired. */
 const ATTEMPT_MS = 20 * 60_000;
 
@@ -23,6 +27,28 @@ export function forget(sessionId) {
 export function markReturned(sessionId, returned) {
   const checkout = recall();
   if (checkout?.session_id === sessionId) remember({ ...checkout, returned });
+}
+
+/** Whether this browser has booked the slot, by whatever session but this one. */
+export const isBooked = (slotId, sessionId) => booked().some((it) => it.slot_id === slotId && it.session_id !== sessionId);
+
+/** Keeps in mind that the session booked the slot, until it is over; or that it did not after all. */
+export function markBooked(sessionId, slotId, endsAt) {
+  const others = booked().filter((it) => it.session_id !== sessionId);
+  const mine = slotId ? [{ slot_id: slotId, session_id: sessionId, ends: Date.parse(endsAt) }] : [];
+  try {
+    localStorage.setItem(BOOKED, JSON.stringify([...mine, ...others].slice(0, MOST_BOOKED)));
+  } catch {
+    // Storage is switched off: a second payment goes back all the same.
+  }
+}
+
+function booked() {
+  try {
+    return JSON.parse(localStorage.getItem(BOOKED)).filter((it) => it.ends > Date.now());
+  } catch {
+    return []; // nothing is booked, or storage is switched off
+  }
 }
 
 /** The `Idempotency-Key` of an order. Asking again for the same must not hold seats twice. */

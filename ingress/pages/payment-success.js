@@ -2,7 +2,7 @@
 
 import { pollConfirm } from "./confirm.js";
 import { money, seats, whenExactly } from "./format.js";
-import { forget, markReturned, recall } from "./open-checkout.js";
+import { forget, isBooked, markBooked, markReturned, recall } from "./open-checkout.js";
 
 /** Most answers are there before anything has to be said. */
 const FIRST_WORDS_MS = 1_000;
@@ -23,6 +23,7 @@ const VIEWS = {
   expired: ["This checkout has expired", "It was not paid in time. Nothing was charged, and nothing is booked."],
   refund_pending: ["Your payment is being refunded", "We could not book your seats. The whole amount goes back to the card or account you paid with; your bank may need 5 to 10 days."],
   refunded: ["Your payment was refunded", "The whole amount went back to the card or account you paid with; your bank may need 5 to 10 days. This booking is cancelled."],
+  second_payment: ["You have booked this already", "This was a second payment for the same time. Your first booking stays, and this money goes back to the card or account you paid with; your bank may need 5 to 10 days. If you want more seats, book again: the shop asks whether you mean it."],
   needs_attention: ["We have your payment", "Something about it needs a person: the shop will look into it and come back to you. You need not pay again."],
   offline: ["No connection", "The shop cannot be reached at the moment. This page goes on by itself as soon as it can; you need not pay again."],
   unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],
@@ -31,7 +32,7 @@ const WORKING = ["processing", "slow", "offline"];
 /** The session may be paid: the shop must not offer to go on with it. */
 const OPEN = ["processing", "awaiting_payment", "offline", "unknown"];
 /** What the buyer may write to the shop about. */
-const QUOTED = ["slow", "payment_pending", "needs_attention", "refund_pending"];
+const QUOTED = ["slow", "payment_pending", "needs_attention", "refund_pending", "second_payment"];
 
 const params = new URLSearchParams(location.search);
 const held = recall();
@@ -50,6 +51,8 @@ let shown = "checking";
 /** What is booked or was ordered, and what was paid, as far as it is known. */
 let known = own && { ...own, quantity: own.order.quantity };
 let paid = null;
+/** A payment that goes back because the buyer has booked the same by another. */
+let second = false;
 
 /** The session in the address, unless that has what Stripe should have put an id in place of. */
 function named(session) {
@@ -63,11 +66,15 @@ function viewOf(status) {
   // It is being asked again about something we know: no reason to flicker.
   if (status === "processing" && ["awaiting_payment", "payment_pending"].includes(shown)) return shown;
   if (status === "processing" && since() > USUAL_MS) return "slow";
+  if (second && ["refund_pending", "refunded"].includes(status)) return "second_payment";
   return status in VIEWS ? status : "processing";
 }
 
 function show({ status, booking, payment, order }) {
   if (!OPEN.includes(status)) forget(sessionId);
+  second ||= booking?.reason === "duplicate_payment" || (status === "refunded" && isBookedElsewhere());
+  if (own && status === "confirmed") markBooked(sessionId, own.order.slot_id, own.ends_at ?? booking.ends_at);
+  else if (!OPEN.includes(status)) markBooked(sessionId);
   const view = viewOf(status);
   if (view !== shown) showView(view);
   if (booking || order) known = { ...order, ...booking };
@@ -78,6 +85,9 @@ function show({ status, booking, payment, order }) {
     console.warn("Not all shown:", known, error);
   }
 }
+
+/** Whether another session of this browser has booked what this one was to book once. */
+const isBookedElsewhere = () => Boolean(own?.order.once_per_email) && isBooked(own.order.slot_id, sessionId);
 
 function showView(view) {
   shown = view;
@@ -102,7 +112,7 @@ function showOrder(view) {
   write("reference", reference ?? "");
   // Without a time there are no seats either.
   write("what", starts_at ? `${offering}, ${seats(quantity)}` : offering);
-  write("paid-label", paid ? "Paid" : view === "awaiting_payment" ? "To pay" : "Amount");
+  write("paid-label", paid ? "Paid" : "Price");
   const { amount_total, amount_refunded, currency } = paid ?? known;
   write("paid", money(amount_total, currency)
     + (amount_refunded ? `, of which ${money(amount_refunded, currency)} went back` : ""));

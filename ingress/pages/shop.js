@@ -2,7 +2,7 @@
 
 import { minutesLeft, money, seats, when } from "./format.js";
 import { cardOf, latest, load, loadMore, on, render, say, slotButton, unfold } from "./offerings.js";
-import { keyFor, recall, remember } from "./open-checkout.js";
+import { isBooked, keyFor, recall, remember } from "./open-checkout.js";
 import { errorsIn, MAX_SEATS, TRY_AGAIN, WORDS } from "./order.js";
 
 /** Pages of slots to look through for one with enough seats. */
@@ -25,7 +25,7 @@ function choose(offering, slot) {
   chosen = { offering, slot };
   if (slotButton(slot.id)?.parentElement.hidden) unfold(offering);
   byId("chosen").textContent = `${offering.name}, ${when(slot.starts_at, slot.ends_at)}`;
-  byId("next-slot").hidden = true;
+  byId("next-slot").hidden = byId("again").hidden = true;
   showErrors([]);
   form.hidden = false;
   if (wanted >= 1) quantity.value = Math.min(wanted, Math.max(1, seatsLeft()));
@@ -64,10 +64,12 @@ function seatsLeft() {
 
 // ---------------------------------------------------------------- the order
 
-const order = () => ({
+/** Without `again` it is the wish of one person, in however many tabs. */
+const order = (again) => ({
   slot_id: chosen.slot.id,
   quantity: quantity.valueAsNumber,
   customer: { name: name.value.trim(), email: email.value.trim() },
+  ...(again ? {} : { once_per_email: true }),
 });
 
 const mistakes = () => errorsIn(order(), seatsLeft());
@@ -110,26 +112,36 @@ function afterClick(event) {
   else setTimeout(recheck, 0, event);
 }
 
-async function book() {
+/** - `again`: the buyer was asked, and wants it in addition. */
+async function book(again) {
   if (busy) return;
+  byId("again").hidden = true;
   const errors = mistakes();
   showErrors(errors);
   form.querySelector('[aria-invalid="true"]')?.focus();
   if (errorsIn(order()).length) return;
+  if (!again && isBooked(chosen.slot.id)) return ask();
 
   setBusy(errors.length ? "Looking for seats…" : "Opening the payment page…");
   // Too few seats, by numbers that may be old, need no order to be told.
-  const next = await (errors.length ? offerNextSlot() : placeOrder()).catch(() => {
+  const next = await (errors.length ? offerNextSlot() : placeOrder(again)).catch(() => {
     showErrors([{ field: "order", message: TRY_AGAIN }]);
   });
   if (next) location.assign(next); // it stays busy
   else setBusy(null);
 }
 
+/** Whether a second booking is meant. */
+function ask() {
+  showErrors([{ field: "order", message: "You have booked this time already. Do you want to book it again, in addition?" }]);
+  byId("again").hidden = false;
+  byId("again").focus();
+}
+
 /** Returns where to go. */
-async function placeOrder() {
+async function placeOrder(again) {
   byId("next-slot").hidden = true;
-  const { status, answer } = await send(order());
+  const { status, answer } = await send(order(again));
   if (status === 201) return answer.checkout_url;
   if (answer.code === "checkout_completed" && recall()) return `/payment-success?session_id=${recall().session_id}`;
   if (answer.code === "slot_full") return offerNextSlot();
@@ -224,6 +236,7 @@ function showHeld() {
 on("choose", choose);
 on("renewed", placeForm);
 form.addEventListener("submit", (event) => { event.preventDefault(); book(); });
+byId("again").addEventListener("click", () => book(true));
 form.addEventListener("input", recheck);
 form.addEventListener("change", afterClick);
 // The back button may show the page as it was left, busy and with old numbers.

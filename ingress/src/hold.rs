@@ -27,6 +27,8 @@ pub struct NewHold {
     pub client_reference: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub idempotency_key: Option<String>,
+    /// Of what one paid checkout is enough; if `None`, of this order with this key.
+    pub once: Option<Once>,
     pub request_hash: String,
     /// An open session that shall make way.
     pub replaces: Option<CheckoutSessionId>,
@@ -34,6 +36,15 @@ pub struct NewHold {
     /// Where the buyer comes back to, if not to pages of ours.
     pub success_url: Option<String>,
     pub cancel_url: Option<String>,
+}
+
+/// What a buyer wishes once, however many checkouts it takes.
+#[derive(Debug)]
+pub enum Once {
+    /// What the site calls by this reference.
+    Reference(String),
+    /// Seats of this slot, for the order's e-mail address.
+    Email(Uuid),
 }
 
 /// What is held.
@@ -72,8 +83,13 @@ fn code<S: Serializer>(currency: &Currency, serializer: S) -> Result<S::Ok, S::E
 impl NewHold {
     /// What every checkout of the same wish has in common.
     pub fn order_fingerprint(&self) -> Option<String> {
-        let key = self.idempotency_key.as_ref()?;
-        let wish = format!("{}\n{key}", self.request_hash);
+        let wish = match &self.once {
+            Some(Once::Reference(reference)) => format!("reference\n{reference}"),
+            Some(Once::Email(slot_id)) => {
+                format!("email\n{slot_id}\n{}", self.customer_email.to_lowercase())
+            }
+            None => format!("{}\n{}", self.request_hash, self.idempotency_key.as_ref()?),
+        };
         Some(hex::encode(Sha256::digest(wish)))
     }
 }

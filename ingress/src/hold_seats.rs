@@ -3,6 +3,7 @@
 pub(crate) mod idempotency;
 pub(crate) mod place;
 pub(crate) mod session;
+mod wish;
 
 use std::time::Duration;
 
@@ -58,6 +59,9 @@ async fn try_to_hold(
     let tx = db::begin(db).await?;
     if let Some(existing) = earlier(&tx, hold, now).await? {
         return Ok(existing);
+    }
+    if wish::is_granted(&tx, hold).await? {
+        return Err(ApiError::CheckoutCompleted);
     }
     let (slot, offering) = place::find(&tx, &hold.place, now).await?;
     let checkout = checkout(hold, slot.as_ref(), offering, now)?;

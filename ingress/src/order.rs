@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     config::Config,
-    hold::{NewHold, Place, Pricing},
+    hold::{NewHold, Once, Place, Pricing},
     http::error::{ApiError, FieldError},
     order::{customer::Customer, session_life::end_of_hold},
     site_data::{self, SiteData},
@@ -47,6 +47,10 @@ pub struct Order {
     #[serde(default)]
     #[schema(schema_with = site_data::metadata_schema)]
     metadata: Option<BTreeMap<String, String>>,
+    /// Whether one paid order of this slot and e-mail address is enough, of all that say so: when one is
+    /// paid, the others end, and a second payment goes back. Ask the buyer, and leave it out for more.
+    #[serde(default)]
+    once_per_email: bool,
     /// The Checkout Session of an earlier order that this one takes the place of: if it is
     /// still open it is ended, and its seats are free before these are held.
     #[serde(default)]
@@ -96,6 +100,7 @@ impl Order {
                     &customer_email,
                 ],
                 &site_data,
+                self.once_per_email,
             ),
             place: Place::Slot(slot_id),
             quantity: seats,
@@ -106,6 +111,7 @@ impl Order {
             client_reference: site_data.client_reference,
             metadata: site_data.metadata,
             idempotency_key,
+            once: self.once_per_email.then_some(Once::Email(slot_id)),
             replaces,
             expires_at: end_of_hold(now, config.hold),
             success_url: None,
@@ -133,12 +139,15 @@ pub fn check_replaces(
 /// Identifies the order that an `Idempotency-Key` was first used with, without keeping it. What
 /// is left out or padded with spaces is the same order; what it replaces is not part of it, since
 /// once that is replaced the same order has nothing to replace any more.
-fn request_hash(order: &[&str], site_data: &SiteData) -> String {
+fn request_hash(order: &[&str], site_data: &SiteData, once_per_email: bool) -> String {
     let mut canonical = order.join("\n");
     let (reference, metadata) = (&site_data.client_reference, &site_data.metadata);
-    // An order without data of the site's has the hash that earlier releases gave it.
+    // An order without what is newer has the hash that earlier releases gave it.
     if reference.is_some() || !metadata.is_empty() {
         canonical.push_str(&json!([reference, metadata]).to_string());
+    }
+    if once_per_email {
+        canonical.push_str("\nonce");
     }
     hex::encode(Sha256::digest(canonical))
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     check_options::check_options,
     config::Config,
-    hold::{NewHold, Pricing},
+    hold::{NewHold, Once, Pricing},
     hold_seats,
     http::error::{ApiError, FieldError},
     order::{check_replaces, customer::Customer, session_life::end_of_hold, whole_number},
@@ -53,6 +53,10 @@ pub struct SiteOrder {
     #[serde(default)]
     #[schema(example = "order-1042", min_length = 1, max_length = 200)]
     client_reference: Option<String>,
+    /// Whether one paid checkout of this `client_reference` is enough: when one is paid, the others that
+    /// say so end, a second payment goes back, and a new order is `checkout_completed`.
+    #[serde(default)]
+    once_per_reference: bool,
     /// Data of the site's own.
     #[serde(default)]
     #[schema(schema_with = site_data::metadata_schema)]
@@ -158,6 +162,10 @@ impl SiteOrder {
             }
             None => config.hold,
         };
+        if self.once_per_reference && site_data.client_reference.is_none() {
+            let message = "once_per_reference goes with a client_reference.";
+            errors.push(FieldError::new("client_reference", message));
+        }
         let options = self.checkout_options.take();
         if let Some(options) = &options {
             check_options(options, &mut errors);
@@ -174,6 +182,10 @@ impl SiteOrder {
             // Here as well, before anything is ended that this takes the place of.
             hold_seats::total(&pricing, line_items, currency.clone())?;
         }
+        let reference = site_data.client_reference.as_ref();
+        let once = reference
+            .filter(|_| self.once_per_reference)
+            .map(|reference| Once::Reference(reference.clone()));
         // What it replaces is not part of it, as for an order of the shop's.
         let canonical = json!([
             "site",
@@ -185,6 +197,7 @@ impl SiteOrder {
             [&self.success_url, &self.cancel_url],
             self.hold_minutes,
             options,
+            self.once_per_reference,
         ]);
         Ok(NewHold {
             id: Uuid::now_v7(),
@@ -199,6 +212,7 @@ impl SiteOrder {
             metadata: site_data.metadata,
             // No header has a line break: no buyer can take a key of the site's away.
             idempotency_key: idempotency_key.map(|key| format!("site\n{key}")),
+            once,
             replaces,
             expires_at: end_of_hold(now, hold),
             success_url: self.success_url,

@@ -11,6 +11,7 @@ mod exact_amount;
 pub(crate) mod fulfill_error;
 mod inbox;
 pub(crate) mod lock;
+pub(crate) mod other_tabs;
 pub(crate) mod outcome;
 pub(crate) mod payment_balance;
 pub(crate) mod record;
@@ -40,6 +41,7 @@ use crate::{
         decide::{Circumstances, is_booked},
         fulfill_error::FulfillError,
         inbox::Inbox,
+        other_tabs::end_other_tabs,
         outcome::{Fulfillment, NotOurs},
         record::Draft,
         save::save,
@@ -188,5 +190,6 @@ async fn fulfill(
     if let Some(event) = event {
         inbox.note(event, id, outcome, now);
     }
+    end_other_tabs(drafts, id, now);
     Ok(outcome)
 }

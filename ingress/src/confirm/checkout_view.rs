@@ -85,6 +85,9 @@ pub struct Booking {
     quantity: i32,
     #[schema(example = "confirmed")]
     status: &'static str,
+    /// Why it is not what the buyer wanted, such as `duplicate_payment`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// The money the buyer paid.
@@ -120,7 +123,7 @@ pub struct Ordered {
     )]
     ends_at: Option<OffsetDateTime>,
     quantity: i32,
-    /// What is or was to pay, in the currency's minor unit.
+    /// What it costs before discounts and taxes, in the currency's minor unit.
     #[schema(example = 9800)]
     amount_total: i64,
     /// ISO 4217, lower case.
@@ -145,6 +148,7 @@ pub struct CheckoutView {
     reference: Option<String>,
     booked_quantity: Option<i32>,
     booking_status: Option<booking::Status>,
+    booking_reason: Option<String>,
     paid_minor_units: Option<i64>,
     refunded_minor_units: Option<i64>,
     paid_currency: Option<String>,
@@ -176,6 +180,7 @@ pub async fn read(
         .column(booking::Column::Reference)
         .column_as(booking::Column::Quantity, "booked_quantity")
         .column_as(booking::Column::Status, "booking_status")
+        .column_as(booking::Column::Reason, "booking_reason")
         .column_as(payment::Column::AmountMinorUnits, "paid_minor_units")
         .column_as(
             payment::Column::AmountRefundedMinorUnits,
@@ -243,6 +248,7 @@ impl CheckoutView {
             ends_at: self.ends_at,
             quantity: self.booked_quantity?,
             status: self.booking_status?.as_str(),
+            reason: self.booking_reason.clone(),
         })
     }
 

@@ -232,7 +232,7 @@ impl ApiError {
                 S::CONFLICT,
                 "checkout_completed",
                 "Checkout is completed",
-                "This Idempotency-Key stands for a checkout that is paid. Use a new one to book more.",
+                "What this Idempotency-Key or client_reference stands for is paid. Use a new one to book more.",
             ),
             Self::TooManyOrders(_) => problem(
                 S::TOO_MANY_REQUESTS,

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use shared::db::{
     self, Writes, booking,
-    checkout::{self, State},
+    checkout::{self, Column, State},
     dispute, outbox, payment, refund,
 };
 use time::OffsetDateTime;
@@ -94,8 +94,19 @@ async fn save_checkouts(
         if now.session_id != before.session_id {
             let claimed = Expr::value(now.session_id.clone());
             checkout::Entity::update_many()
-                .col_expr(checkout::Column::SessionId, claimed)
-                .filter(checkout::Column::Id.eq(now.id))
+                .col_expr(Column::SessionId, claimed)
+                .filter(Column::Id.eq(now.id))
+                .exec(tx)
+                .await?;
+        }
+        if now.expires_at != before.expires_at {
+            checkout::Entity::update_many()
+                .col_expr(Column::ExpiresAt, Expr::value(now.expires_at))
+                .col_expr(
+                    Column::ConfirmEnqueuedAt,
+                    Expr::value(now.confirm_enqueued_at),
+                )
+                .filter(Column::Id.eq(now.id))
                 .exec(tx)
                 .await?;
         }
@@ -106,9 +117,9 @@ async fn save_checkouts(
     }
     for ((state, checked_at), ids) in alike {
         let update = checkout::Entity::update_many()
-            .col_expr(checkout::Column::State, Expr::value(state))
-            .col_expr(checkout::Column::StripeCheckedAt, Expr::value(checked_at))
-            .filter(db::one_of(writes.backend(), checkout::Column::Id, ids));
+            .col_expr(Column::State, Expr::value(state))
+            .col_expr(Column::StripeCheckedAt, Expr::value(checked_at))
+            .filter(db::one_of(writes.backend(), Column::Id, ids));
         writes.update(update);
     }
     Ok(())

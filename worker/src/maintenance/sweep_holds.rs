@@ -20,12 +20,13 @@ use shared::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{Context, job_error::JobError, outage::dependency::Dependency};
+use crate::{
+    Context, fulfill_checkout::other_tabs::GRACE, job_error::JobError,
+    outage::dependency::Dependency,
+};
 
 /// Holds looked at in one sweep.
 const AT_ONCE: u64 = 20;
-/// After the end of a hold its event usually comes by itself.
-const GRACE: Duration = Duration::minutes(2);
 /// Before the same hold is looked at again.
 const OPEN_AGAIN: Duration = Duration::minutes(5);
 /// A bank may take days, so Stripe is asked a few times a day.

@@ -1,5 +1,6 @@
 //! `worker booking show`: the story of one checkout, for support.
 
+mod others;
 mod print;
 mod story;
 

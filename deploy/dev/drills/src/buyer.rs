@@ -31,6 +31,8 @@ pub enum Plan {
     RefundPart,
     RefundThatFails,
     Dispute,
+    /// Has two tabs open and pays in one of them, or in both.
+    TwoTabs,
     /// Pays after the hold has ended here and another buyer has the seat: the money goes back.
     PayTooLate,
 }
@@ -80,6 +82,9 @@ impl Buyer {
             let session = self.pay_too_late(environment).await?;
             return Ok((session, Some(clock::system())));
         }
+        if self.plan == Plan::TwoTabs {
+            return self.pay_in_tabs(environment).await;
+        }
         let session = order(environment, self.slot, self.key).await?;
         let paid_at = clock::system();
         match self.plan {
@@ -118,6 +123,27 @@ impl Buyer {
         }
         let paid = !matches!(self.plan, Plan::Expire | Plan::DelayThenFailed);
         Ok((session, paid.then_some(paid_at)))
+    }
+
+    /// One wish, so one of them is booked.
+    async fn pay_in_tabs(
+        &self,
+        environment: &Environment,
+    ) -> anyhow::Result<(String, Option<OffsetDateTime>)> {
+        let mut body = testkit::order(self.slot, 1);
+        body["customer"]["email"] = json!(format!("{}@example.com", self.key.simple()));
+        body["once_per_email"] = json!(true);
+        let first = place(environment, &body, self.key).await?;
+        let other = Uuid::from_u128(self.key.as_u128() ^ 1);
+        let other = place(environment, &body, other).await?;
+        let paid_at = clock::system();
+        environment.stripe.pay(&first, Outcome::Succeed).await?;
+        // By chance, as by the key: the other one may be expired by now.
+        if self.asks {
+            environment.stripe.pay(&other, Outcome::Succeed).await?;
+        }
+        ask(environment, &first).await;
+        Ok((first, Some(paid_at)))
     }
 
     /// The seat is the only one of its slot. Our side gives it up, another buyer takes it, and
@@ -168,13 +194,16 @@ impl Buyer {
 
 /// Holds a seat and opens a session, however long it takes.
 async fn order(environment: &Environment, slot: Uuid, key: Uuid) -> anyhow::Result<String> {
-    let body = testkit::order(slot, 1);
+    place(environment, &testkit::order(slot, 1), key).await
+}
+
+async fn place(environment: &Environment, body: &Value, key: Uuid) -> anyhow::Result<String> {
     for _ in 0..TRIES {
         let request = environment
             .http
             .post(format!("{}/api/create-checkout-session", environment.url))
             .header("idempotency-key", key.to_string())
-            .json(&body);
+            .json(body);
         if let Ok(answer) = request.send().await
             && answer.status().is_success()
             && let Ok(answer) = answer.json::<Value>().await

@@ -1,5 +1,7 @@
 //! What was lost: the stand-in's ledger against the database, by rules of this file's own.
 
+mod wishes;
+
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
@@ -88,6 +90,9 @@ pub async fn compare(environment: &Environment, dead_letters: usize) -> anyhow::
         let bookings = bookings.get(&id).map_or(&[][..], Vec::as_slice);
         judge(&mut verdict, entry, checkout, payments, bookings);
     }
+    let (doubled, payable) = wishes::compare(&ledger, &by_session);
+    verdict.doubled.extend(doubled);
+    verdict.unaccounted.extend(payable);
     let here = refunds.iter().map(|row| {
         (
             row.id.as_str(),

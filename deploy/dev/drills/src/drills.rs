@@ -41,7 +41,7 @@ const WITHIN_A_SITE: Plan = Plan {
 };
 
 /// All of them, in the order in which they are played.
-pub const DRILLS: [Drill; 12] = [
+pub const DRILLS: [Drill; 13] = [
     Drill {
         name: "kill-workers",
         about: "SIGKILL of workers at random",
@@ -53,6 +53,12 @@ pub const DRILLS: [Drill; 12] = [
         about: "the same, with a site's own table in the transaction",
         plan: WITHIN_A_SITE,
         play: |environment, scale| Box::pin(processes::kill_workers(environment, scale)),
+    },
+    Drill {
+        name: "two-tabs",
+        about: "the same, where every buyer has two tabs open",
+        plan: workers(4),
+        play: |environment, scale| Box::pin(processes::kill_workers_of_tabs(environment, scale)),
     },
     Drill {
         name: "kill-ingress",

@@ -96,7 +96,7 @@ pub async fn under_load(
     scale: Scale,
     faults: impl Future<Output = anyhow::Result<usize>>,
 ) -> anyhow::Result<Row> {
-    let faults = beside_buyers(environment, buyers, scale, faults).await?;
+    let faults = beside(environment, Load::new(scale.seed, buyers), faults).await?;
     finish(environment, scale, faults, 0).await
 }
 
@@ -107,17 +107,26 @@ pub async fn crashing_under_load(
     scale: Scale,
     crashes: impl Future<Output = anyhow::Result<usize>>,
 ) -> anyhow::Result<Row> {
-    let crashes = beside_buyers(environment, buyers, scale, crashes).await?;
+    let load = Load::new(scale.seed, buyers);
+    crashing_beside(environment, load, scale, crashes).await
+}
+
+/// The same beside buyers of a drill's own.
+pub async fn crashing_beside(
+    environment: &Environment,
+    load: Load,
+    scale: Scale,
+    crashes: impl Future<Output = anyhow::Result<usize>>,
+) -> anyhow::Result<Row> {
+    let crashes = beside(environment, load, crashes).await?;
     finish_after_crashes(environment, scale, crashes, 0).await
 }
 
-async fn beside_buyers(
+async fn beside(
     environment: &Environment,
-    buyers: usize,
-    scale: Scale,
+    load: Load,
     faults: impl Future<Output = anyhow::Result<usize>>,
 ) -> anyhow::Result<usize> {
-    let load = Load::new(scale.seed, buyers);
     let enough = CancellationToken::new();
     let breaking = async {
         let faults = faults.await;

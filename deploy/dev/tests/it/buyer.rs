@@ -14,6 +14,7 @@ mod accessibility;
 mod offerings;
 mod order_form;
 mod outcomes;
+mod second_booking;
 mod turns_back;
 mod waits;
 

@@ -47,6 +47,7 @@ mod site_checkout;
 mod site_data;
 mod stack;
 mod stripe_npm;
+mod two_tabs;
 mod unreadable;
 mod webhook;
 mod wire;

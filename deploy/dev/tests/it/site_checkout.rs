@@ -93,7 +93,7 @@ pub async fn create(shop: &Shop, order: &Value) -> Session {
 }
 
 /// The code of a refusal.
-async fn refused(shop: &Shop, order: &Value) -> String {
+pub async fn refused(shop: &Shop, order: &Value) -> String {
     let answer: Value = send(shop, order).await.json().await.unwrap();
     answer["code"].as_str().unwrap().to_owned()
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use sea_orm::ActiveEnum;
 use serde_json::Value;
-use shared::db::{checkout, payment};
+use shared::db::checkout;
 
 use crate::operator::{
-    booking_show::Story,
+    booking_show::{Story, others::Other},
     dead_letters::printable,
-    words::{counted, moment, wrapped},
+    words::{counted, moment, money, wrapped},
 };
 
 /// Where what belongs to a name in the margin stands.
@@ -17,13 +17,14 @@ const INDENT: usize = 10;
 
 /// What the site gave along, by name in the margin.
 fn site_data(checkout: &checkout::Model) -> Vec<(&'static str, String)> {
-    let reference = checkout.client_reference.iter();
+    let (reference, options) = (checkout.client_reference.iter(), checkout.options.iter());
     let metadata = checkout.metadata.iter().filter_map(Value::as_object);
     let text =
         |(key, value): (&String, &Value)| format!("{key}  {}", value.as_str().unwrap_or_default());
     reference
         .map(|it| ("yours", it.clone()))
         .chain(metadata.flatten().map(|it| ("metadata", text(it))))
+        .chain(options.map(|it| ("options", it.to_string())))
         .collect()
 }
 
@@ -79,16 +80,22 @@ impl fmt::Display for Story {
             payment.as_ref().map_or("none".to_owned(), |payment| {
                 let intent = payment.payment_intent_id.as_deref();
                 format!(
-                    "{}  {}, {} {}{}, of which {} went back",
+                    "{}  {}, {}, of which {} went back",
                     intent.unwrap_or("nothing to pay"),
                     payment.status.to_value(),
-                    payment.amount_minor_units,
-                    payment.currency,
-                    made_of(payment),
+                    money(
+                        (payment.amount_subtotal(), payment.amount_minor_units),
+                        payment.total_details(),
+                        &payment.currency
+                    ),
                     payment.amount_refunded_minor_units
                 )
             }),
         )?;
+        for [id, state] in self.others.iter().map(Other::lines) {
+            row("also", id)?;
+            row("", state)?;
+        }
         for it in &record.refunds {
             let (id, status, amount) = (&it.id, it.status.to_value(), it.amount_minor_units);
             let (currency, at) = (&it.currency, moment(it.created_at));
@@ -122,26 +129,4 @@ impl fmt::Display for Story {
         }
         Ok(())
     }
-}
-
-/// What a payment that is not just the subtotal is made of.
-fn made_of(payment: &payment::Model) -> String {
-    let parts = [
-        ("discount", payment.amount_discount_minor_units),
-        ("tax", payment.amount_tax_minor_units),
-        ("shipping", payment.amount_shipping_minor_units),
-    ];
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(_, amount)| *amount != 0)
-        .map(|(name, amount)| format!("{name} {amount}"))
-        .collect();
-    if parts.is_empty() {
-        return String::new();
-    }
-    format!(
-        " (subtotal {}, {})",
-        payment.amount_subtotal(),
-        parts.join(", ")
-    )
 }

@@ -6,13 +6,23 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 use shared::{
-    db::{booking, checkout, dispute, offering, outbox, payment, refund, slot, stripe_event},
+    db::{
+        booking,
+        checkout::{self, State},
+        dispute, offering, outbox, payment, refund, slot, stripe_event,
+    },
     line_item::LineItems,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{fulfill_checkout::record::CheckoutRecord, operator::words::rfc3339};
+use crate::{
+    fulfill_checkout::record::CheckoutRecord,
+    operator::{
+        booking_show::others::{Other, others},
+        words::rfc3339,
+    },
+};
 
 /// The story of one checkout. Amounts are in minor units. No name and no e-mail address is told:
 /// they are in `checkout`, for those who may read the database.
@@ -24,6 +34,8 @@ pub struct Story {
     pub(super) starts_at: Option<OffsetDateTime>,
     /// In order of arrival.
     pub(super) events: Vec<stripe_event::Model>,
+    /// See [`others`].
+    pub(super) others: Vec<Other>,
 }
 
 impl Story {
@@ -112,6 +124,7 @@ impl Story {
             },
             "booking": record.booking.as_ref().map(booking),
             "payment": record.payment.as_ref().map(payment),
+            "others": self.others.iter().map(Other::json).collect::<Value>(),
             "events": self.events.iter().map(event).collect::<Value>(),
             "refunds": record.refunds.iter().map(refund).collect::<Value>(),
             "disputes": record.disputes.iter().map(dispute).collect::<Value>(),
@@ -123,11 +136,11 @@ impl Story {
 /// Finds the checkout that `word` names and tells its story.
 ///
 /// - `word`: a booking reference, or the id of a session, event, PaymentIntent, refund, dispute
-///   or checkout, or the site's `client_reference`, of which the latest checkout counts.
+///   or checkout, or the site's `client_reference`, of which the checkout counts that is paid, or else the latest.
 pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Story> {
     let mut id = find(db, word.trim()).await?;
     if id.is_none() {
-        id = latest_of_site(db, word).await?;
+        id = of_site(db, word).await?;
     }
     let id = id.with_context(|| format!("nothing here is called {word:?}"))?;
     let checkout = checkout::Entity::find_by_id(id).one(db).await?;
@@ -142,6 +155,7 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
         None => (None, None),
     };
     let sold = checkout.line_items.as_ref().map(LineItems::names);
+    let others = others(db, &checkout).await?;
     let mut records = CheckoutRecord::load(db, vec![checkout]).await?;
     Ok(Story {
         record: records.remove(&id).context("the checkout is gone")?,
@@ -152,6 +166,7 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
             .order_by_asc(stripe_event::Column::ProcessedAt)
             .all(db)
             .await?,
+        others,
     })
 }
 
@@ -192,11 +207,16 @@ async fn find(db: &impl ConnectionTrait, word: &str) -> Result<Option<Uuid>, DbE
     })
 }
 
-async fn latest_of_site(db: &impl ConnectionTrait, word: &str) -> Result<Option<Uuid>, DbErr> {
-    let latest = checkout::Entity::find()
+async fn of_site(db: &impl ConnectionTrait, word: &str) -> Result<Option<Uuid>, DbErr> {
+    let named = checkout::Entity::find()
         .filter(checkout::Column::ClientReference.eq(word))
-        .order_by_desc(checkout::Column::CreatedAt)
-        .one(db)
-        .await?;
-    Ok(latest.map(|row| row.id))
+        .order_by_desc(checkout::Column::CreatedAt);
+    let paid = named
+        .clone()
+        .filter(checkout::Column::State.eq(State::Paid));
+    let found = match paid.one(db).await? {
+        Some(paid) => Some(paid),
+        None => named.one(db).await?,
+    };
+    Ok(found.map(|row| row.id))
 }

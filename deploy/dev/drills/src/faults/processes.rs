@@ -7,8 +7,9 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use testkit::Supervised;
 
 use crate::{
+    buyer::Plan,
     environment::Environment,
-    load::{crashing_under_load, under_load},
+    load::{Load, crashing_beside, crashing_under_load, under_load},
     report::Row,
     scale::Scale,
 };
@@ -17,6 +18,13 @@ use crate::{
 pub async fn kill_workers(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
     let faults = kill(&environment.workers, scale.of(15, 200), 100..900, scale);
     crashing_under_load(environment, scale.of(300, 20_000), scale, faults).await
+}
+
+/// The same while every buyer has two tabs open.
+pub async fn kill_workers_of_tabs(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
+    let faults = kill(&environment.workers, scale.of(15, 200), 100..900, scale);
+    let load = Load::new(scale.seed, scale.of(100, 1_000)).only(&[Plan::TwoTabs]);
+    crashing_beside(environment, load, scale, faults).await
 }
 
 /// Kills ingress at random moments.

@@ -1,0 +1,237 @@
+//! One wish in two tabs: one booking, and no money kept for the other.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures_util::future::join_all;
+use rand::random_bool;
+use reqwest::StatusCode;
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+use shared::db::checkout;
+use stripe_sim::Outcome;
+use testkit::order;
+use uuid::Uuid;
+
+use crate::{
+    create_checkout_session::at_stripe,
+    operations::worker,
+    shop::{Session, Shop, eventually, undelivered},
+    site_checkout,
+    stack::{Stack, on_each_stack, scale},
+};
+
+on_each_stack![
+    the_other_tab_ends_once_one_is_paid,
+    a_second_payment_goes_back,
+    who_wants_two_gets_two,
+    another_slot_or_person_is_another_wish,
+    what_the_site_calls_the_same_is_booked_once,
+    a_reference_goes_with_it,
+    buyers_with_two_tabs_each_have_one_booking,
+];
+
+/// An order of one seat in a tab of its own.
+async fn tab(shop: &Shop, slot: Uuid, email: &str, once: bool) -> Session {
+    let mut order = order(slot, 1);
+    order["customer"]["email"] = json!(email);
+    order["once_per_email"] = json!(once);
+    let answer = shop.post("/api/create-checkout-session", &order).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let answer: Value = answer.json().await.unwrap();
+    let id = answer["session_id"].as_str().unwrap().to_owned();
+    Session { id }
+}
+
+async fn status(shop: &Shop, session: &Session) -> String {
+    let told = shop.confirm(&session.id, 0).await.1;
+    told["status"].as_str().unwrap().to_owned()
+}
+
+async fn wait_for(shop: &Shop, session: &Session, expected: &str) {
+    eventually(expected, async || status(shop, session).await == expected).await;
+}
+
+async fn the_other_tab_ends_once_one_is_paid(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(3).await;
+    let first = tab(&shop, slot, "ada@example.com", true).await;
+    let second = tab(&shop, slot, "Ada@Example.com", true).await;
+    let of_another = tab(&shop, slot, "grace@example.com", true).await;
+    assert_eq!(shop.seats_taken(slot).await, 3);
+
+    shop.pay(&second, Outcome::Succeed).await;
+
+    wait_for(&shop, &second, "confirmed").await;
+    eventually("the other tab cannot be paid", async || {
+        at_stripe(&shop, &first.id).await["status"] == "expired"
+    })
+    .await;
+    wait_for(&shop, &first, "expired").await;
+    assert_eq!(shop.seats_taken(slot).await, 2);
+    assert_eq!(at_stripe(&shop, &of_another.id).await["status"], "open");
+    shop.close().await;
+}
+
+async fn a_second_payment_goes_back(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(3).await;
+    shop.stripe.set_faults(undelivered());
+    let first = tab(&shop, slot, "ada@example.com", true).await;
+    let second = tab(&shop, slot, "ada@example.com", true).await;
+
+    // Both before we hear of either.
+    shop.pay(&first, Outcome::Succeed).await;
+    shop.pay(&second, Outcome::Succeed).await;
+    assert_eq!(shop.confirm(&first.id, 10).await.1["status"], "confirmed");
+    let told = shop.confirm(&second.id, 10).await.1;
+
+    if told["status"] == "refund_pending" {
+        assert_eq!(told["booking"]["reason"], "duplicate_payment");
+    }
+    wait_for(&shop, &second, "refunded").await;
+    assert_eq!(status(&shop, &first).await, "confirmed");
+    assert_eq!(shop.seats_taken(slot).await, 1);
+    shop.close().await;
+}
+
+async fn who_wants_two_gets_two(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(3).await;
+    let first = tab(&shop, slot, "ada@example.com", true).await;
+    let more = tab(&shop, slot, "ada@example.com", false).await;
+
+    shop.pay(&first, Outcome::Succeed).await;
+    shop.pay(&more, Outcome::Succeed).await;
+
+    wait_for(&shop, &first, "confirmed").await;
+    wait_for(&shop, &more, "confirmed").await;
+    assert_eq!(shop.seats_taken(slot).await, 2);
+    shop.close().await;
+}
+
+async fn another_slot_or_person_is_another_wish(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let (slot, later) = (shop.slot(3).await, shop.slot(3).await);
+
+    for (slot, email) in [
+        (slot, "ada@example.com"),
+        (later, "ada@example.com"),
+        (slot, "grace@example.com"),
+    ] {
+        let session = tab(&shop, slot, email, true).await;
+        shop.pay(&session, Outcome::Succeed).await;
+        wait_for(&shop, &session, "confirmed").await;
+    }
+
+    shop.close().await;
+}
+
+async fn what_the_site_calls_the_same_is_booked_once(stack: Stack) {
+    let shop = site_checkout::shop(stack).await;
+    let order_of = |name: &str| {
+        let mut order = site_checkout::order();
+        order["customer"]["name"] = json!(name);
+        order["once_per_reference"] = json!(true);
+        order
+    };
+    let (in_one_tab, in_another) = (order_of("Ada"), order_of("Ada Lovelace"));
+    let first = site_checkout::create(&shop, &in_one_tab).await;
+    let second = site_checkout::create(&shop, &in_another).await;
+    let mut any = site_checkout::order();
+    any["client_reference"] = json!("order-1043");
+    let other = site_checkout::create(&shop, &any).await;
+
+    shop.pay(&first, Outcome::Succeed).await;
+    wait_for(&shop, &first, "confirmed").await;
+    wait_for(&shop, &second, "expired").await;
+
+    // The paid one, though another is later.
+    let shown = worker(&shop, &["booking", "show", "order-1042"]).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains(&first.id), "{shown}");
+    let also = format!("also      {}\n          expired", second.id);
+    assert!(shown.contains(&also), "{shown}");
+    let again = site_checkout::refused(&shop, &in_another).await;
+    assert_eq!(again, "checkout_completed");
+    assert_eq!(at_stripe(&shop, &other.id).await["status"], "open");
+    // What goes back can be wished again.
+    shop.stripe.refund(&first.id, None).unwrap();
+    wait_for(&shop, &first, "refunded").await;
+    let third = site_checkout::create(&shop, &in_another).await;
+    shop.pay(&third, Outcome::Delay).await;
+    wait_for(&shop, &third, "payment_pending").await;
+    let while_on_its_way = site_checkout::refused(&shop, &in_one_tab).await;
+    assert_eq!(while_on_its_way, "checkout_completed");
+    shop.stripe.settle(&third.id, true).await.unwrap();
+    wait_for(&shop, &third, "confirmed").await;
+    shop.close().await;
+}
+
+async fn a_reference_goes_with_it(stack: Stack) {
+    let shop = site_checkout::shop(stack).await;
+    let mut order = site_checkout::order();
+    order["once_per_reference"] = json!(true);
+    order["client_reference"] = Value::Null;
+
+    let answer = site_checkout::send(&shop, &order).await;
+
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["errors"][0]["field"], "client_reference");
+    shop.close().await;
+}
+
+/// Each pays in one tab or in both, at the same moment.
+async fn buyers_with_two_tabs_each_have_one_booking(stack: Stack) {
+    let buyers = scale("BUYERS", 30);
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(i32::try_from(2 * buyers).unwrap()).await;
+    let tabs = (0..buyers).map(async |buyer| {
+        let email = format!("buyer{buyer}@example.com");
+        [
+            tab(&shop, slot, &email, true).await,
+            tab(&shop, slot, &email, true).await,
+        ]
+    });
+    let tabs = join_all(tabs).await;
+
+    let paid = tabs.iter().map(async |[one, other]| {
+        if random_bool(0.5) {
+            tokio::join!(
+                shop.pay(one, Outcome::Succeed),
+                shop.pay(other, Outcome::Succeed)
+            );
+        } else {
+            shop.pay(other, Outcome::Succeed).await;
+        }
+    });
+    join_all(paid).await;
+
+    let expected = u64::from(buyers);
+    let settled = async || {
+        let mut ends: HashMap<String, u64> = HashMap::new();
+        for session in tabs.iter().flatten() {
+            *ends.entry(status(&shop, session).await).or_default() += 1;
+        }
+        let over = ["refunded", "expired"].map(|end| ends.get(end).copied().unwrap_or(0));
+        ends.get("confirmed") == Some(&expected) && over.iter().sum::<u64>() == expected
+    };
+    let mut patience = 120;
+    while !settled().await {
+        patience -= 1;
+        assert!(
+            patience > 0,
+            "one booking each, the other tab refunded or expired"
+        );
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    for [one, other] in &tabs {
+        let confirmed = [status(&shop, one).await, status(&shop, other).await];
+        let one_of_each = confirmed.iter().filter(|it| *it == "confirmed").count();
+        assert_eq!(one_of_each, 1, "{confirmed:?}");
+    }
+    assert_eq!(shop.seats_taken(slot).await, i32::try_from(buyers).unwrap());
+    let rows = checkout::Entity::find().all(&shop.stack.db).await.unwrap();
+    assert!(rows.iter().all(|row| !row.state.is_undecided()));
+    shop.close().await;
+}
