@@ -80,7 +80,7 @@ impl Product {
             variables.insert("QUEUE_PREFIX", "benchmark".to_owned());
         }
         if let Backing::Site(_) = backing {
-            testkit::move_in(&mut variables).await?;
+            testkit::move_in(&mut variables, testkit::SITE).await?;
             let url = variables.get("DATABASE_URL").cloned().unwrap_or_default();
             testkit::run_as_admin(&url, &[ONE_INSERT]).await?;
             variables.insert("BOOKING_HOOK", "public.one_insert".to_owned());

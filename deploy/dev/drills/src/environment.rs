@@ -82,7 +82,7 @@ impl Environment {
         variables.insert("DATABASE_URL", database_url);
         variables.insert("RUST_LOG", "info".to_owned());
         if plan.site {
-            testkit::move_in(&mut variables).await?;
+            testkit::move_in(&mut variables, testkit::SITE).await?;
         }
         let db = testkit::open_database(&variables).await?;
         let url = format!("http://{address}");

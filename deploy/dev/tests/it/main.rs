@@ -31,6 +31,7 @@ mod ignored_events;
 mod lifecycle;
 mod local_shop;
 mod migrations;
+mod nextjs;
 mod openapi;
 mod operations;
 mod order_limit;

@@ -85,6 +85,11 @@ impl Stack {
 
     /// In a schema of its own, beside the tables of a site, whose function is told of each booking.
     pub async fn postgres_within_a_site() -> Self {
+        Self::postgres_within(testkit::SITE).await
+    }
+
+    /// The same for the site that `sql` makes.
+    pub async fn postgres_within(sql: &str) -> Self {
         let server = from_deploy_test("TEST_DATABASE_URL");
         let url = create_database(&server, "bookonce_test").await.unwrap();
         let (_, database) = url.rsplit_once('/').unwrap();
@@ -94,7 +99,7 @@ impl Stack {
             ("AMQP_URL", from_deploy_test("TEST_AMQP_URL")),
             ("QUEUE_PREFIX", database.clone()),
         ]);
-        testkit::move_in(&mut variables).await.unwrap();
+        testkit::move_in(&mut variables, sql).await.unwrap();
         Self::open(variables, Cleanup::Servers { server, database }).await
     }
 
