@@ -42,6 +42,7 @@ mod queue;
 mod refusals;
 mod replaces;
 mod retries;
+mod rust_site;
 mod service;
 mod shop;
 mod site_checkout;
