@@ -20,10 +20,10 @@ const VIEWS = {
   awaiting_payment: ["Not paid yet", "Stripe has no payment for this checkout so far. Nothing was charged."],
   payment_pending: ["Your payment is on its way", "Your bank takes longer with this payment method, up to a few days. Your seats are held until then. Come back to this page whenever you like."],
   payment_failed: ["Your payment did not arrive", "Your bank did not complete the payment. Nothing is booked, and your seats were released."],
-  expired: ["This checkout has expired", "It was not paid in time. Nothing was charged, and nothing is booked."],
+  expired: ["This checkout has expired", "It was not paid, and nothing was charged for it. What you paid in another tab is booked."],
   refund_pending: ["Your payment is being refunded", "We could not book your seats. The whole amount goes back to the card or account you paid with; your bank may need 5 to 10 days."],
   refunded: ["Your payment was refunded", "The whole amount went back to the card or account you paid with; your bank may need 5 to 10 days. This booking is cancelled."],
-  second_payment: ["You have booked this already", "This was a second payment for the same time. Your first booking stays, and this money goes back to the card or account you paid with; your bank may need 5 to 10 days. If you want more seats, book again: the shop asks whether you mean it."],
+  second_payment: ["You have booked this already", "This was a second payment for the same time. The first booking stays, and this money goes back to the card or account you paid with; your bank may need 5 to 10 days. If you want more seats, book again: the shop asks whether you mean it."],
   needs_attention: ["We have your payment", "Something about it needs a person: the shop will look into it and come back to you. You need not pay again."],
   offline: ["No connection", "The shop cannot be reached at the moment. This page goes on by itself as soon as it can; you need not pay again."],
   unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],
@@ -73,8 +73,7 @@ function viewOf(status) {
 function show({ status, booking, payment, order }) {
   if (!OPEN.includes(status)) forget(sessionId);
   second ||= booking?.reason === "duplicate_payment" || (status === "refunded" && isBookedElsewhere());
-  if (own && status === "confirmed") markBooked(sessionId, own.order.slot_id, own.ends_at ?? booking.ends_at);
-  else if (!OPEN.includes(status)) markBooked(sessionId);
+  keepInMind(status);
   const view = viewOf(status);
   if (view !== shown) showView(view);
   if (booking || order) known = { ...order, ...booking };
@@ -84,6 +83,13 @@ function show({ status, booking, payment, order }) {
   } catch (error) {
     console.warn("Not all shown:", known, error);
   }
+}
+
+/** What this browser knows of the slot: the shop asks before it is booked again. */
+function keepInMind(status) {
+  const isBooked = status === "confirmed" || second;
+  if (isBooked && own) markBooked(sessionId, own.order.slot_id, own.ends_at);
+  else if (!isBooked && !OPEN.includes(status)) markBooked(sessionId); // it is not, or not any more
 }
 
 /** Whether another session of this browser has booked what this one was to book once. */

@@ -23,7 +23,10 @@ use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    confirm::checkout_view::{Booking, CheckoutView, Ordered, Payment, PaymentStatus},
+    confirm::{
+        answer::{Booking, Ordered, Payment, PaymentStatus},
+        checkout_view::CheckoutView,
+    },
     http::{error::ApiError, problem::Problem, request_json::RequestJson},
 };
 

@@ -3,7 +3,6 @@
 pub(crate) mod idempotency;
 pub(crate) mod place;
 pub(crate) mod session;
-mod wish;
 
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ use crate::{
     hold::{NewHold, Pricing},
     hold_seats::idempotency::earlier,
     http::error::ApiError,
-    refusal,
+    refusal, wish,
 };
 
 /// Tries of the whole transaction, for deadlocks and the like.

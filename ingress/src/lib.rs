@@ -25,5 +25,6 @@ mod site_data;
 mod site_key;
 mod site_order;
 mod stripe_webhook;
+mod wish;
 
 pub use self::{app::Ingress, http::router::router};

@@ -4,7 +4,6 @@ use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter,
     QuerySelect, RelationTrait,
 };
-use serde::Serialize;
 use shared::{
     db::{
         self, booking,
@@ -15,121 +14,18 @@ use shared::{
     stripe::id::CheckoutSessionId,
 };
 use time::{Duration, OffsetDateTime};
-use utoipa::ToSchema;
 
+use crate::{
+    confirm::answer::{Booking, Ordered, Payment, PaymentStatus},
+    wish::is_booked_by_another,
+};
+
+/// As the worker says it while the money is on its way.
+const DUPLICATE_PAYMENT: &str = "duplicate_payment";
 /// How long Stripe's word that a session is not final yet is passed on.
 const FRESH: Duration = Duration::seconds(10);
 /// For one query.
 const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// The word a page switches on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PaymentStatus {
-    /// Paid and booked.
-    Confirmed,
-    /// Not known yet; ask again.
-    Processing,
-    /// The buyer has not paid and still can.
-    AwaitingPayment,
-    /// A delayed payment method is on its way.
-    PaymentPending,
-    /// A delayed payment failed. Nothing is booked.
-    PaymentFailed,
-    /// The session ended unpaid. Nothing is booked.
-    Expired,
-    /// Paid, but there are no seats: the money is going back.
-    RefundPending,
-    /// The whole payment went back. Nothing is booked any more.
-    Refunded,
-    /// Paid, and the shop has to look into it.
-    NeedsAttention,
-}
-
-impl PaymentStatus {
-    /// The word, for metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Processing => "processing",
-            Self::AwaitingPayment => "awaiting_payment",
-            Self::PaymentPending => "payment_pending",
-            Self::PaymentFailed => "payment_failed",
-            Self::Expired => "expired",
-            Self::RefundPending => "refund_pending",
-            Self::Refunded => "refunded",
-            Self::NeedsAttention => "needs_attention",
-        }
-    }
-}
-
-/// The seats the buyer has.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Booking {
-    /// What buyer and shop call it.
-    #[schema(example = "7K3FQ-2XM9D")]
-    reference: String,
-    /// What it is; of several, their names in a line.
-    offering: String,
-    /// If it has a time.
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    starts_at: Option<OffsetDateTime>,
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    ends_at: Option<OffsetDateTime>,
-    quantity: i32,
-    #[schema(example = "confirmed")]
-    status: &'static str,
-    /// Why it is not what the buyer wanted, such as `duplicate_payment`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-/// The money the buyer paid.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Payment {
-    /// In the currency's minor unit.
-    #[schema(example = 9800)]
-    amount_total: i64,
-    /// What of it went back.
-    #[schema(example = 0)]
-    amount_refunded: i64,
-    /// ISO 4217, lower case.
-    #[schema(example = "eur")]
-    currency: String,
-    #[schema(example = "paid")]
-    status: &'static str,
-}
-
-/// What the buyer ordered.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Ordered {
-    /// What it is; of several, their names in a line.
-    offering: String,
-    /// If it has a time.
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    starts_at: Option<OffsetDateTime>,
-    #[serde(
-        with = "time::serde::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    ends_at: Option<OffsetDateTime>,
-    quantity: i32,
-    /// What it costs before discounts and taxes, in the currency's minor unit.
-    #[schema(example = 9800)]
-    amount_total: i64,
-    /// ISO 4217, lower case.
-    #[schema(example = "eur")]
-    currency: String,
-}
 
 /// A checkout with what came of it: one row of one query.
 #[derive(Debug, Clone, FromQueryResult)]
@@ -149,6 +45,8 @@ pub struct CheckoutView {
     booked_quantity: Option<i32>,
     booking_status: Option<booking::Status>,
     booking_reason: Option<String>,
+    #[sea_orm(alias = "intent")]
+    order_fingerprint: Option<String>,
     paid_minor_units: Option<i64>,
     refunded_minor_units: Option<i64>,
     paid_currency: Option<String>,
@@ -174,6 +72,7 @@ pub async fn read(
             checkout::Column::AmountMinorUnits,
             checkout::Column::Currency,
             checkout::Column::LineItems,
+            checkout::Column::OrderFingerprint,
         ])
         .column_as(offering::Column::Name, "offering")
         .columns([slot::Column::StartsAt, slot::Column::EndsAt])
@@ -198,12 +97,30 @@ pub async fn read(
             session_ids,
         ))
         .into_model::<CheckoutView>();
-    tokio::time::timeout(READ_TIMEOUT, query.all(conn))
+    let read = async {
+        let mut views = query.all(conn).await?;
+        for view in &mut views {
+            if let Some(wish) = view.wish_that_went_back()
+                && is_booked_by_another(conn, wish, &view.session_id).await?
+            {
+                view.booking_reason = Some(DUPLICATE_PAYMENT.to_owned());
+            }
+        }
+        Ok(views)
+    };
+    tokio::time::timeout(READ_TIMEOUT, read)
         .await
         .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
 }
 
 impl CheckoutView {
+    /// Once the money is back, the booking does not say why any more.
+    fn wish_that_went_back(&self) -> Option<&str> {
+        let went_back = self.booking_status == Some(booking::Status::Cancelled);
+        let wish = self.order_fingerprint.as_deref();
+        wish.filter(|_| went_back && self.booking_reason.is_none())
+    }
+
     /// What is known, or [`PaymentStatus::Processing`] if Stripe has to be asked.
     pub fn status(&self, now: OffsetDateTime) -> PaymentStatus {
         let fresh = self

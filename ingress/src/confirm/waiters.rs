@@ -11,7 +11,10 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use crate::confirm::checkout_view::{self, CheckoutView, PaymentStatus};
+use crate::confirm::{
+    answer::PaymentStatus,
+    checkout_view::{self, CheckoutView},
+};
 
 /// How often the database is asked, while a request waits.
 const TICK: Duration = Duration::from_millis(20);

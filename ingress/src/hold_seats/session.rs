@@ -13,7 +13,9 @@ use shared::{
 };
 use uuid::Uuid;
 
-use crate::{hold_seats::idempotency::forget_key, http::error::ApiError};
+use crate::{
+    hold_seats::idempotency::forget_key, http::error::ApiError, wish::is_booked_by_another,
+};
 
 /// Notes the session that Stripe made for a hold.
 pub async fn attach_session(
@@ -35,7 +37,22 @@ pub async fn attach_session(
         .exec(db)
         .await?;
     let checkout = checkout::Entity::find_by_id(checkout_id).one(db).await?;
-    checkout.ok_or(ApiError::CheckoutConflict)
+    let checkout = checkout.ok_or(ApiError::CheckoutConflict)?;
+    if let Some(wish) = &checkout.order_fingerprint
+        && is_booked_by_another(db, wish, session.id.as_str()).await?
+    {
+        // The worker saw no session to end when the other was booked. The sweep will: paid before that,
+        // it goes back.
+        checkout::Entity::update_many()
+            .col_expr(
+                checkout::Column::ExpiresAt,
+                Expr::value(checkout.created_at),
+            )
+            .filter(checkout::Column::Id.eq(checkout_id))
+            .exec(db)
+            .await?;
+    }
+    Ok(checkout)
 }
 
 /// Frees the seats of a hold that got no session, and its `Idempotency-Key`, so that the

@@ -18,14 +18,14 @@ pub struct FieldError {
     /// Where, such as `customer.email` or `line_items[2].name`.
     pub field: Cow<'static, str>,
     /// What is wrong, in words for a person.
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
 }
 
 impl FieldError {
-    pub fn new(field: impl Into<Cow<'static, str>>, message: &'static str) -> Self {
+    pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             field: field.into(),
-            message,
+            message: message.into(),
         }
     }
 }

@@ -45,11 +45,18 @@ fn wrong_field(rejection: &JsonRejection) -> Option<FieldError> {
     if !error.inner().is_data() || path == "." {
         return None;
     }
-    let message = if error.inner().to_string().starts_with("unknown field") {
-        "There is no such field."
-    } else {
-        "It is not what is expected here."
+    let said = error.inner().to_string();
+    let message = match said.split_once("expected ") {
+        _ if said.starts_with("unknown field") => "There is no such field.".to_owned(),
+        _ if said.starts_with("missing field") => "Something in it is missing.".to_owned(),
+        // Behind it stands the place in the body, before it what was there.
+        Some((_, expected)) => format!("Expected {}.", before_the_place(expected)),
+        None => "It is not what is expected here.".to_owned(),
     };
     let path: String = path.chars().take(LONGEST).collect();
     Some(FieldError::new(path, message))
+}
+
+fn before_the_place(said: &str) -> &str {
+    said.split_once(" at line ").map_or(said, |(said, _)| said)
 }

@@ -1,27 +1,36 @@
 "use client";
 
-import { useState, type FormEvent } from "react";
+import { useEffect, useState, type FormEvent } from "react";
 
 import type { Room } from "./page";
 
+/** What this tab ordered last. */
+export const EARLIER = "order";
+
 export function BookForm({ rooms }: { rooms: Room[] }) {
-  const [busy, setBusy] = useState(false);
+  // Until the page is alive, and after a click.
+  const [busy, setBusy] = useState(true);
   const [error, setError] = useState("");
+
+  useEffect(() => {
+    setBusy(false);
+    // The back button may show the page as it was left.
+    const show = () => setBusy(false);
+    addEventListener("pageshow", show);
+    return () => removeEventListener("pageshow", show);
+  }, []);
 
   async function book(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     setBusy(true);
     setError("");
     const order = Object.fromEntries(new FormData(event.currentTarget));
-    const response = await fetch("/api/checkout", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ ...order, id: crypto.randomUUID() }),
-    });
-    const answer = await response.json();
-    if (response.ok) return location.assign(answer.checkout_url);
-    setError(answer.message);
-    setBusy(false);
+    try {
+      location.assign(await checkoutUrl(order));
+    } catch (error) {
+      setError(error instanceof Error ? error.message : String(error));
+      setBusy(false);
+    }
   }
 
   return (
@@ -44,4 +53,22 @@ export function BookForm({ rooms }: { rooms: Room[] }) {
       <p role="alert">{error}</p>
     </form>
   );
+}
+
+/** The same order is the same id, in this tab; another one takes the place of what it still holds. */
+async function checkoutUrl(order: object): Promise<string> {
+  const content = JSON.stringify(order);
+  const earlier = JSON.parse(sessionStorage.getItem(EARLIER) ?? "{}");
+  const same = earlier.content === content;
+  const id = same ? earlier.id : crypto.randomUUID();
+  sessionStorage.setItem(EARLIER, JSON.stringify({ ...earlier, content, id }));
+  const response = await fetch("/api/checkout", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ ...order, id, replaces: same ? undefined : earlier.session_id }),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.message);
+  sessionStorage.setItem(EARLIER, JSON.stringify({ content, id, session_id: answer.session_id }));
+  return answer.checkout_url;
 }

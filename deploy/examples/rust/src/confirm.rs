@@ -70,15 +70,16 @@ pub async fn confirm(
             },
             Err(error) => Err(error),
         };
-        let over = start.elapsed() > patience;
-        let pause = match answer {
-            Ok(confirmation) => match confirmation.retry_after_ms {
-                Some(pause) if !over => pause,
-                _ => return Ok(Some(confirmation)),
-            },
-            Err(error) if over => return Err(error),
-            Err(_) => 1000,
+        let wanted = match &answer {
+            Ok(confirmation) => confirmation.retry_after_ms,
+            Err(_) => Some(1000),
         };
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let pause = wanted.map(Duration::from_millis);
+        match pause {
+            Some(pause) if start.elapsed().saturating_add(pause) < patience => {
+                tokio::time::sleep(pause).await;
+            }
+            _ => return answer.map(Some),
+        }
     }
 }

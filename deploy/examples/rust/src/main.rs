@@ -68,7 +68,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// Opens a checkout and sends the buyer there.
 async fn buy(State(site): State<Site>) -> Result<Redirect, StatusCode> {
-    // The id of a row of the site's: the same order is booked once, in however many tabs.
+    // The id of a row of the site's, which a page that can be sent twice would bring along.
     let order = Uuid::now_v7().to_string();
     let request = site
         .http

@@ -120,8 +120,8 @@ impl fmt::Display for Story {
             );
             let error = it.last_error.as_deref();
             let error = error.map_or(String::new(), |error| format!(", last error {error}"));
-            let (kind, failures) = (it.kind.to_value(), counted(it.attempts, "failure"));
-            row("owed", format!("{kind}, {end}, {failures}{error}"))?;
+            let (kind, attempts) = (it.kind.to_value(), counted(it.attempts, "attempt"));
+            row("owed", format!("{kind}, {end}, {attempts}{error}"))?;
         }
         for it in &self.events {
             row("event", format!("{}  {}", moment(it.processed_at), it.kind))?;

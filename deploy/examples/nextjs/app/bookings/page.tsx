@@ -2,7 +2,7 @@ import { db } from "@/lib/db";
 
 export const dynamic = "force-dynamic";
 
-/** The site's own table, as it was written with the payment. */
+/** The site's own table, as it was written with the payment. For the merchant: put it behind your login. */
 export default async function Page() {
   const { rows } = await db.query(
     `SELECT reference, guest, room_id, arrival::text, status, paid

@@ -1,6 +1,9 @@
 "use client";
 
 import { useConfirm } from "bookonce/react";
+import { useEffect } from "react";
+
+import { EARLIER } from "../book-form";
 
 const WORDS: Record<string, string> = {
   confirmed: "Your room is booked",
@@ -16,6 +19,8 @@ const WORDS: Record<string, string> = {
 
 export function Confirmation({ sessionId, api }: { sessionId?: string; api: string }) {
   const confirmation = useConfirm(sessionId, { api });
+  // The next order is a new one.
+  useEffect(() => sessionStorage.removeItem(EARLIER), []);
   const booking = "booking" in confirmation ? confirmation.booking : undefined;
   return (
     <>
