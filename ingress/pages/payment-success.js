@@ -20,7 +20,7 @@ const VIEWS = {
   awaiting_payment: ["Not paid yet", "Stripe has no payment for this checkout so far. Nothing was charged."],
   payment_pending: ["Your payment is on its way", "Your bank takes longer with this payment method, up to a few days. Your seats are held until then. Come back to this page whenever you like."],
   payment_failed: ["Your payment did not arrive", "Your bank did not complete the payment. Nothing is booked, and your seats were released."],
-  expired: ["This checkout has expired", "It was not paid, and nothing was charged for it. What you paid in another tab is booked."],
+  expired: ["This checkout has expired", "It was not paid. Nothing was charged for it; what you paid in another tab is booked."],
   refund_pending: ["Your payment is being refunded", "We could not book your seats. The whole amount goes back to the card or account you paid with; your bank may need 5 to 10 days."],
   refunded: ["Your payment was refunded", "The whole amount went back to the card or account you paid with; your bank may need 5 to 10 days. This booking is cancelled."],
   second_payment: ["You have booked this already", "This was a second payment for the same time. The first booking stays, and this money goes back to the card or account you paid with; your bank may need 5 to 10 days. If you want more seats, book again: the shop asks whether you mean it."],

@@ -17,14 +17,21 @@ const INDENT: usize = 10;
 
 /// What the site gave along, by name in the margin.
 fn site_data(checkout: &checkout::Model) -> Vec<(&'static str, String)> {
-    let (reference, options) = (checkout.client_reference.iter(), checkout.options.iter());
-    let metadata = checkout.metadata.iter().filter_map(Value::as_object);
-    let text =
-        |(key, value): (&String, &Value)| format!("{key}  {}", value.as_str().unwrap_or_default());
+    let fields = |name: &'static str, object: &Option<Value>| {
+        let fields = object.as_ref().and_then(Value::as_object);
+        let fields = fields.into_iter().flatten().map(move |(key, value)| {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            (name, format!("{key}  {text}"))
+        });
+        fields.collect::<Vec<_>>()
+    };
+    let reference = checkout.client_reference.iter();
     reference
         .map(|it| ("yours", it.clone()))
-        .chain(metadata.flatten().map(|it| ("metadata", text(it))))
-        .chain(options.map(|it| ("options", it.to_string())))
+        .chain(fields("metadata", &checkout.metadata))
+        .chain(fields("option", &checkout.options))
         .collect()
 }
 
