@@ -1,4 +1,4 @@
-//! A hold to make: what an order asks for, checked, and whoever prices it.
+//! A hold to make: what an order asks for, checked, and who prices it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Where a site sends its buyers after paying: addresses of its own, and of nobody else's.
+//! Where a site sends its buyers after paying: addresses of its own only.
 
 use url::Url;
 

@@ -1,4 +1,4 @@
-//! Keys with which a site proves that it is the site: not a buyer, and not a page of somebody else's.
+//! Keys with which a site proves that it is the site: not a buyer, and not another site's page.
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};

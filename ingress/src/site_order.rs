@@ -182,10 +182,10 @@ impl SiteOrder {
             // Here as well, before anything is ended that this takes the place of.
             hold_seats::total(&pricing, line_items, currency.clone())?;
         }
-        let reference = site_data.client_reference.as_ref();
+        let reference = site_data.client_reference.clone();
         let once = reference
             .filter(|_| self.once_per_reference)
-            .map(|reference| Once::Reference(reference.clone()));
+            .map(Once::Reference);
         // What it replaces is not part of it, as for an order of the shop's.
         let canonical = json!([
             "site",

@@ -14,7 +14,7 @@ use shared::{
 use uuid::Uuid;
 
 use crate::{
-    hold_seats::idempotency::forget_key, http::error::ApiError, wish::is_booked_by_another,
+    hold_seats::idempotency::forget_key, http::error::ApiError, wish::was_booked_meanwhile,
 };
 
 /// Notes the session that Stripe made for a hold.
@@ -38,9 +38,7 @@ pub async fn attach_session(
         .await?;
     let checkout = checkout::Entity::find_by_id(checkout_id).one(db).await?;
     let checkout = checkout.ok_or(ApiError::CheckoutConflict)?;
-    if let Some(wish) = &checkout.order_fingerprint
-        && is_booked_by_another(db, wish, session.id.as_str()).await?
-    {
+    if was_booked_meanwhile(db, &checkout, session.id.as_str()).await? {
         // The worker saw no session to end when the other was booked. The sweep will: paid before that,
         // it goes back.
         checkout::Entity::update_many()

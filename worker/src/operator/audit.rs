@@ -85,16 +85,13 @@ fn compare(session: &CheckoutSession, entry: &CheckoutRecord) -> Vec<Difference>
         return vec![difference(What::PaymentMissing, &there, "nothing")];
     };
     let mut differences = Vec::new();
-    let here = match payment.amount_subtotal_minor_units {
+    let (subtotal, details) = match payment.amount_subtotal_minor_units {
         Some(subtotal) => (subtotal, payment.total_details()),
         // An earlier release did not ask what it is made of.
         None => (subtotal, session.total_details),
     };
-    let here = money(
-        (here.0, payment.amount_minor_units),
-        here.1,
-        &payment.currency,
-    );
+    let paid = (subtotal, payment.amount_minor_units);
+    let here = money(paid, details, &payment.currency);
     if there != here {
         differences.push(difference(What::AmountDiffers, &there, &here));
     }

@@ -322,7 +322,7 @@ async fn what_stripe_refuses_is_named(stack: Stack) {
     for (field, options) in [
         (
             "discounts",
-            json!({ "discounts": [{ "coupon": "nobody-knows" }] }),
+            json!({ "discounts": [{ "coupon": "unknown" }] }),
         ),
         (
             "discounts",

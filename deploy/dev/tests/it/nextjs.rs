@@ -154,7 +154,7 @@ async fn the_example_site_books_into_its_own_table() {
         let request = site.shop.http.post(format!("{}/api/checkout", site.url));
         request.json(&order).send().await.unwrap().status()
     };
-    assert_eq!(checkout("harbour", "nobody").await, 422);
+    assert_eq!(checkout("harbour", "no address").await, 422);
     assert_eq!(checkout("garden", "eve@example.com").await, 422);
 
     // What happens later reaches the site's table as well.

@@ -5,11 +5,12 @@ use std::{collections::HashMap, time::Duration};
 use futures_util::future::join_all;
 use rand::random_bool;
 use reqwest::StatusCode;
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
-use shared::db::checkout;
-use stripe_sim::Outcome;
+use shared::{clock, db::checkout};
+use stripe_sim::{Faults, Outcome};
 use testkit::order;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -22,6 +23,8 @@ use crate::{
 
 on_each_stack![
     the_other_tab_ends_once_one_is_paid,
+    a_tab_that_is_being_opened_meanwhile_ends_too,
+    an_order_does_not_tell_who_has_booked,
     a_second_payment_goes_back,
     who_wants_two_gets_two,
     another_slot_or_person_is_another_wish,
@@ -69,6 +72,57 @@ async fn the_other_tab_ends_once_one_is_paid(stack: Stack) {
     wait_for(&shop, &first, "expired").await;
     assert_eq!(shop.seats_taken(slot).await, 2);
     assert_eq!(at_stripe(&shop, &of_another.id).await["status"], "open");
+    shop.close().await;
+}
+
+async fn end_of_hold(shop: &Shop, session: &Session) -> OffsetDateTime {
+    let row = checkout::Entity::find()
+        .filter(checkout::Column::SessionId.eq(&session.id))
+        .one(&shop.stack.db)
+        .await
+        .unwrap();
+    row.unwrap().expires_at
+}
+
+/// When the first was booked, the other had a hold and no session yet that could be ended.
+async fn a_tab_that_is_being_opened_meanwhile_ends_too(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(3).await;
+    let first = tab(&shop, slot, "ada@example.com", true).await;
+    shop.stripe.set_faults(Faults {
+        create_latency_ms: 3000,
+        ..Faults::default()
+    });
+
+    let booked_meanwhile = async {
+        eventually("the other is held", async || {
+            shop.seats_taken(slot).await == 2
+        })
+        .await;
+        shop.pay(&first, Outcome::Succeed).await;
+        wait_for(&shop, &first, "confirmed").await;
+    };
+    let (second, ()) = tokio::join!(tab(&shop, slot, "ada@example.com", true), booked_meanwhile);
+
+    assert!(end_of_hold(&shop, &second).await < clock::system());
+    wait_for(&shop, &second, "expired").await;
+    assert_eq!(shop.seats_taken(slot).await, 1);
+    shop.close().await;
+}
+
+/// Anyone may order with any address: what becomes of the order must be no answer.
+async fn an_order_does_not_tell_who_has_booked(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(3).await;
+    let booked = tab(&shop, slot, "ada@example.com", true).await;
+    shop.pay(&booked, Outcome::Succeed).await;
+    wait_for(&shop, &booked, "confirmed").await;
+
+    let of_a_stranger = tab(&shop, slot, "ada@example.com", true).await;
+
+    let half_an_hour = clock::system() + time::Duration::minutes(29);
+    assert!(end_of_hold(&shop, &of_a_stranger).await > half_an_hour);
+    assert_eq!(at_stripe(&shop, &of_a_stranger.id).await["status"], "open");
     shop.close().await;
 }
 
@@ -207,7 +261,7 @@ async fn buyers_with_two_tabs_each_have_one_booking(stack: Stack) {
     });
     join_all(paid).await;
 
-    // By Stripe's books: whoever asks confirm has the session looked into.
+    // By Stripe's books: to ask confirm would have the session looked into.
     let settled = || {
         let ledger = shop.stripe.ledger();
         let ends: HashMap<&str, (bool, bool)> = ledger
