@@ -21,7 +21,7 @@ use crate::{
         client_address::client_address, error::ApiError, problem::Problem,
         request_json::RequestJson,
     },
-    order::{Order, session_life::SHORTEST_SESSION},
+    order::{Order, locale, session_life::SHORTEST_SESSION},
     refusal,
     replace_session::end_replaced,
 };
@@ -77,7 +77,8 @@ pub async fn create_checkout_session(
 ) -> Result<(StatusCode, Json<CreatedCheckoutSession>), ApiError> {
     let idempotency_key = idempotency_key(&headers)?;
     let now = (app.clock)();
-    let hold = order.into_hold(idempotency_key, now, &app.config)?;
+    let mut hold = order.into_hold(idempotency_key, now, &app.config)?;
+    hold.locale = hold.locale.or_else(|| locale::accepted(&headers));
     if let Some(client) = client_address(peer.ip(), &headers, &app.config.trusted_proxies) {
         app.order_limit.admit(client)?;
     }

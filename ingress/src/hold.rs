@@ -24,6 +24,8 @@ pub struct NewHold {
     pub options: CheckoutOptions,
     pub customer_name: String,
     pub customer_email: String,
+    /// The buyer's language.
+    pub locale: Option<String>,
     pub client_reference: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub idempotency_key: Option<String>,

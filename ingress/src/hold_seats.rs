@@ -98,6 +98,7 @@ fn checkout(
         currency: total.currency.into(),
         customer_name: hold.customer_name.clone(),
         customer_email: hold.customer_email.clone(),
+        locale: hold.locale.clone(),
         state: State::Open,
         seats_held: false,
         session_id: None,

@@ -49,6 +49,12 @@ pub struct Offering {
     /// ISO 4217, lower case.
     #[schema(example = "eur")]
     currency: String,
+    /// By whose clock it takes place: an IANA name, if the shop says.
+    #[schema(example = "Europe/Berlin")]
+    time_zone: Option<String>,
+    /// Where it takes place, if the shop says.
+    #[schema(example = "Pier 3")]
+    location: Option<String>,
     #[serde(flatten)]
     slots: Slots,
 }
@@ -118,6 +124,8 @@ pub async fn offerings(State(app): State<Ingress>) -> Answer<Offerings> {
             description: row.description,
             unit_amount: price.minor_units,
             currency: price.currency.into(),
+            time_zone: row.time_zone,
+            location: row.location,
             slots: Slots::page(slots.remove(&row.id).unwrap_or_default()),
         })
     });

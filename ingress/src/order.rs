@@ -1,6 +1,7 @@
 //! What a buyer orders, as it comes from outside, and the check of every field.
 
 pub(crate) mod customer;
+pub(crate) mod locale;
 pub(crate) mod session_life;
 pub(crate) mod whole_number;
 
@@ -51,6 +52,15 @@ pub struct Order {
     /// paid, the others end, and a second payment goes back. Ask the buyer, and leave it out for more.
     #[serde(default)]
     once_per_email: bool,
+    /// The buyer's language, for mails: a tag such as `de` or `de-AT`. What the browser
+    /// asks for (`Accept-Language`) if left out.
+    #[serde(default)]
+    #[schema(
+        example = "de-AT",
+        max_length = 48,
+        pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$"
+    )]
+    locale: Option<String>,
     /// The Checkout Session of an earlier order that this one takes the place of: if it is
     /// still open it is ended, and its seats are free before these are held.
     #[serde(default)]
@@ -83,6 +93,7 @@ impl Order {
             wrong("quantity", "Choose 1 to 20 seats.");
         }
         let site_data = SiteData::check(self.client_reference, self.metadata, &mut errors);
+        let locale = locale::check(self.locale, &mut errors);
         let customer = self.customer.unwrap_or_default();
         let (customer_name, customer_email) = customer.check(&mut errors);
         let (Some(Ok(slot_id)), Ok(seats), true) =
@@ -101,6 +112,7 @@ impl Order {
                 ],
                 &site_data,
                 self.once_per_email,
+                locale.as_deref(),
             ),
             place: Place::Slot(slot_id),
             quantity: seats,
@@ -108,6 +120,7 @@ impl Order {
             options: config.checkout_options.clone(),
             customer_name,
             customer_email,
+            locale,
             client_reference: site_data.client_reference,
             metadata: site_data.metadata,
             idempotency_key,
@@ -139,7 +152,12 @@ pub fn check_replaces(
 /// Identifies the order that an `Idempotency-Key` was first used with, without keeping it. What
 /// is left out or padded with spaces is the same order; what it replaces is not part of it, since
 /// once that is replaced the same order has nothing to replace any more.
-fn request_hash(order: &[&str], site_data: &SiteData, once_per_email: bool) -> String {
+fn request_hash(
+    order: &[&str],
+    site_data: &SiteData,
+    once_per_email: bool,
+    locale: Option<&str>,
+) -> String {
     let mut canonical = order.join("\n");
     let (reference, metadata) = (&site_data.client_reference, &site_data.metadata);
     // An order without what is newer has the hash that earlier releases gave it.
@@ -148,6 +166,10 @@ fn request_hash(order: &[&str], site_data: &SiteData, once_per_email: bool) -> S
     }
     if once_per_email {
         canonical.push_str("\nonce");
+    }
+    if let Some(locale) = locale {
+        canonical.push_str("\nlocale ");
+        canonical.push_str(locale);
     }
     hex::encode(Sha256::digest(canonical))
 }

@@ -6,7 +6,7 @@ mod priced;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::checkout_options::CheckoutOptions;
 use time::OffsetDateTime;
@@ -19,7 +19,7 @@ use crate::{
     hold::{NewHold, Once, Pricing},
     hold_seats,
     http::error::{ApiError, FieldError},
-    order::{check_replaces, customer::Customer, session_life::end_of_hold, whole_number},
+    order::{check_replaces, customer::Customer, locale, session_life::end_of_hold, whole_number},
     return_url,
     site_data::{self, SiteData},
     site_order::{
@@ -103,6 +103,14 @@ pub struct SiteOrder {
     #[serde(default, deserialize_with = "whole_number::optional")]
     #[schema(default = 1, minimum = 1, maximum = 1000)]
     quantity: Option<i64>,
+    /// The buyer's language, for mails: a tag such as `de` or `de-AT`.
+    #[serde(default)]
+    #[schema(
+        example = "de-AT",
+        max_length = 48,
+        pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$"
+    )]
+    locale: Option<String>,
     /// The Checkout Session of an earlier order that this one takes the place of: if it is
     /// still open it is ended, and its seats are free before these are held.
     #[serde(default)]
@@ -127,6 +135,7 @@ impl SiteOrder {
             self.line_items.take(),
             &mut errors,
         );
+        let locale = locale::check(self.locale.take(), &mut errors);
         let customer = self.customer.take().unwrap_or_default();
         let (customer_name, customer_email) = customer.check(&mut errors);
         let site_data = SiteData::check(
@@ -187,7 +196,7 @@ impl SiteOrder {
             .filter(|_| self.once_per_reference)
             .map(Once::Reference);
         // What it replaces is not part of it, as for an order of the shop's.
-        let canonical = json!([
+        let mut canonical = vec![json!([
             "site",
             pricing,
             place,
@@ -198,16 +207,20 @@ impl SiteOrder {
             self.hold_minutes,
             options,
             self.once_per_reference,
-        ]);
+        ])];
+        // An order without it has the hash that earlier releases gave it.
+        canonical.extend(locale.as_deref().map(Value::from));
+        let canonical: Vec<String> = canonical.iter().map(Value::to_string).collect();
         Ok(NewHold {
             id: Uuid::now_v7(),
-            request_hash: hex::encode(Sha256::digest(canonical.to_string())),
+            request_hash: hex::encode(Sha256::digest(canonical.join("\n"))),
             place,
             quantity,
             pricing,
             options: options.unwrap_or_else(|| config.checkout_options.clone()),
             customer_name,
             customer_email,
+            locale,
             client_reference: site_data.client_reference,
             metadata: site_data.metadata,
             // No header has a line break: no buyer can take a key of the site's away.

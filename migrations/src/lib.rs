@@ -14,6 +14,9 @@ mod m20261128_000007_site_data;
 mod m20261129_000008_dead_letter_detail;
 mod m20261129_000009_site_checkouts;
 mod m20261129_000010_checkout_options;
+mod m20261129_000011_owed_refunds;
+mod m20261129_000012_notifications;
+mod m20261129_000013_time_zones_and_languages;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -40,6 +43,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000008_dead_letter_detail::Migration),
             Box::new(m20261129_000009_site_checkouts::Migration),
             Box::new(m20261129_000010_checkout_options::Migration),
+            Box::new(m20261129_000011_owed_refunds::Migration),
+            Box::new(m20261129_000012_notifications::Migration),
+            Box::new(m20261129_000013_time_zones_and_languages::Migration),
         ]
     }
 }

@@ -21,6 +21,15 @@ pub fn unix_ms(at: OffsetDateTime) -> i64 {
         .saturating_add(i64::from(at.millisecond()))
 }
 
+/// How long it is from `then` to `now`.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "moments of years with four digits are never so far apart that a duration cannot hold it"
+)]
+pub fn elapsed(then: OffsetDateTime, now: OffsetDateTime) -> time::Duration {
+    now - then
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,15 @@
 //! Money as Stripe counts it.
 
+mod written;
+
 use std::str::FromStr;
+
+pub use self::written::{Marks, written};
 
 /// A sum of money: a whole number of the currency's minor unit.
 ///
 /// `minor_units` is Stripe's `amount`. 1099 in `usd` is 10.99 dollars; 500 in `jpy` is 500
-/// yen, because the yen has no minor unit. Never a float and never divided by 100 here:
-/// only the page that shows it to a person formats it.
+/// yen, because the yen has no minor unit. Never a float: [written] for a person only.
 ///
 /// Source: <https://docs.stripe.com/currencies#zero-decimal>
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The transaction: what Stripe said becomes rows, and what follows from all that is known
 //! follows at once. The same for one update and for a hundred.
 
+mod announce;
 mod apply;
 pub(crate) mod booking_document;
 mod booking_hook;
@@ -23,10 +24,10 @@ pub(crate) mod update;
 
 use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, IntoActiveModel};
 use shared::{
     clock::Clock,
-    db::{self, Writes, checkout},
+    db::{self, Writes, checkout, outbox},
     retry,
     service::failpoint,
 };
@@ -36,6 +37,7 @@ use uuid::Uuid;
 use crate::{
     config::{BookingHook, OnUnfulfillable},
     fulfill_checkout::{
+        announce::announce,
         apply::apply,
         carry_out::{carry_out, has_slot_started},
         decide::{Circumstances, is_booked},
@@ -109,10 +111,16 @@ pub async fn fulfill_checkouts(
         failpoint::crash_at("job_after_settle");
         let mut writes = Writes::new(tx.get_database_backend());
         save(&tx, &mut writes, drafts.values()).await?;
+        let notifications = announce(&tx, drafts.values(), now).await?;
+        let told = notifications
+            .iter()
+            .cloned()
+            .map(IntoActiveModel::into_active_model);
+        writes.insert(told.map(outbox::ActiveModel::reset_all).collect())?;
         writes.insert(inbox.new)?;
         writes.run(&tx).await?;
         let hook_called = match rules.hook {
-            Some(hook) => booking_hook::call(&tx, hook, drafts.values(), now).await?,
+            Some(hook) => booking_hook::call(&tx, hook, &notifications).await?,
             None => false,
         };
         failpoint::crash_at("job_before_commit");

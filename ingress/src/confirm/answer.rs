@@ -64,6 +64,10 @@ pub struct Booking {
         skip_serializing_if = "Option::is_none"
     )]
     pub ends_at: Option<OffsetDateTime>,
+    /// By whose clock it takes place: an IANA name, if the shop says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Europe/Berlin")]
+    pub time_zone: Option<String>,
     pub quantity: i32,
     #[schema(example = "confirmed")]
     pub status: &'static str,
@@ -104,6 +108,10 @@ pub struct Ordered {
         skip_serializing_if = "Option::is_none"
     )]
     pub ends_at: Option<OffsetDateTime>,
+    /// By whose clock it takes place: an IANA name, if the shop says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Europe/Berlin")]
+    pub time_zone: Option<String>,
     pub quantity: i32,
     /// What it costs before discounts and taxes, in the currency's minor unit.
     #[schema(example = 9800)]

@@ -38,6 +38,7 @@ pub struct CheckoutView {
     amount_minor_units: i64,
     currency: String,
     offering: Option<String>,
+    time_zone: Option<String>,
     line_items: Option<LineItems>,
     starts_at: Option<OffsetDateTime>,
     ends_at: Option<OffsetDateTime>,
@@ -75,6 +76,7 @@ pub async fn read(
             checkout::Column::OrderFingerprint,
         ])
         .column_as(offering::Column::Name, "offering")
+        .column(offering::Column::TimeZone)
         .columns([slot::Column::StartsAt, slot::Column::EndsAt])
         .column(booking::Column::Reference)
         .column_as(booking::Column::Quantity, "booked_quantity")
@@ -151,6 +153,7 @@ impl CheckoutView {
             offering: self.sold(),
             starts_at: self.starts_at,
             ends_at: self.ends_at,
+            time_zone: self.time_zone.clone(),
             quantity: self.quantity,
             amount_total: self.amount_minor_units,
             currency: self.currency.clone(),
@@ -163,6 +166,7 @@ impl CheckoutView {
             offering: self.sold(),
             starts_at: self.starts_at,
             ends_at: self.ends_at,
+            time_zone: self.time_zone.clone(),
             quantity: self.booked_quantity?,
             status: self.booking_status?.as_str(),
             reason: self.booking_reason.clone(),

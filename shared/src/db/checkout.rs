@@ -27,6 +27,8 @@ pub struct Model {
     pub currency: String,
     pub customer_name: String,
     pub customer_email: String,
+    /// The buyer's language, such as `de-AT`.
+    pub locale: Option<String>,
     pub state: State,
     /// Whether `quantity` seats of the slot, if there is one, are counted as taken for it. Seats are
     /// taken and freed together with this flag, and so once.

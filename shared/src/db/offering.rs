@@ -16,6 +16,10 @@ pub struct Model {
     pub unit_amount_minor_units: i64,
     /// Lower-case ISO 4217.
     pub currency: String,
+    /// The one its slots take place in: an IANA name, such as `Europe/Berlin`.
+    pub time_zone: Option<String>,
+    /// Where it takes place.
+    pub location: Option<String>,
 }
 
 /// Why a row of `offering` cannot be sold.

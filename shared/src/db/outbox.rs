@@ -1,4 +1,5 @@
-//! `outbox`: what a transaction has promised and the worker does after it, outside.
+//! `outbox`: what happened to bookings and payments, written by the transaction in which it happened,
+//! and told to others after it.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,44 +7,76 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "outbox")]
 pub struct Model {
+    /// What receivers know it by.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub kind: Kind,
     pub checkout_id: Uuid,
+    /// Its place among those of the checkout, from 1.
+    pub sequence: i32,
+    /// What is told, as it is sent to all; JSON.
+    pub document: String,
     pub created_at: TimeDateTimeWithTimeZone,
-    /// Not tried before this time. A worker that tries it moves it on first.
+    /// Not handed on before this time. A worker that does moves it on first.
     pub due_at: TimeDateTimeWithTimeZone,
-    pub attempts: i32,
-    /// The code of the last failure.
-    pub last_error: Option<String>,
+    /// Handed on to the broker's exchange, if there is one, and to every destination.
     pub done_at: Option<TimeDateTimeWithTimeZone>,
 }
 
-/// What is to be done.
+/// What happened: the type of the notification.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum Kind {
-    /// Give the whole payment of the checkout back.
-    Refund,
+    /// The seats are the buyer's.
+    #[sea_orm(string_value = "booking.confirmed")]
+    BookingConfirmed,
+    /// It is for another time now.
+    #[sea_orm(string_value = "booking.moved")]
+    BookingMoved,
+    /// It ended, and its seats are free.
+    #[sea_orm(string_value = "booking.cancelled")]
+    BookingCancelled,
+    /// There is nothing for the money: it is going back.
+    #[sea_orm(string_value = "booking.refund_pending")]
+    BookingRefundPending,
+    /// Paid, and an operator has to decide.
+    #[sea_orm(string_value = "booking.needs_attention")]
+    BookingNeedsAttention,
+    /// Another amount of the payment went back than before.
+    #[sea_orm(string_value = "payment.refunded")]
+    PaymentRefunded,
+    /// The buyer's bank disputes the payment, or the dispute has come further.
+    #[sea_orm(string_value = "payment.disputed")]
+    PaymentDisputed,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::BookingConfirmed,
+        Self::BookingMoved,
+        Self::BookingCancelled,
+        Self::BookingRefundPending,
+        Self::BookingNeedsAttention,
+        Self::PaymentRefunded,
+        Self::PaymentDisputed,
+    ];
+
+    /// The word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BookingConfirmed => "booking.confirmed",
+            Self::BookingMoved => "booking.moved",
+            Self::BookingCancelled => "booking.cancelled",
+            Self::BookingRefundPending => "booking.refund_pending",
+            Self::BookingNeedsAttention => "booking.needs_attention",
+            Self::PaymentRefunded => "payment.refunded",
+            Self::PaymentDisputed => "payment.disputed",
+        }
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
-
-impl Model {
-    /// The promise to give the whole payment of a checkout back, due at once.
-    pub fn refund(checkout_id: Uuid, now: TimeDateTimeWithTimeZone) -> Self {
-        Self {
-            id: Uuid::now_v7(),
-            kind: Kind::Refund,
-            checkout_id,
-            created_at: now,
-            due_at: now,
-            attempts: 0,
-            last_error: None,
-            done_at: None,
-        }
-    }
-}

@@ -6,6 +6,7 @@ use sea_orm::DatabaseConnection;
 
 use crate::{
     config::QueueSettings,
+    db::outbox,
     message::Envelope,
     queue::{Lane, OpenError, PublishError, embedded, rabbitmq},
     service::metrics,
@@ -69,6 +70,24 @@ impl Publisher {
             .map_or_else(PublishError::code, |()| "confirmed");
         metrics::publish(lane.routing_key(), word, start.elapsed());
         outcome
+    }
+
+    /// Publishes what happened for the queues that are bound for it; the same guarantee. Without a broker no
+    /// queue can be bound.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if it is not certain; publishing again may then duplicate it.
+    pub async fn notify(&self, notification: &outbox::Model) -> Result<(), PublishError> {
+        match self {
+            Self::RabbitMq(publisher) => publisher.notify(notification).await,
+            Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    /// Whether there is a broker, on which others can be told what happens.
+    pub fn has_broker(&self) -> bool {
+        matches!(self, Self::RabbitMq(_))
     }
 
     /// How many messages of `lane` no worker has yet, as far as the queue says.

@@ -13,17 +13,18 @@ mod frame_care;
 
 use std::{sync::Arc, time::Duration};
 
-use lapin::Confirmation;
+use lapin::{BasicProperties, Confirmation};
 use tokio::sync::watch;
 
 use crate::{
     config::AmqpUri,
+    db::outbox,
     message::Envelope,
     queue::{
         Lane, OpenError, Patience, PublishError,
         rabbitmq::{
             confirm_breaker::ConfirmBreaker,
-            connection::{Link, first_link, keep},
+            connection::{Link, Route, first_link, keep},
         },
         topology::Topology,
     },
@@ -80,13 +81,41 @@ impl Publisher {
             .await
     }
 
-    /// Publishes and waits for the broker's confirm. Success is one value only: an ack
-    /// without a returned message.
+    /// Publishes to a queue of ours.
     pub(super) async fn publish_to(
         &self,
         exchange: &str,
         routing_key: &str,
         message: &Envelope,
+    ) -> Result<(), PublishError> {
+        let properties = amqp_message::properties(message, &self.app_id);
+        let route = Route {
+            exchange,
+            routing_key,
+            mandatory: true,
+        };
+        self.confirmed(route, &message.body, properties).await
+    }
+
+    /// Publishes for whichever queue is bound.
+    pub(super) async fn notify(&self, notification: &outbox::Model) -> Result<(), PublishError> {
+        let route = Route {
+            exchange: &self.topology.notifications_exchange(),
+            routing_key: notification.kind.as_str(),
+            mandatory: false,
+        };
+        let properties = amqp_message::of_notification(notification, &self.app_id);
+        let body = notification.document.as_bytes();
+        self.confirmed(route, body, properties).await
+    }
+
+    /// Publishes and waits for the broker's confirm. Success is one value only: an ack
+    /// without a returned message.
+    async fn confirmed(
+        &self,
+        route: Route<'_>,
+        body: &[u8],
+        properties: BasicProperties,
     ) -> Result<(), PublishError> {
         let link = self
             .link
@@ -101,10 +130,7 @@ impl Publisher {
             return Err(PublishError::TimedOut);
         }
         let published = async {
-            let properties = amqp_message::properties(message, &self.app_id);
-            let confirm = link
-                .publish_in_turn(exchange, routing_key, &message.body, properties)
-                .await?;
+            let confirm = link.publish_in_turn(route, body, properties).await?;
             failpoint::crash_at("publish_before_confirm");
             confirm.await.map_err(PublishError::Broker)
         };

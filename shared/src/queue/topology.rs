@@ -6,10 +6,13 @@
 //!    │        │ after the TTL, same routing key           ▼
 //!    │   bookonce.retry.<tier> ─► bookonce.retry.<tier>.v1    bookonce.dead ─► bookonce.dead.v1
 //!    └─no queue─► bookonce.unroutable ─► bookonce.unroutable.v1
+//!
+//! bookonce.notifications (topic) ──booking.confirmed …──► queues of the site's own
 //! ```
 //!
-//! Every exchange has `bookonce.unroutable` as its alternate: under pipelined confirms a
-//! client cannot tell for sure which message came back, so none may come back.
+//! Every exchange for our own work has `bookonce.unroutable` as its alternate: under pipelined
+//! confirms a client cannot tell for sure which message came back, so none may come back. What
+//! happened is told on `bookonce.notifications` whether or not a queue is bound there.
 //!
 //! Arguments of a queue cannot be changed once it exists, so names carry a version: a
 //! change declares `v2`, binds it and drains `v1`.
@@ -63,6 +66,11 @@ impl Topology {
         format!("{}.unroutable", self.prefix)
     }
 
+    /// Exchange on which others are told what happened, by its type.
+    pub fn notifications_exchange(&self) -> String {
+        format!("{}.notifications", self.prefix)
+    }
+
     /// The queue of `lane`.
     pub fn queue(&self, lane: Lane) -> String {
         format!("{}.{}.v1", self.prefix, lane.routing_key())
@@ -114,6 +122,9 @@ impl Topology {
         let alternate = ("alternate-exchange", long_string(&unroutable));
         declare
             .exchange(&work, ExchangeKind::Direct, [alternate.clone()])
+            .await?;
+        declare
+            .exchange(&self.notifications_exchange(), ExchangeKind::Topic, [])
             .await?;
         let fanouts = tiers.iter().map(|(exchange, _)| exchange).chain([&dead]);
         for exchange in fanouts {

@@ -7,7 +7,7 @@
 use crate::config::Env;
 
 /// Every place, in the order of the flow.
-pub const ALL: [&str; 20] = [
+pub const ALL: [&str; 26] = [
     "hold_before_commit",
     "hold_after_commit",
     "hold_after_session",
@@ -28,6 +28,12 @@ pub const ALL: [&str; 20] = [
     "refund_before_call",
     "refund_after_call",
     "dead_letter_after_commit",
+    "relay_after_hand_out",
+    "relay_after_publish",
+    "delivery_after_take",
+    "mail_before_send",
+    "delivery_before_done",
+    "delivery_after_done",
 ];
 
 /// Aborts the process, if a drill asked for it.

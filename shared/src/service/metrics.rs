@@ -28,6 +28,13 @@ const JOB_AGE_SECONDS: &str = "bookonce_job_age_seconds";
 const JOB_FAILURES: &str = "bookonce_job_failures_total";
 const BREAKER_OPEN: &str = "bookonce_breaker_open";
 const DEAD_LETTERS: &str = "bookonce_dead_letters";
+const NOTIFICATIONS: &str = "bookonce_notifications_published_total";
+const DELIVERIES: &str = "bookonce_deliveries_total";
+const DELIVERY_AGE_SECONDS: &str = "bookonce_delivery_age_seconds";
+const OUTBOX_WAITING: &str = "bookonce_outbox_waiting";
+const OUTBOX_AGE_SECONDS: &str = "bookonce_outbox_oldest_seconds";
+const DELIVERIES_WAITING: &str = "bookonce_deliveries_waiting";
+const DELIVERIES_OLDEST: &str = "bookonce_deliveries_oldest_seconds";
 const RECONCILE_ENQUEUED: &str = "bookonce_reconcile_enqueued_total";
 const RECONCILE_SUCCESS: &str = "bookonce_reconcile_last_success_timestamp_seconds";
 
@@ -91,6 +98,25 @@ fn describe() {
         "1 while work that needs the dependency is not taken"
     );
     describe_gauge!(DEAD_LETTERS, "Dead letters that are open");
+    describe_counter!(
+        NOTIFICATIONS,
+        "Notifications published on the exchange, by outcome"
+    );
+    describe_counter!(
+        DELIVERIES,
+        "Attempts to deliver a notification, by channel and outcome"
+    );
+    describe_histogram!(
+        DELIVERY_AGE_SECONDS,
+        "Time from the commit of what happened to its delivery"
+    );
+    describe_gauge!(OUTBOX_WAITING, "Notifications not handed on yet");
+    describe_gauge!(OUTBOX_AGE_SECONDS, "Age of the oldest of them");
+    describe_gauge!(
+        DELIVERIES_WAITING,
+        "Notifications that have not arrived at a destination yet"
+    );
+    describe_gauge!(DELIVERIES_OLDEST, "Age of the oldest of them");
     describe_counter!(RECONCILE_ENQUEUED, "What reconcile found missing, by kind");
     // An alert on what grows does not see a counter that begins with its first find.
     for what in ["session", "refund", "dispute", "event"] {
@@ -147,6 +173,39 @@ pub fn breaker(dependency: &'static str, open: bool) {
 /// So many messages are set aside.
 pub fn dead_letters(open: u64) {
     gauge!(DEAD_LETTERS).set(as_float(i64::try_from(open).unwrap_or(i64::MAX)));
+}
+
+/// A notification was published on the exchange, or not.
+pub fn notification_published(outcome: &'static str) {
+    counter!(NOTIFICATIONS, "outcome" => outcome).increment(1);
+}
+
+/// A notification arrived.
+///
+/// - `channel`: what kind of destination it is.
+/// - `age`: since what it tells of was committed.
+pub fn delivered(channel: &'static str, age: time::Duration) {
+    counter!(DELIVERIES, "channel" => channel, "outcome" => "delivered").increment(1);
+    histogram!(DELIVERY_AGE_SECONDS, "channel" => channel).record(age.as_seconds_f64());
+}
+
+/// An attempt to deliver a notification failed.
+///
+/// - `next`: `retry` or `given_up`.
+pub fn not_delivered(channel: &'static str, next: &'static str) {
+    counter!(DELIVERIES, "channel" => channel, "outcome" => next).increment(1);
+}
+
+/// So much waits to be handed on, and the oldest of it for so long.
+pub fn outbox_waiting(number: u64, oldest: time::Duration) {
+    gauge!(OUTBOX_WAITING).set(as_float(i64::try_from(number).unwrap_or(i64::MAX)));
+    gauge!(OUTBOX_AGE_SECONDS).set(oldest.as_seconds_f64());
+}
+
+/// So many deliveries wait, and the oldest for so long.
+pub fn deliveries_waiting(number: u64, oldest: time::Duration) {
+    gauge!(DELIVERIES_WAITING).set(as_float(i64::try_from(number).unwrap_or(i64::MAX)));
+    gauge!(DELIVERIES_OLDEST).set(oldest.as_seconds_f64());
 }
 
 /// Reconcile found something missing and put it on the queue.

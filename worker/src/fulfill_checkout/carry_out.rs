@@ -2,7 +2,7 @@
 //! them; booking and owed refund in the record.
 
 use sea_orm::{ConnectionTrait, DbErr};
-use shared::db::{booking, checkout, outbox, seats};
+use shared::db::{booking, checkout, owed_refund, seats};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -45,7 +45,7 @@ fn write(record: &mut CheckoutRecord, decision: Decision, now: OffsetDateTime) {
     if decision.owes_refund {
         record
             .owed_refund
-            .get_or_insert_with(|| outbox::Model::refund(checkout.id, now));
+            .get_or_insert_with(|| owed_refund::Model::new(checkout.id, now));
     }
     if let Some(owed) = record
         .owed_refund

@@ -8,7 +8,9 @@ use sea_orm::{
     QueryTrait, Select,
     sea_query::{SelectStatement, UnionType},
 };
-use shared::db::{self, booking, checkout, dispute, outbox, payment, refund, stripe_event};
+use shared::db::{
+    self, booking, checkout, dispute, outbox, owed_refund, payment, refund, stripe_event,
+};
 use uuid::Uuid;
 
 /// A checkout, and what came of it.
@@ -22,7 +24,9 @@ pub struct CheckoutRecord {
     /// Oldest first.
     pub disputes: Vec<dispute::Model>,
     /// The refund we owe or owed.
-    pub owed_refund: Option<outbox::Model>,
+    pub owed_refund: Option<owed_refund::Model>,
+    /// How many notifications there are about it.
+    pub announced: i32,
 }
 
 impl CheckoutRecord {
@@ -35,6 +39,7 @@ impl CheckoutRecord {
             refunds: Vec::new(),
             disputes: Vec::new(),
             owed_refund: None,
+            announced: 0,
         }
     }
 
@@ -110,9 +115,7 @@ pub async fn ids_with_history(
         ids_of::<booking::Entity>(tx, booking::Column::CheckoutId, &ids),
         ids_of::<refund::Entity>(tx, refund::Column::CheckoutId, &ids),
         ids_of::<dispute::Entity>(tx, dispute::Column::CheckoutId, &ids),
-        ids_of::<outbox::Entity>(tx, outbox::Column::CheckoutId, &ids)
-            .and_where(outbox::Column::Kind.eq(outbox::Kind::Refund))
-            .take(),
+        ids_of::<owed_refund::Entity>(tx, owed_refund::Column::CheckoutId, &ids),
     ] {
         all.union(UnionType::Distinct, other);
     }
@@ -178,11 +181,20 @@ async fn read(
         let record = records.entry(row.checkout_id);
         record.and_modify(|it| it.disputes.push(row));
     }
-    let owed = about::<outbox::Entity>(conn, outbox::Column::CheckoutId, ids)
-        .filter(outbox::Column::Kind.eq(outbox::Kind::Refund));
+    let owed = about::<owed_refund::Entity>(conn, owed_refund::Column::CheckoutId, ids);
     for row in owed.all(conn).await? {
         let record = records.entry(row.checkout_id);
         record.and_modify(|it| it.owed_refund = Some(row));
+    }
+    let last = outbox::Column::Sequence.max();
+    let announced = about::<outbox::Entity>(conn, outbox::Column::CheckoutId, ids)
+        .select_only()
+        .column(outbox::Column::CheckoutId)
+        .column_as(last, "last")
+        .group_by(outbox::Column::CheckoutId);
+    for (checkout_id, last) in announced.into_tuple::<(Uuid, i32)>().all(conn).await? {
+        let record = records.entry(checkout_id);
+        record.and_modify(|it| it.announced = last);
     }
     Ok(records)
 }

@@ -3,7 +3,7 @@
 use shared::db::{
     booking::{self, Status},
     checkout::{self, State},
-    dispute, outbox, payment, refund,
+    dispute, owed_refund, payment, refund,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -47,6 +47,7 @@ pub fn unpaid(state: State) -> CheckoutRecord {
         currency: "eur".to_owned(),
         customer_name: String::new(),
         customer_email: String::new(),
+        locale: None,
         state,
         seats_held: true,
         session_id: Some("cs_test_1".to_owned()),
@@ -137,9 +138,9 @@ impl CheckoutRecord {
     }
 
     pub fn owing(mut self, done: bool) -> Self {
-        self.owed_refund = Some(outbox::Model {
+        self.owed_refund = Some(owed_refund::Model {
             done_at: done.then_some(NOW),
-            ..outbox::Model::refund(Uuid::nil(), NOW)
+            ..owed_refund::Model::new(Uuid::nil(), NOW)
         });
         self
     }

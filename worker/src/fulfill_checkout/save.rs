@@ -10,7 +10,7 @@ use sea_orm::{
 use shared::db::{
     self, Writes, booking,
     checkout::{self, Column, State},
-    dispute, outbox, payment, refund,
+    dispute, owed_refund, payment, refund,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub async fn save<'a>(
     let mut bookings = Changes::<booking::ActiveModel>::default();
     let mut refunds = Changes::<refund::ActiveModel>::default();
     let mut disputes = Changes::<dispute::ActiveModel>::default();
-    let mut owed = Changes::<outbox::ActiveModel>::default();
+    let mut owed = Changes::<owed_refund::ActiveModel>::default();
     for Draft { current, persisted } in changed {
         payments.note(current.payment.as_ref(), persisted.payment.as_ref());
         bookings.note(current.booking.as_ref(), persisted.booking.as_ref());

@@ -1,5 +1,5 @@
-//! Giving payments back that have no booking: what the transaction owes in `outbox` is
-//! done here, outside of it.
+//! Giving payments back that have no booking: what a transaction owes in `owed_refund`
+//! is done here, outside of it.
 //!
 //! An owed refund is taken by moving its `due_at` on, so that another worker does not take it as
 //! well; a worker that dies in between leaves it to the next, which learns from Stripe that it is done.
@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::{Expr, LockBehavior, LockType},
 };
 use shared::{
-    db::{self, dispute, outbox, payment},
+    db::{self, dispute, owed_refund, payment},
     service::failpoint,
     stripe::{error::StripeError, refund::Refund},
 };
@@ -69,19 +69,19 @@ pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
     Ok(kept)
 }
 
-async fn take(context: &Context) -> Result<Option<outbox::Model>, DbErr> {
+async fn take(context: &Context) -> Result<Option<owed_refund::Model>, DbErr> {
     let now = (context.clock)();
     let tx = db::begin(&context.db).await?;
-    let due = outbox::Entity::find()
-        .filter(outbox::Column::DoneAt.is_null())
-        .filter(outbox::Column::DueAt.lte(now))
-        .order_by_asc(outbox::Column::DueAt)
+    let due = owed_refund::Entity::find()
+        .filter(owed_refund::Column::DoneAt.is_null())
+        .filter(owed_refund::Column::DueAt.lte(now))
+        .order_by_asc(owed_refund::Column::DueAt)
         .limit(1)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .one(&tx)
         .await?;
     if let Some(owed) = &due {
-        let taken = outbox::ActiveModel {
+        let taken = owed_refund::ActiveModel {
             due_at: Set(now.saturating_add(span(LEASE))),
             attempts: Set(owed.attempts.saturating_add(1)),
             ..owed.clone().into()
@@ -174,14 +174,17 @@ async fn check_ownership(
 }
 
 /// Looks again in an hour. Nothing is charged: a verdict may take months.
-async fn wait_for_verdict(context: &Context, owed: &outbox::Model) -> Result<(), DbErr> {
+async fn wait_for_verdict(context: &Context, owed: &owed_refund::Model) -> Result<(), DbErr> {
     let due_at = (context.clock)().saturating_add(span(LONGEST_RETRY));
-    outbox::Entity::update_many()
-        .col_expr(outbox::Column::LastError, Expr::value(reason::DISPUTED))
-        .col_expr(outbox::Column::DueAt, Expr::value(due_at))
-        .col_expr(outbox::Column::Attempts, Expr::value(owed.attempts))
-        .filter(outbox::Column::Id.eq(owed.id))
-        .filter(outbox::Column::DoneAt.is_null())
+    owed_refund::Entity::update_many()
+        .col_expr(
+            owed_refund::Column::LastError,
+            Expr::value(reason::DISPUTED),
+        )
+        .col_expr(owed_refund::Column::DueAt, Expr::value(due_at))
+        .col_expr(owed_refund::Column::Attempts, Expr::value(owed.attempts))
+        .filter(owed_refund::Column::CheckoutId.eq(owed.checkout_id))
+        .filter(owed_refund::Column::DoneAt.is_null())
         .exec(&context.db)
         .await?;
     Ok(())
@@ -193,7 +196,7 @@ async fn wait_for_verdict(context: &Context, owed: &outbox::Model) -> Result<(),
 /// - `for_good`: whether it would fail in the same way again.
 async fn postpone(
     context: &Context,
-    owed: &outbox::Model,
+    owed: &owed_refund::Model,
     error: &JobError,
     charged: bool,
     for_good: bool,
@@ -202,19 +205,19 @@ async fn postpone(
     let over = for_good || attempts > ATTEMPTS;
     tracing::warn!(error = error.chain(), code = error.code().as_str(), over, checkout.id = %owed.checkout_id, "Refund failed");
     let now = (context.clock)();
-    outbox::Entity::update_many()
+    owed_refund::Entity::update_many()
         .col_expr(
-            outbox::Column::LastError,
+            owed_refund::Column::LastError,
             Expr::value(error.code().as_str()),
         )
         .col_expr(
-            outbox::Column::DueAt,
+            owed_refund::Column::DueAt,
             Expr::value(now.saturating_add(pause(owed.attempts))),
         )
-        .col_expr(outbox::Column::Attempts, Expr::value(attempts))
-        .filter(outbox::Column::Id.eq(owed.id))
+        .col_expr(owed_refund::Column::Attempts, Expr::value(attempts))
+        .filter(owed_refund::Column::CheckoutId.eq(owed.checkout_id))
         // Another worker may have made it after our lease.
-        .filter(outbox::Column::DoneAt.is_null())
+        .filter(owed_refund::Column::DoneAt.is_null())
         .exec(&context.db)
         .await?;
     if over {

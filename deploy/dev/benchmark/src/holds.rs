@@ -48,6 +48,7 @@ impl Holds {
                 currency: "eur".to_owned(),
                 customer_name: "Ada Lovelace".to_owned(),
                 customer_email: "ada@example.com".to_owned(),
+                locale: None,
                 state: checkout::State::Open,
                 seats_held: true,
                 checkout_url: Some(format!("https://pay.example.com/{}", names.session)),

@@ -11,7 +11,7 @@ use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, QueryFilter};
 use shared::db::{
     booking::{self, Status},
     checkout::{self, State},
-    dead_letter, dispute, outbox, payment, refund, slot,
+    dead_letter, dispute, owed_refund, payment, refund, slot,
 };
 use stripe_sim::{LedgerEntry, LedgerItem};
 
@@ -114,7 +114,7 @@ pub async fn compare(environment: &Environment, dead_letters: usize) -> anyhow::
         &checkouts,
         slot::Entity::find().all(db).await?,
     );
-    let owed = outbox::Entity::find().filter(outbox::Column::DoneAt.is_null());
+    let owed = owed_refund::Entity::find().filter(owed_refund::Column::DoneAt.is_null());
     for row in owed.all(db).await? {
         verdict
             .unaccounted

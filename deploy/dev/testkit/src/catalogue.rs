@@ -24,6 +24,8 @@ pub async fn insert_offering(db: &impl ConnectionTrait) -> anyhow::Result<Uuid> 
         description: String::new(),
         unit_amount_minor_units: PRICE,
         currency: "eur".to_owned(),
+        time_zone: Some("Europe/Berlin".to_owned()),
+        location: Some("Pier 3".to_owned()),
     };
     let id = row.id;
     offering::Entity::insert(offering::ActiveModel::from(row).reset_all())

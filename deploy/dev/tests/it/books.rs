@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{DatabaseConnection, EntityTrait};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
+use serde_json::{Value, json};
 use shared::db::{
     booking::{self, Status},
     checkout::{self, State},
-    payment, slot,
+    outbox, payment, slot,
 };
 use stripe_sim::LedgerEntry;
 use uuid::Uuid;
@@ -50,6 +51,40 @@ pub async fn assert_balance(db: &DatabaseConnection, ledger: &[LedgerEntry]) {
     booked.sort();
     assert_eq!(booked, paid, "a booking for each payment");
     assert_seats(db).await;
+    assert_told(db, &bookings, &payments).await;
+}
+
+/// Of each booking it is written down what is to be told, in one row without gaps, and the last of
+/// it is how things are.
+async fn assert_told(
+    db: &DatabaseConnection,
+    bookings: &[booking::Model],
+    payments: &[payment::Model],
+) {
+    let mut told: HashMap<Uuid, Vec<outbox::Model>> = HashMap::new();
+    let rows = outbox::Entity::find().order_by_asc(outbox::Column::Sequence);
+    for row in rows.all(db).await.unwrap() {
+        told.entry(row.checkout_id).or_default().push(row);
+    }
+    for booking in bookings {
+        let rows = told.remove(&booking.checkout_id).unwrap_or_default();
+        let sequences: Vec<i32> = rows.iter().map(|it| it.sequence).collect();
+        let expected: Vec<i32> = (1..).take(rows.len()).collect();
+        assert_eq!(sequences, expected);
+        let last = rows.last().expect("every booking is told of");
+        let last: Value = serde_json::from_str(&last.document).unwrap();
+        assert_eq!(last["booking"]["status"], booking.status.as_str());
+        assert_eq!(last["booking"]["reason"], json!(booking.reason));
+        let payment = payments
+            .iter()
+            .find(|it| it.checkout_id == booking.checkout_id)
+            .unwrap();
+        assert_eq!(
+            last["payment"]["amount_refunded"],
+            payment.amount_refunded_minor_units
+        );
+    }
+    assert!(told.is_empty(), "told of what is not booked: {told:?}");
 }
 
 /// Every seat that is taken is held by one checkout.

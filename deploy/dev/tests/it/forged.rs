@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::{
     clock,
     config::EndpointSecrets,
-    db::{dead_letter, outbox, payment},
+    db::{dead_letter, owed_refund, payment},
     message::Envelope,
     queue::Lane,
     traceparent::Traceparent,
@@ -187,8 +187,8 @@ async fn nothing_that_is_not_this_checkouts_goes_back(stack: Stack) {
             .await
             .unwrap();
     }
-    let owed = outbox::Model::refund(mine.checkout_id, clock::system());
-    outbox::Entity::insert(outbox::ActiveModel::from(owed).reset_all())
+    let owed = owed_refund::Model::new(mine.checkout_id, clock::system());
+    owed_refund::Entity::insert(owed_refund::ActiveModel::from(owed).reset_all())
         .exec_without_returning(&shop.stack.patient_db)
         .await
         .unwrap();
@@ -197,7 +197,7 @@ async fn nothing_that_is_not_this_checkouts_goes_back(stack: Stack) {
 
     let ledger = shop.stripe.ledger();
     assert!(ledger.iter().all(|entry| entry.amount_refunded == 0));
-    let owed = outbox::Entity::find().one(&shop.stack.db).await;
+    let owed = owed_refund::Entity::find().one(&shop.stack.db).await;
     let owed = owed.unwrap().unwrap();
     assert_eq!(owed.last_error.as_deref(), Some("payment_not_ours"));
     assert!(owed.done_at.is_some(), "an operator has to look");

@@ -101,6 +101,7 @@ fn open_checkout(id: Uuid, slot_id: Uuid, session: &Session) -> checkout::Model 
         currency: "eur".to_owned(),
         customer_name: "Ada Lovelace".to_owned(),
         customer_email: "ada@example.com".to_owned(),
+        locale: None,
         state: State::Open,
         seats_held: false,
         session_id: Some(session.id.clone()),

@@ -233,6 +233,7 @@ async fn delete_topology(uri: &AmqpUri, prefix: &str) {
         topology.work_exchange(),
         topology.dead_exchange(),
         topology.unroutable_exchange(),
+        topology.notifications_exchange(),
     ];
     for exchange in others.into_iter().chain(tiers) {
         channel

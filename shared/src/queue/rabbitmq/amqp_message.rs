@@ -7,7 +7,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use crate::{message::Envelope, stripe::signature};
+use crate::{db::outbox, message::Envelope, stripe::signature};
 
 /// Names of the headers; part of the contract.
 mod header {
@@ -71,6 +71,21 @@ pub(in crate::queue) fn properties(message: &Envelope, app_id: &str) -> BasicPro
         properties = properties.with_timestamp(seconds);
     }
     properties
+}
+
+/// What goes with the document of `notification`.
+pub(in crate::queue) fn of_notification(
+    notification: &outbox::Model,
+    app_id: &str,
+) -> BasicProperties {
+    let seconds = notification.created_at.unix_timestamp();
+    BasicProperties::default()
+        .with_content_type("application/json".into())
+        .with_delivery_mode(2)
+        .with_app_id(app_id.into())
+        .with_message_id(notification.id.to_string().into())
+        .with_type(notification.kind.as_str().into())
+        .with_timestamp(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// The message of `delivery`, as far as it is one.

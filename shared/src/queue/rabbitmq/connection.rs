@@ -52,6 +52,15 @@ pub(in crate::queue) struct Link {
     turn: Arc<Mutex<()>>,
 }
 
+/// Where a message goes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::queue) struct Route<'a> {
+    pub exchange: &'a str,
+    pub routing_key: &'a str,
+    /// It must reach a queue.
+    pub mandatory: bool,
+}
+
 impl Link {
     pub(in crate::queue) async fn open(
         uri: &AmqpUri,
@@ -85,18 +94,17 @@ impl Link {
     /// became of the other's message.
     pub(in crate::queue) async fn publish_in_turn(
         &self,
-        exchange: &str,
-        routing_key: &str,
+        route: Route<'_>,
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<PublisherConfirm, PublishError> {
         let options = BasicPublishOptions {
-            mandatory: true,
+            mandatory: route.mandatory,
             ..Default::default()
         };
         let mut publishing = pin!(self.channel.basic_publish(
-            exchange.into(),
-            routing_key.into(),
+            route.exchange.into(),
+            route.routing_key.into(),
             options,
             body,
             properties,

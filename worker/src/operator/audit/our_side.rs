@@ -13,7 +13,7 @@ use shared::{
             self,
             Status::{NeedsResponse, WarningNeedsResponse},
         },
-        outbox, payment, slot,
+        owed_refund, payment, slot,
     },
     stripe::{checkout_session::CheckoutSession, error::StripeError},
 };
@@ -215,8 +215,8 @@ pub async fn waiting(db: &impl ConnectionTrait) -> Result<Waiting, DbErr> {
             .filter(booking::Column::Status.eq(booking::Status::NeedsAttention))
             .count(db)
             .await?,
-        refunds_owed: outbox::Entity::find()
-            .filter(outbox::Column::DoneAt.is_null())
+        refunds_owed: owed_refund::Entity::find()
+            .filter(owed_refund::Column::DoneAt.is_null())
             .count(db)
             .await?,
         dead_letters: dead_letters::count_open(db).await?,

@@ -8,7 +8,7 @@ use shared::{
     clock,
     db::{
         checkout::{self, State},
-        ignored_event, job, outbox, recurring_job,
+        ignored_event, job, owed_refund, recurring_job,
     },
 };
 use time::{Duration, OffsetDateTime};
@@ -167,9 +167,9 @@ async fn overdue_jobs(db: &DatabaseConnection, now: OffsetDateTime) -> Found {
 }
 
 async fn overdue_refunds(db: &DatabaseConnection, now: OffsetDateTime) -> Found {
-    let overdue = outbox::Entity::find()
-        .filter(outbox::Column::DoneAt.is_null())
-        .filter(outbox::Column::DueAt.lt(now.saturating_sub(STUCK)))
+    let overdue = owed_refund::Entity::find()
+        .filter(owed_refund::Column::DoneAt.is_null())
+        .filter(owed_refund::Column::DueAt.lt(now.saturating_sub(STUCK)))
         .count(db)
         .await?;
     if overdue > 0 {
@@ -177,9 +177,9 @@ async fn overdue_refunds(db: &DatabaseConnection, now: OffsetDateTime) -> Found 
         let remedy = "is a worker running, and Stripe up?";
         return Ok(vec![Finding::failed("refunds", detail, remedy)]);
     }
-    let refused = outbox::Entity::find()
-        .filter(outbox::Column::DoneAt.is_null())
-        .filter(outbox::Column::LastError.is_not_null())
+    let refused = owed_refund::Entity::find()
+        .filter(owed_refund::Column::DoneAt.is_null())
+        .filter(owed_refund::Column::LastError.is_not_null())
         .all(db)
         .await?;
     let code = refused.first().and_then(|row| row.last_error.as_deref());

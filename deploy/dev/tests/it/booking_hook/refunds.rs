@@ -49,14 +49,15 @@ async fn a_refund_that_it_refuses_to_write_down_is_neither_lost_nor_made_twice()
     execute(&shop, refuse).await;
 
     for _ in 0..40 {
-        let due = "UPDATE outbox SET due_at = now() - interval '1 second' WHERE done_at IS NULL";
+        let due =
+            "UPDATE owed_refund SET due_at = now() - interval '1 second' WHERE done_at IS NULL";
         execute(&shop, due).await;
         refund_payments(&context).await.unwrap();
     }
     let meanwhile = shop.confirm(&session.id, 0).await.1["status"].clone();
     execute(
         &shop,
-        "ALTER TABLE public.bookings DROP CONSTRAINT no; UPDATE outbox SET due_at = now()",
+        "ALTER TABLE public.bookings DROP CONSTRAINT no; UPDATE owed_refund SET due_at = now()",
     )
     .await;
     refund_payments(&context).await.unwrap();

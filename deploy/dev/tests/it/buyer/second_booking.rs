@@ -86,7 +86,7 @@ async fn who_pays_a_second_time_reads_why_the_money_goes_back() {
     let second = session_id(&browser).await;
     shop.stripe.set_faults(Faults::default());
     eventually("the money went back", async || {
-        let due = "UPDATE outbox SET due_at = created_at WHERE done_at IS NULL";
+        let due = "UPDATE owed_refund SET due_at = created_at WHERE done_at IS NULL";
         shop.stack.patient_db.execute_unprepared(due).await.unwrap();
         shop.confirm(&second, 0).await.1["status"] == "refunded"
     })

@@ -3,7 +3,7 @@
 
 use sea_orm::{EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
-use shared::db::{booking, dispute, outbox, refund};
+use shared::db::{booking, dispute, owed_refund, refund};
 use stripe_sim::{Faults, Verdict};
 use worker::{operator::audit, refund_payments, run_job};
 
@@ -142,7 +142,10 @@ async fn a_refund_we_owe_waits_for_the_verdict(stack: Stack) {
         let ledger = shop.stripe.ledger();
         let entry = ledger.iter().find(|it| it.session_id == late.id).unwrap();
         assert_eq!(entry.amount_refunded, end);
-        let owed = outbox::Entity::find().all(&shop.stack.db).await.unwrap();
+        let owed = owed_refund::Entity::find()
+            .all(&shop.stack.db)
+            .await
+            .unwrap();
         assert!(owed.iter().all(|it| it.done_at.is_some()));
     }
     shop.close().await;
@@ -150,8 +153,8 @@ async fn a_refund_we_owe_waits_for_the_verdict(stack: Stack) {
 
 async fn make_due(shop: &Shop) {
     let past = shared::clock::system().saturating_sub(time::Duration::DAY);
-    outbox::Entity::update_many()
-        .col_expr(outbox::Column::DueAt, Expr::value(past))
+    owed_refund::Entity::update_many()
+        .col_expr(owed_refund::Column::DueAt, Expr::value(past))
         .exec(&shop.stack.patient_db)
         .await
         .unwrap();

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use shared::{
-    db::{booking::Status, outbox, refund},
+    db::{booking::Status, owed_refund, refund},
     queue::Lane,
 };
 use stripe_sim::{Faults, Outcome};
@@ -139,7 +139,7 @@ async fn a_refund_that_stripe_cannot_make_now_is_made_later(stack: Stack) {
         probing.cancel();
     };
     tokio::join!(probe::keep_probing(&context, &probing), up_again);
-    let promise = outbox::Entity::find()
+    let promise = owed_refund::Entity::find()
         .one(&shop.stack.db)
         .await
         .unwrap()
@@ -150,8 +150,8 @@ async fn a_refund_that_stripe_cannot_make_now_is_made_later(stack: Stack) {
         "the refund is not due yet"
     );
     assert_eq!(promise.attempts, 0, "an outage is not charged");
-    outbox::Entity::update_many()
-        .col_expr(outbox::Column::DueAt, Expr::value(promise.created_at))
+    owed_refund::Entity::update_many()
+        .col_expr(owed_refund::Column::DueAt, Expr::value(promise.created_at))
         .exec(&shop.stack.patient_db)
         .await
         .unwrap();

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::Value;
 use shared::db::{
     checkout::{self, State},
-    offering, outbox, seats,
+    offering, owed_refund, seats,
 };
 use stripe_sim::Outcome;
 use testkit::order;
@@ -66,7 +66,10 @@ async fn what_cost_nothing_and_has_no_seats_is_cancelled_at_once(stack: Stack) {
     assert_eq!(play(&shop, &mut 0).await, [Fulfillment::Cancelled]);
     assert_eq!(refund_payments(&shop.worker_context()).await.unwrap(), 0);
     assert_eq!(
-        outbox::Entity::find().all(&shop.stack.db).await.unwrap(),
+        owed_refund::Entity::find()
+            .all(&shop.stack.db)
+            .await
+            .unwrap(),
         []
     );
     shop.close().await;

@@ -131,6 +131,7 @@ async fn each_difference_is_named(stack: Stack) {
         ),
         format!("DELETE FROM booking WHERE checkout_id = {}", of(forgotten)),
         format!("DELETE FROM payment WHERE checkout_id = {}", of(forgotten)),
+        format!("DELETE FROM outbox WHERE checkout_id = {}", of(forgotten)),
         format!("DELETE FROM checkout WHERE session_id = '{}'", forgotten.id),
     ] {
         shop.stack
