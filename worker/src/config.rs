@@ -2,11 +2,16 @@
 
 use std::{fmt, net::SocketAddr, str::FromStr};
 
+use ipnet::IpNet;
 use shared::config::{
     ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, SqlName, StripeSettings,
 };
 
-use crate::consumer::lane_limits::LaneLimits;
+use crate::{
+    consumer::lane_limits::LaneLimits,
+    mail::{MailSettings, Mailer},
+    notifications::webhook::WebhookClient,
+};
 
 /// Everything the worker reads from the environment.
 #[derive(Debug, Clone)]
@@ -21,6 +26,12 @@ pub struct Config {
     pub booking_hook: Option<BookingHook>,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,
+    /// How buyers and the merchant get mail, if they do.
+    pub mailer: Option<Mailer>,
+    /// After which what is no longer needed is erased.
+    pub retention: time::Duration,
+    /// Posts to endpoints, as far as they may be posted to.
+    pub webhooks: WebhookClient,
     /// See [`DatabaseSettings`].
     pub database: DatabaseSettings,
     /// See [`QueueSettings`].
@@ -97,11 +108,33 @@ impl Config {
             )?,
             booking_hook: booking_hook(env, &database)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
+            mailer: MailSettings::from_env(env)?.map(Mailer::new),
+            retention: time::Duration::days(env.number_in("RETENTION_DAYS", 30, 1..=3650)?),
+            webhooks: webhooks(env)?,
             queue: QueueSettings::from_env(env, &database)?,
             stripe: StripeSettings::from_env(env)?,
             database,
         })
     }
+}
+
+/// What posts to endpoints: also into the private networks that are named, and nowhere else there.
+///
+/// # Errors
+///
+/// [`ConfigError`] if one is not a network.
+pub fn webhooks(env: &Env) -> Result<WebhookClient, ConfigError> {
+    const VARIABLE: &str = "ENDPOINT_NETWORKS";
+    let names = env.get(VARIABLE).unwrap_or_default().split(',');
+    let names = names.map(str::trim).filter(|it| !it.is_empty());
+    let networks: Result<Vec<IpNet>, _> = names.map(str::parse).collect();
+    let networks = networks.map_err(|_| {
+        ConfigError::new(
+            VARIABLE,
+            "expected networks such as 10.0.0.0/8, separated by commas",
+        )
+    })?;
+    WebhookClient::new(&networks).map_err(|error| ConfigError::new(VARIABLE, error.to_string()))
 }
 
 /// SQLite has no functions, and a site's own tables are not in our file.
@@ -162,11 +195,23 @@ mod tests {
             ("ADMIN_ADDR", "8082"),
             ("ON_UNFULFILLABLE", "shrug"),
             ("BOOKING_HOOK", "site.on_booking"),
+            ("ENDPOINT_NETWORKS", "10.0.0.1/8x"),
+            ("RETENTION_DAYS", "0"),
+            ("SMTP_URL", "https://mail.example.com"),
+            ("MAIL_FROM", ""),
+            ("MAIL_MERCHANT", "nobody"),
+            ("MAIL_TEMPLATES", "/there/is/no/such/folder"),
+            ("SHOP_COLOR", "blue"),
             ("QUEUE_PREFIX", "a b"),
             ("AMQP_URL", "https://localhost"),
         ] {
             let mut pairs = good.to_vec();
-            pairs.push(("AMQP_URL", "amqp://localhost"));
+            pairs.extend([
+                ("AMQP_URL", "amqp://localhost"),
+                ("SMTP_URL", "smtp://127.0.0.1:2525"),
+                ("MAIL_FROM", "book@example.com"),
+                ("PUBLIC_URL", "https://shop.example.com"),
+            ]);
             pairs.retain(|(name, _)| *name != variable);
             pairs.push((variable, value));
             let env = pairs.into_iter().collect();

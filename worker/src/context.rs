@@ -8,6 +8,8 @@ use shared::{
 use crate::{
     config::{BookingHook, Config, OnUnfulfillable},
     consumer::crash_guard::CrashGuard,
+    mail::Mailer,
+    notifications::{Wakes, webhook::WebhookClient},
     outage::{
         breaker::Breakers,
         dependency::{Dependency, Down},
@@ -29,8 +31,16 @@ pub struct Context {
     pub on_unfulfillable: OnUnfulfillable,
     /// The site's function that is told of each booking, if there is one.
     pub booking_hook: Option<BookingHook>,
+    /// Sends mail, if any is sent.
+    pub mailer: Option<Mailer>,
+    /// After which what is no longer needed is erased.
+    pub retention: time::Duration,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Posts to endpoints.
+    pub webhooks: WebhookClient,
+    /// Wake those who tell others.
+    pub wakes: Wakes,
     /// Which dependencies are down.
     pub breakers: Breakers,
     /// Keeps messages apart that may have killed a worker.
@@ -52,6 +62,10 @@ impl Context {
             endpoint_secrets: config.endpoint_secrets.clone(),
             on_unfulfillable: config.on_unfulfillable,
             booking_hook: config.booking_hook.clone(),
+            mailer: config.mailer.clone(),
+            retention: config.retention,
+            webhooks: config.webhooks.clone(),
+            wakes: Wakes::default(),
             clock,
             breakers: Breakers::default(),
             crash_guard: CrashGuard::default(),

@@ -87,7 +87,9 @@ pub(crate) async fn commit(
     let outcomes = if updates.is_empty() {
         Vec::new()
     } else {
-        fulfill_checkouts(&context.db, rules, &updates).await?
+        let outcomes = fulfill_checkouts(&context.db, rules, &updates).await?;
+        context.wakes.outbox.notify_one();
+        outcomes
     };
     let mut outcomes = outcomes.into_iter();
     let of_plan = |plan: &Plan| match plan {

@@ -11,7 +11,9 @@ mod failure_code;
 mod fulfill_checkout;
 mod job_error;
 mod jobs;
+pub mod mail;
 mod maintenance;
+pub mod notifications;
 pub mod operator;
 pub mod outage;
 pub mod reconcile;
@@ -26,6 +28,6 @@ pub use self::{
     fulfill_checkout::outcome::{Fulfillment, NotOurs},
     job_error::JobError,
     jobs::{read as read_job, run as run_job},
-    maintenance::{refund_payments::refund_payments, sweep_holds::sweep_holds},
+    maintenance::{refund_payments::refund_payments, retention::erase, sweep_holds::sweep_holds},
     service::Worker,
 };

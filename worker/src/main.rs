@@ -19,7 +19,7 @@ use worker::{
     config::Config,
     operator::{
         audit::command as audit, booking_show as booking, dead_letters::command as dead,
-        doctor::command as doctor, reconcile_command as reconcile,
+        doctor::command as doctor, endpoints::command as endpoint, reconcile_command as reconcile,
     },
 };
 
@@ -42,6 +42,9 @@ enum Command {
     /// Look at messages that were set aside, and decide about them.
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Have others told of what happens by webhooks, and told again.
+    #[command(subcommand)]
+    Endpoint(endpoint::Command),
     /// Look for payments, refunds and disputes that never arrived, and have Stripe asked about them.
     Reconcile(reconcile::Arguments),
     /// Compare Stripe's books with ours, both ways, and the seats. Fails on any difference.
@@ -53,9 +56,10 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command.unwrap_or(Command::Run) {
-        Command::Run => run().await,
+        Command::Run => Box::pin(run()).await,
         Command::Booking(command) => booking::run(command).await,
         Command::Dead(command) => dead::run(command).await,
+        Command::Endpoint(command) => endpoint::run(command).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
@@ -68,7 +72,10 @@ async fn run() -> anyhow::Result<()> {
     telemetry::init(&env, "info")?;
     let config = Config::from_env(&env)?;
     let shutdown = shutdown::on_signal()?;
-    match shutdown.run_until_cancelled(connect(config)).await {
+    match shutdown
+        .run_until_cancelled(Box::pin(connect(config)))
+        .await
+    {
         Some(connected) => work(connected?, shutdown).await,
         // Asked to stop before there was anything to do.
         None => Ok(()),

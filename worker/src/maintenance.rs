@@ -1,7 +1,8 @@
-//! What the worker does unasked: overdue holds, owed refunds, reconcile.
+//! What the worker does unasked: overdue holds, owed refunds, reconcile, and erasing what is old.
 
 pub(crate) mod reconcile_schedule;
 pub(crate) mod refund_payments;
+pub(crate) mod retention;
 pub(crate) mod sweep_holds;
 
 use std::time::Duration;
@@ -14,8 +15,9 @@ use crate::{
     Context,
     maintenance::{
         reconcile_schedule::keep_reconciling, refund_payments::refund_payments,
-        sweep_holds::sweep_holds,
+        retention::keep_erasing, sweep_holds::sweep_holds,
     },
+    notifications::backlog,
     operator::dead_letters,
 };
 
@@ -59,14 +61,20 @@ pub async fn keep_up(context: &Context, publisher: &Publisher, shutdown: &Cancel
         }
     };
     let reconcile = keep_reconciling(context, publisher);
+    let retention = keep_erasing(context);
     // Apart from each other: a slow Stripe must not keep seats from being freed.
-    let all = Box::pin(async { tokio::join!(holds, refunds, reconcile, gauges) });
+    let all = Box::pin(async { tokio::join!(holds, refunds, reconcile, retention, gauges) });
     shutdown.run_until_cancelled(all).await;
 }
 
 /// What only the database knows.
 async fn read_gauges(context: &Context) -> Result<(), DbErr> {
     metrics::dead_letters(dead_letters::count_open(&context.db).await?);
+    let now = (context.clock)();
+    let (number, oldest) = backlog::outbox(&context.db, now).await?;
+    metrics::outbox_waiting(number, oldest);
+    let (number, oldest) = backlog::deliveries(&context.db, now).await?;
+    metrics::deliveries_waiting(number, oldest);
     let job = recurring_job::Entity::find_by_id(recurring_job::RECONCILE);
     let job = job.one(&context.db).await?;
     if let Some(at) = job.and_then(|job| job.last_success_at) {

@@ -13,5 +13,6 @@ pub mod booking_show;
 pub mod command_line;
 pub mod dead_letters;
 pub mod doctor;
+pub mod endpoints;
 pub mod reconcile_command;
 mod words;

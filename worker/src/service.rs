@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     consumer::{consume, dead_letters, lane_limits::LaneLimits},
     context::Context,
-    maintenance,
+    maintenance, notifications,
     outage::{dependency::Dependency, probe},
 };
 
@@ -69,6 +69,7 @@ impl Worker {
         tokio::join!(
             futures_util::future::join_all(lanes),
             dead_letters::keep_sinking(&self.context, &self.source, &shutdown),
+            notifications::keep_notifying(&self.context, &self.publisher, &shutdown),
             maintenance::keep_up(&self.context, &self.publisher, &shutdown),
             probe::keep_probing(&self.context, &shutdown),
         );

@@ -40,6 +40,8 @@ Environment (all optional; deploy/env.example says more of each):
   WORKER_BATCH              events that share a transaction, at most [200]
   ON_UNFULFILLABLE          refund or hold a payment without seats [refund]
   BOOKING_HOOK              schema.function told of each booking [none]
+  ENDPOINT_NETWORKS         private networks webhooks may be posted to [none]
+  RETENTION_DAYS            after which what is not needed is erased [30]
   RUST_LOG                  such as info or debug [the worker, and warnings]
   LOG_FORMAT                pretty or json [pretty]
 

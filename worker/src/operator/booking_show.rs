@@ -3,6 +3,7 @@
 mod others;
 mod print;
 mod story;
+mod told;
 
 pub use self::story::{Story, story};
 

@@ -5,6 +5,7 @@ mod catalogue;
 pub mod command;
 mod database;
 mod finding;
+mod notifications;
 mod stripe;
 
 pub use self::finding::{Finding, Status};
@@ -28,6 +29,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             let schema = format!("answers; the newest migration is {}", db::SCHEMA);
             findings.push(Finding::ok("database", schema));
             findings.extend(database::examine(&db).await);
+            findings.extend(notifications::examine(&db).await);
             findings.extend(catalogue::examine(&db).await);
             if let Some(hook) = &config.booking_hook {
                 findings.push(booking_hook::examine(&db, hook).await);

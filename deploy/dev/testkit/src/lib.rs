@@ -4,7 +4,9 @@
 mod catalogue;
 mod database;
 mod lock;
+mod mail_server;
 mod process;
+mod receiver;
 mod servers;
 mod shop;
 mod site;
@@ -15,7 +17,9 @@ use tempfile::TempDir;
 pub use crate::{
     catalogue::{PRICE, insert_offering, insert_slot, order, tomorrow},
     database::{create_database, open_database, run_as_admin},
+    mail_server::MailServer,
     process::{Process, binary, free_port},
+    receiver::{Received, Receiver},
     servers::{Broker, Postgres, Servers},
     shop::{ENDPOINT_SECRET, Variables, env, start_stripe, variables},
     site::{SITE, move_in},

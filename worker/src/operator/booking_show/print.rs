@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::db::checkout;
 
 use crate::operator::{
-    booking_show::{Story, others::Other},
+    booking_show::{Story, others::Other, told::Told},
     dead_letters::printable,
     words::{counted, moment, money, wrapped},
 };
@@ -35,6 +35,14 @@ fn site_data(checkout: &checkout::Model) -> Vec<(&'static str, String)> {
         .collect()
 }
 
+/// What others were told, by name in the margin.
+fn told(told: &[Told]) -> impl Iterator<Item = (&'static str, String)> {
+    told.iter().flat_map(|it| {
+        let deliveries = it.deliveries.iter().map(|it| ("", it.to_string()));
+        std::iter::once(("told", it.to_string())).chain(deliveries)
+    })
+}
+
 impl fmt::Display for Story {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, text: String| {
@@ -53,8 +61,13 @@ impl fmt::Display for Story {
         });
         row("offering", sold + &place.unwrap_or_default())?;
         row("checkout", checkout.id.to_string())?;
-        let session = checkout.session_id.as_deref().unwrap_or("no session");
-        row("", session.to_owned())?;
+        row(
+            "",
+            checkout
+                .session_id
+                .clone()
+                .unwrap_or_else(|| "no session".to_owned()),
+        )?;
         for (name, text) in site_data(checkout) {
             row(name, printable(&text))?;
         }
@@ -127,12 +140,15 @@ impl fmt::Display for Story {
             );
             let error = it.last_error.as_deref();
             let error = error.map_or(String::new(), |error| format!(", last error {error}"));
-            let (kind, attempts) = (it.kind.to_value(), counted(it.attempts, "attempt"));
-            row("owed", format!("{kind}, {end}, {attempts}{error}"))?;
+            let attempts = counted(it.attempts, "attempt");
+            row("owed", format!("refund, {end}, {attempts}{error}"))?;
         }
         for it in &self.events {
             row("event", format!("{}  {}", moment(it.processed_at), it.kind))?;
             row("", format!("{}  {}", it.id, it.outcome))?;
+        }
+        for (name, text) in told(&self.told) {
+            row(name, text)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use shared::{
     db::{
         booking,
         checkout::{self, State},
-        dispute, offering, outbox, payment, refund, slot, stripe_event,
+        dispute, offering, owed_refund, payment, refund, slot, stripe_event,
     },
     line_item::LineItems,
 };
@@ -19,7 +19,10 @@ use uuid::Uuid;
 use crate::{
     fulfill_checkout::record::CheckoutRecord,
     operator::{
-        booking_show::others::{Other, others},
+        booking_show::{
+            others::{Other, others},
+            told::{Told, told},
+        },
         words::rfc3339,
     },
 };
@@ -34,6 +37,8 @@ pub struct Story {
     pub(super) starts_at: Option<OffsetDateTime>,
     /// In order of arrival.
     pub(super) events: Vec<stripe_event::Model>,
+    /// What was told of it, in order.
+    pub(super) told: Vec<Told>,
     /// See [`others`].
     pub(super) others: Vec<Other>,
 }
@@ -95,10 +100,9 @@ impl Story {
                 "funds_reinstated": it.funds_reinstated,
             })
         };
-        let owed = |it: &outbox::Model| {
+        let owed = |it: &owed_refund::Model| {
             json!({
                 "at": rfc3339(it.created_at),
-                "kind": it.kind.to_value(),
                 "attempts": it.attempts,
                 "last_error": it.last_error,
                 "done_at": it.done_at.map(rfc3339),
@@ -126,9 +130,10 @@ impl Story {
             "payment": record.payment.as_ref().map(payment),
             "others": self.others.iter().map(Other::json).collect::<Value>(),
             "events": self.events.iter().map(event).collect::<Value>(),
+            "notifications": self.told.iter().map(Told::json).collect::<Value>(),
             "refunds": record.refunds.iter().map(refund).collect::<Value>(),
             "disputes": record.disputes.iter().map(dispute).collect::<Value>(),
-            "outbox": record.owed_refund.iter().map(owed).collect::<Value>(),
+            "owed_refund": record.owed_refund.as_ref().map(owed),
         })
     }
 }
@@ -166,6 +171,7 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
             .order_by_asc(stripe_event::Column::ProcessedAt)
             .all(db)
             .await?,
+        told: told(db, id).await?,
         others,
     })
 }

@@ -1,0 +1,254 @@
+//! Mail to the buyer, and a line to the merchant: what a notification says, in the buyer's language,
+//! with an entry for the calendar.
+
+mod calendar;
+mod document;
+mod facts;
+mod sample;
+mod settings;
+mod templates;
+mod transport;
+mod words;
+
+use std::{sync::Arc, time::Duration};
+
+use lettre::{
+    Address, AsyncTransport, Message,
+    message::{
+        Attachment, Mailbox, MultiPart, SinglePart,
+        header::{ContentType, HeaderName, HeaderValue},
+    },
+};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+use shared::{
+    db::outbox::{self, Kind},
+    service::failpoint,
+};
+
+pub use self::settings::{MailSettings, Shop};
+use self::{
+    document::{Document, MailKind},
+    facts::Facts,
+};
+use crate::{
+    Context,
+    mail::calendar::Method,
+    notifications::delivery::{Failure, Remedy},
+};
+
+/// For all of one mail: connection, encryption, name, and content.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Who gets a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recipient {
+    /// In the language of the order.
+    Buyer,
+    /// In English.
+    Merchant,
+}
+
+impl Recipient {
+    /// Whether there is a mail about what has this type.
+    pub fn wants(self, kind: Kind) -> bool {
+        match self {
+            Self::Buyer => kind != Kind::PaymentDisputed,
+            Self::Merchant => kind != Kind::PaymentRefunded,
+        }
+    }
+}
+
+/// Sends mail. Clones share their settings.
+#[derive(Clone)]
+pub struct Mailer(Arc<MailSettings>);
+
+impl std::fmt::Debug for Mailer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "mail from {}", self.0.from.email)
+    }
+}
+
+impl Mailer {
+    /// - `settings`: which were checked.
+    pub fn new(settings: MailSettings) -> Self {
+        Self(Arc::new(settings))
+    }
+
+    /// Whether the merchant gets any.
+    pub fn has_merchant(&self) -> bool {
+        self.0.merchant.is_some()
+    }
+
+    /// Sends what `notification` says to `recipient`, if there is anything to say.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the server has not taken it, as far as is known.
+    pub async fn send(
+        &self,
+        context: &Context,
+        recipient: Recipient,
+        notification: &outbox::Model,
+    ) -> Result<(), Failure> {
+        let document = serde_json::from_str(&notification.document);
+        let document: Document = document.map_err(|_| broken("the document cannot be read"))?;
+        let Some(mail) = self
+            .compose(context, recipient, notification, &document)
+            .await?
+        else {
+            return Ok(());
+        };
+        failpoint::crash_at("mail_before_send");
+        let sending = self.0.transport.send(mail);
+        let sent = tokio::time::timeout(TIMEOUT, sending).await;
+        let sent = sent.map_err(|_| later(format!("no answer in {} s", TIMEOUT.as_secs())))?;
+        sent.map_err(|error| transport::failure(&error))?;
+        Ok(())
+    }
+
+    async fn compose(
+        &self,
+        context: &Context,
+        recipient: Recipient,
+        notification: &outbox::Model,
+        document: &Document,
+    ) -> Result<Option<Message>, Failure> {
+        let message_id = self.message_id(recipient, notification);
+        let mail = match recipient {
+            Recipient::Buyer => {
+                let Some(kind) = document.buyer_kind() else {
+                    return Ok(None);
+                };
+                let method = self.method(context, notification, kind).await;
+                let method = method.map_err(|_| later("the database failed".to_owned()))?;
+                self.to_buyer(document, kind, method, message_id)
+            }
+            Recipient::Merchant => self.to_merchant(document, message_id),
+        };
+        mail.map(Some)
+    }
+
+    /// The same for every attempt: who gets a mail twice can tell.
+    fn message_id(&self, recipient: Recipient, notification: &outbox::Model) -> String {
+        let word = match recipient {
+            Recipient::Buyer => "buyer",
+            Recipient::Merchant => "merchant",
+        };
+        format!("<{}.{word}@{}>", notification.id, self.0.shop.host)
+    }
+
+    /// What the calendar is told: one that was never invited is not told of an end.
+    async fn method(
+        &self,
+        context: &Context,
+        notification: &outbox::Model,
+        kind: MailKind,
+    ) -> Result<Option<Method>, DbErr> {
+        match kind {
+            MailKind::Confirmed | MailKind::Moved => Ok(Some(Method::Request)),
+            MailKind::Cancelled | MailKind::RefundPending => {
+                let invited = outbox::Entity::find()
+                    .filter(outbox::Column::CheckoutId.eq(notification.checkout_id))
+                    .filter(outbox::Column::Sequence.lt(notification.sequence))
+                    .filter(
+                        outbox::Column::Kind.is_in([Kind::BookingConfirmed, Kind::BookingMoved]),
+                    )
+                    .count(&context.db)
+                    .await?;
+                Ok((invited > 0).then_some(Method::Cancel))
+            }
+            MailKind::Refunded | MailKind::NeedsAttention => Ok(None),
+        }
+    }
+
+    fn to_buyer(
+        &self,
+        document: &Document,
+        kind: MailKind,
+        method: Option<Method>,
+        message_id: String,
+    ) -> Result<Message, Failure> {
+        let settings = &self.0;
+        let words = settings
+            .templates
+            .words(document.checkout.locale.as_deref());
+        let facts = Facts::new(document, kind, words, &settings.shop);
+        let text = settings.templates.render("buyer.txt", words, &facts)?;
+        let html = settings.templates.render("buyer.html", words, &facts)?;
+        let mut alternatives = MultiPart::alternative()
+            .singlepart(SinglePart::plain(text))
+            .singlepart(SinglePart::html(html));
+        let invitation = method
+            .and_then(|it| calendar::entry(document, &facts, it, &settings.shop, &settings.from));
+        if let Some((content_type, entry)) = &invitation {
+            let part = SinglePart::builder().header(content_type.clone());
+            alternatives = alternatives.singlepart(part.body(entry.clone()));
+        }
+        let mut parts = MultiPart::mixed().multipart(alternatives);
+        if let Some((content_type, entry)) = invitation {
+            let attachment = Attachment::new("booking.ics".to_owned());
+            parts = parts.singlepart(attachment.body(entry, content_type));
+        }
+        let subject = format!("{}: {}", words.subject(kind), document.booking.reference);
+        let to = address(&document.checkout.customer.email)?;
+        let name = facts.customer_name.clone().filter(|it| !it.is_empty());
+        self.envelope(Mailbox::new(name, to), subject, message_id)
+            .multipart(parts)
+            .map_err(|_| broken("it cannot be written"))
+    }
+
+    fn to_merchant(&self, document: &Document, message_id: String) -> Result<Message, Failure> {
+        let settings = &self.0;
+        let Some(merchant) = settings.merchant.clone() else {
+            return Err(broken("MAIL_MERCHANT is not set any more"));
+        };
+        let words = settings.templates.words(None);
+        let facts = Facts::new(document, document.merchant_kind(), words, &settings.shop);
+        let text = settings.templates.render("merchant.txt", words, &facts)?;
+        let subject = format!("{} {}", document.r#type, document.booking.reference);
+        self.envelope(merchant, subject, message_id)
+            .singlepart(SinglePart::plain(text))
+            .map_err(|_| broken("it cannot be written"))
+    }
+
+    fn envelope(
+        &self,
+        to: Mailbox,
+        subject: String,
+        message_id: String,
+    ) -> lettre::message::MessageBuilder {
+        // Nobody's absence is answered to.
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        Message::builder()
+            .from(self.0.from.clone())
+            .to(to)
+            .subject(subject)
+            .message_id(Some(message_id))
+            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+    }
+}
+
+fn address(text: &str) -> Result<Address, Failure> {
+    text.parse()
+        .map_err(|_| broken("the address cannot be written to"))
+}
+
+fn later(words: String) -> Failure {
+    Failure {
+        words,
+        next: Remedy::Later,
+    }
+}
+
+/// It would fail in the same way again.
+fn broken(words: &str) -> Failure {
+    Failure {
+        words: words.to_owned(),
+        next: Remedy::GiveUp,
+    }
+}
+
+/// `text/calendar`, which has to name the method of what it is.
+fn calendar_type(method: &str) -> Option<ContentType> {
+    ContentType::parse(&format!("text/calendar; method={method}; charset=utf-8")).ok()
+}

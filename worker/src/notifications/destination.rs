@@ -1,0 +1,94 @@
+//! Where notifications are delivered to.
+
+use sea_orm::{DbErr, EntityTrait};
+use shared::db::{
+    endpoint,
+    outbox::{self, Kind},
+    outbox_delivery::{BUYER, MERCHANT},
+};
+
+use crate::{
+    Context,
+    mail::{Mailer, Recipient},
+    notifications::delivery::Failure,
+};
+
+/// One that is told.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// A webhook endpoint.
+    Endpoint(endpoint::Model),
+    /// By mail.
+    Mail(Mailer, Recipient),
+}
+
+impl Destination {
+    /// As rows of `outbox_delivery` call it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Endpoint(endpoint) => &endpoint.id,
+            Self::Mail(_, Recipient::Buyer) => BUYER,
+            Self::Mail(_, Recipient::Merchant) => MERCHANT,
+        }
+    }
+
+    /// The word for metrics.
+    pub fn channel(&self) -> &'static str {
+        match self {
+            Self::Endpoint(_) => "webhook",
+            Self::Mail(_, Recipient::Buyer) => "mail_buyer",
+            Self::Mail(_, Recipient::Merchant) => "mail_merchant",
+        }
+    }
+
+    /// Whether it is told of what has this type.
+    pub fn wants(&self, kind: Kind) -> bool {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.wants(kind.as_str()),
+            Self::Mail(_, recipient) => recipient.wants(kind),
+        }
+    }
+
+    /// Whether anything is delivered to it now. What happens is kept for it in any case.
+    pub fn is_on(&self) -> bool {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.disabled_at.is_none(),
+            Self::Mail(..) => true,
+        }
+    }
+
+    /// Delivers `notification`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it has not arrived, as far as is known.
+    pub async fn deliver(
+        &self,
+        context: &Context,
+        notification: &outbox::Model,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Endpoint(endpoint) => {
+                let id = notification.id.to_string();
+                let message = (id.as_str(), notification.document.as_str());
+                let now = (context.clock)();
+                let posted = context.webhooks.post(endpoint, message, now).await;
+                posted.map(drop)
+            }
+            Self::Mail(mailer, recipient) => mailer.send(context, *recipient, notification).await,
+        }
+    }
+}
+
+/// All of them.
+pub async fn all(context: &Context) -> Result<Vec<Destination>, DbErr> {
+    let endpoints = endpoint::Entity::find().all(&context.db).await?;
+    let mut all: Vec<_> = endpoints.into_iter().map(Destination::Endpoint).collect();
+    if let Some(mailer) = &context.mailer {
+        all.push(Destination::Mail(mailer.clone(), Recipient::Buyer));
+        if mailer.has_merchant() {
+            all.push(Destination::Mail(mailer.clone(), Recipient::Merchant));
+        }
+    }
+    Ok(all)
+}

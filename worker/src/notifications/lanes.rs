@@ -1,0 +1,191 @@
+//! Deliveries, destination by destination: one that is slow or down keeps no other waiting.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{Alias, Expr, LockBehavior, LockType, Query},
+};
+use shared::{
+    db::{
+        self, outbox,
+        outbox_delivery::{self, Column},
+    },
+    retry,
+    service::failpoint,
+};
+use time::OffsetDateTime;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Context,
+    job_error::JobError,
+    notifications::{
+        delivery::{Next, attempt},
+        destination::{self, Destination},
+        next_look,
+    },
+};
+
+/// Deliveries on their way to one destination at once, of each worker.
+const AT_ONCE: usize = 16;
+/// Longer than any attempt may take.
+const LEASE: time::Duration = time::Duration::seconds(30);
+/// After this long a lane ends, and the next one knows what has changed about the destination.
+const LIFE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Delivers what is there, and what comes, until `shutdown`; then ends what is on its way.
+pub async fn keep_delivering(context: &Context, shutdown: &CancellationToken) {
+    let mut lanes = JoinSet::new();
+    let mut busy: HashMap<Id, String> = HashMap::new();
+    let mut pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+    loop {
+        while let Some(ended) = lanes.try_join_next_with_id() {
+            busy.remove(&ended.map_or_else(|panicked| panicked.id(), |(id, ())| id));
+        }
+        match due(context, &busy).await {
+            Ok(due) => {
+                pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+                for destination in due {
+                    let name = destination.name().to_owned();
+                    let lane = lanes.spawn(run(context.clone(), destination, shutdown.clone()));
+                    busy.insert(lane.id(), name);
+                }
+            }
+            Err(error) => {
+                let error = JobError::from(error);
+                tracing::warn!(error = error.chain(), "Cannot look for deliveries");
+                let pause = tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE));
+                shutdown.run_until_cancelled(pause).await;
+            }
+        }
+        if !next_look(&context.wakes.deliveries, shutdown).await {
+            break;
+        }
+    }
+    lanes.join_all().await;
+}
+
+/// Destinations that something is due for, and no lane of this worker is `busy` with.
+async fn due(context: &Context, busy: &HashMap<Id, String>) -> Result<Vec<Destination>, DbErr> {
+    let mut due = Vec::new();
+    for destination in destination::all(context).await? {
+        if !destination.is_on() || busy.values().any(|it| it == destination.name()) {
+            continue;
+        }
+        let waiting = outbox_delivery::Entity::find()
+            .filter(Column::DoneAt.is_null())
+            .filter(Column::Destination.eq(destination.name()))
+            .filter(Column::DueAt.lte((context.clock)()))
+            .limit(1);
+        if waiting.one(&context.db).await?.is_some() {
+            due.push(destination);
+        }
+    }
+    Ok(due)
+}
+
+/// Delivers to `destination` until nothing is due for it.
+async fn run(context: Context, destination: Destination, shutdown: CancellationToken) {
+    let begin = Instant::now();
+    let mut on_their_way = FuturesUnordered::new();
+    let mut more = true;
+    loop {
+        let free = AT_ONCE.saturating_sub(on_their_way.len());
+        let is_open = !shutdown.is_cancelled() && begin.elapsed() < LIFE;
+        // Many at once, rather than one by one.
+        if more && is_open && free >= AT_ONCE / 2 {
+            match take(&context, &destination, free).await {
+                Ok(taken) => {
+                    more = !taken.is_empty();
+                    let attempts = taken.into_iter();
+                    on_their_way.extend(attempts.map(|it| attempt(&context, &destination, it)));
+                }
+                Err(error) => {
+                    let error = JobError::from(error);
+                    tracing::warn!(error = error.chain(), "Cannot take deliveries");
+                    more = false;
+                }
+            }
+        }
+        match on_their_way.next().await {
+            // Of a checkout, the next may be due now.
+            Some(Next::GoOn) => more = true,
+            Some(Next::Stop) => {}
+            None => return,
+        }
+    }
+}
+
+/// Takes what is due, at most `limit`.
+async fn take(
+    context: &Context,
+    destination: &Destination,
+    limit: usize,
+) -> Result<Vec<(outbox_delivery::Model, outbox::Model)>, DbErr> {
+    let now = (context.clock)();
+    let tx = db::begin(&context.db).await?;
+    let taken = heads(&tx, destination.name(), now, limit).await?;
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = || taken.iter().map(|it| it.outbox_id);
+    let backend = tx.get_database_backend();
+    outbox_delivery::Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(now.saturating_add(LEASE)))
+        .filter(Column::Destination.eq(destination.name()))
+        .filter(db::one_of(backend, Column::OutboxId, ids()))
+        .exec(&tx)
+        .await?;
+    let notifications = outbox::Entity::find()
+        .filter(db::one_of(backend, outbox::Column::Id, ids()))
+        .all(&tx)
+        .await?;
+    tx.commit().await?;
+    failpoint::crash_at("delivery_after_take");
+    let mut notifications: HashMap<_, _> =
+        notifications.into_iter().map(|it| (it.id, it)).collect();
+    let both = |delivery: outbox_delivery::Model| {
+        let notification = notifications.remove(&delivery.outbox_id)?;
+        Some((delivery, notification))
+    };
+    Ok(taken.into_iter().filter_map(both).collect())
+}
+
+/// Of each checkout, the first that has not arrived.
+async fn heads(
+    tx: &impl ConnectionTrait,
+    destination: &str,
+    now: OffsetDateTime,
+    limit: usize,
+) -> Result<Vec<outbox_delivery::Model>, DbErr> {
+    let earlier = Alias::new("earlier");
+    let of_earlier = |column: Column| Expr::col((earlier.clone(), column));
+    let own = |column: Column| (outbox_delivery::Entity, column);
+    let one_before = Query::select()
+        .expr(Expr::val(1))
+        .from_as(outbox_delivery::Entity, earlier.clone())
+        .and_where(of_earlier(Column::Destination).equals(own(Column::Destination)))
+        .and_where(of_earlier(Column::CheckoutId).equals(own(Column::CheckoutId)))
+        .and_where(of_earlier(Column::Sequence).lt(Expr::col(own(Column::Sequence))))
+        .and_where(of_earlier(Column::DoneAt).is_null())
+        .to_owned();
+    outbox_delivery::Entity::find()
+        .filter(Column::DoneAt.is_null())
+        .filter(Column::Destination.eq(destination))
+        .filter(Column::DueAt.lte(now))
+        .filter(Expr::exists(one_before).not())
+        .order_by_asc(Column::OutboxId)
+        .limit(u64::try_from(limit).unwrap_or(u64::MAX))
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(tx)
+        .await
+}

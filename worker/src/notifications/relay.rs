@@ -1,0 +1,226 @@
+//! From the outbox to the broker's exchange, and to a row for each destination.
+//!
+//! A notification is taken by moving its `due_at` on, so that another worker does not take it as well;
+//! a worker that dies in between leaves it to the next, which publishes it again with the same id. What
+//! happened to a checkout later is not taken before.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+    sea_query::{Alias, Expr, LockBehavior, LockType, OnConflict, Query},
+};
+use shared::{
+    db::{
+        self,
+        outbox::{self, Column},
+        outbox_delivery,
+    },
+    queue::{PublishError, Publisher},
+    retry,
+    service::{failpoint, metrics},
+};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    Context,
+    job_error::JobError,
+    notifications::{
+        destination::{self, Destination},
+        next_look,
+    },
+};
+
+/// Notifications handed on at once.
+const AT_ONCE: u64 = 200;
+/// For handing them on; longer than the broker is given for its confirm.
+const LEASE: time::Duration = time::Duration::seconds(15);
+/// After the broker did not confirm.
+const AGAIN: time::Duration = time::Duration::seconds(1);
+/// After a failure of the database.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Hands on what is there, and what comes, until `shutdown`.
+pub async fn keep_relaying(context: &Context, publisher: &Publisher, shutdown: &CancellationToken) {
+    let mut pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+    while !shutdown.is_cancelled() {
+        match relay(context, publisher).await {
+            Ok(0) => {
+                if !next_look(&context.wakes.outbox, shutdown).await {
+                    return;
+                }
+            }
+            Ok(_) => pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE),
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "Cannot hand notifications on");
+                let pause = tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE));
+                shutdown.run_until_cancelled(pause).await;
+            }
+        }
+    }
+}
+
+/// Hands on what is due, one round.
+///
+/// Returns how many were taken.
+async fn relay(context: &Context, publisher: &Publisher) -> Result<usize, JobError> {
+    if !is_any_due(context).await? {
+        return Ok(0);
+    }
+    let destinations = destination::all(context).await?;
+    let taken = hand_out(context, publisher, &destinations).await?;
+    if taken.is_empty() {
+        return Ok(0);
+    }
+    failpoint::crash_at("relay_after_hand_out");
+    if !destinations.is_empty() {
+        context.wakes.deliveries.notify_one();
+    }
+    if publisher.has_broker() {
+        publish(context, publisher, &taken).await?;
+    }
+    Ok(taken.len())
+}
+
+async fn is_any_due(context: &Context) -> Result<bool, DbErr> {
+    let due = outbox::Entity::find()
+        .filter(Column::DoneAt.is_null())
+        .filter(Column::DueAt.lte((context.clock)()))
+        .limit(1);
+    Ok(due.one(&context.db).await?.is_some())
+}
+
+/// Takes notifications, and writes a row for each of `destinations` that wants them. Without a broker
+/// that is all there is to do.
+async fn hand_out(
+    context: &Context,
+    publisher: &Publisher,
+    destinations: &[Destination],
+) -> Result<Vec<outbox::Model>, DbErr> {
+    let now = (context.clock)();
+    let tx = db::begin(&context.db).await?;
+    let taken = take(&tx, now).await?;
+    let deliveries: Vec<_> = taken
+        .iter()
+        .flat_map(|it| deliveries(it, destinations, now))
+        .collect();
+    if !deliveries.is_empty() {
+        let exists = OnConflict::columns([
+            outbox_delivery::Column::OutboxId,
+            outbox_delivery::Column::Destination,
+        ])
+        .do_nothing()
+        .to_owned();
+        outbox_delivery::Entity::insert_many(deliveries)
+            .on_conflict(exists)
+            .exec_without_returning(&tx)
+            .await?;
+    }
+    let ids = taken.iter().map(|it| it.id);
+    if publisher.has_broker() {
+        set(&tx, ids, Column::DueAt, now.saturating_add(LEASE)).await?;
+    } else {
+        set(&tx, ids, Column::DoneAt, now).await?;
+    }
+    tx.commit().await?;
+    Ok(taken)
+}
+
+/// Of each checkout, the first that is not handed on yet.
+async fn take(tx: &impl ConnectionTrait, now: OffsetDateTime) -> Result<Vec<outbox::Model>, DbErr> {
+    let earlier = Alias::new("earlier");
+    let of_earlier = |column: Column| Expr::col((earlier.clone(), column));
+    let one_before = Query::select()
+        .expr(Expr::val(1))
+        .from_as(outbox::Entity, earlier.clone())
+        .and_where(of_earlier(Column::CheckoutId).equals((outbox::Entity, Column::CheckoutId)))
+        .and_where(of_earlier(Column::Sequence).lt(Expr::col((outbox::Entity, Column::Sequence))))
+        .and_where(of_earlier(Column::DoneAt).is_null())
+        .to_owned();
+    outbox::Entity::find()
+        .filter(Column::DoneAt.is_null())
+        .filter(Column::DueAt.lte(now))
+        .filter(Expr::exists(one_before).not())
+        .order_by_asc(Column::Id)
+        .limit(AT_ONCE)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(tx)
+        .await
+}
+
+fn deliveries(
+    notification: &outbox::Model,
+    destinations: &[Destination],
+    now: OffsetDateTime,
+) -> Vec<outbox_delivery::ActiveModel> {
+    let row = |destination: &Destination| outbox_delivery::Model {
+        outbox_id: notification.id,
+        destination: destination.name().to_owned(),
+        checkout_id: notification.checkout_id,
+        sequence: notification.sequence,
+        due_at: now,
+        attempts: 0,
+        last_error: None,
+        done_at: None,
+    };
+    let wanted = destinations.iter().filter(|it| it.wants(notification.kind));
+    wanted
+        .map(|it| outbox_delivery::ActiveModel::from(row(it)).reset_all())
+        .collect()
+}
+
+/// Those the broker has are done; the others are due again soon.
+async fn publish(
+    context: &Context,
+    publisher: &Publisher,
+    taken: &[outbox::Model],
+) -> Result<(), JobError> {
+    let outcomes = join_all(taken.iter().map(|it| publisher.notify(it))).await;
+    failpoint::crash_at("relay_after_publish");
+    let now = (context.clock)();
+    let (mut done, mut again, mut failure) = (Vec::new(), Vec::new(), None);
+    for (notification, outcome) in taken.iter().zip(outcomes) {
+        metrics::notification_published(
+            outcome
+                .as_ref()
+                .map_or_else(PublishError::code, |()| "confirmed"),
+        );
+        match outcome {
+            Ok(()) => done.push(notification.id),
+            Err(error) => {
+                again.push(notification.id);
+                failure = Some(error);
+            }
+        }
+    }
+    set(&context.db, done.into_iter(), Column::DoneAt, now).await?;
+    set(
+        &context.db,
+        again.into_iter(),
+        Column::DueAt,
+        now.saturating_add(AGAIN),
+    )
+    .await?;
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}
+
+async fn set(
+    conn: &impl ConnectionTrait,
+    ids: impl ExactSizeIterator<Item = Uuid>,
+    column: Column,
+    value: OffsetDateTime,
+) -> Result<(), DbErr> {
+    if ids.len() > 0 {
+        outbox::Entity::update_many()
+            .col_expr(column, Expr::value(value))
+            .filter(db::one_of(conn.get_database_backend(), Column::Id, ids))
+            .exec(conn)
+            .await?;
+    }
+    Ok(())
+}

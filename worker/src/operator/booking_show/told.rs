@@ -1,0 +1,108 @@
+//! What others were told of a booking, and who has it.
+
+use std::fmt;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::{Value, json};
+use shared::db::{outbox, outbox_delivery};
+use uuid::Uuid;
+
+use crate::operator::words::{counted, moment, rfc3339};
+
+/// A notification.
+pub struct Told {
+    notification: outbox::Model,
+    pub(super) deliveries: Vec<Delivery>,
+}
+
+/// It on its way to a destination.
+pub struct Delivery(outbox_delivery::Model);
+
+/// What there is about the checkout `id`, in its order.
+pub async fn told(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Told>, DbErr> {
+    let rows = outbox::Entity::find()
+        .filter(outbox::Column::CheckoutId.eq(id))
+        .order_by_asc(outbox::Column::Sequence)
+        .all(db)
+        .await?;
+    let ids = rows.iter().map(|it| it.id);
+    let mut deliveries = outbox_delivery::Entity::find()
+        .filter(outbox_delivery::Column::OutboxId.is_in(ids))
+        .order_by_asc(outbox_delivery::Column::Destination)
+        .all(db)
+        .await?;
+    let mut told = Vec::with_capacity(rows.len());
+    for notification in rows {
+        let (mine, rest) = deliveries
+            .into_iter()
+            .partition(|it| it.outbox_id == notification.id);
+        deliveries = rest;
+        let mine: Vec<_> = mine;
+        told.push(Told {
+            notification,
+            deliveries: mine.into_iter().map(Delivery).collect(),
+        });
+    }
+    Ok(told)
+}
+
+impl Told {
+    pub(super) fn json(&self) -> Value {
+        let it = &self.notification;
+        json!({
+            "id": it.id,
+            "type": it.kind.as_str(),
+            "sequence": it.sequence,
+            "at": rfc3339(it.created_at),
+            "handed_on_at": it.done_at.map(rfc3339),
+            "deliveries": self.deliveries.iter().map(Delivery::json).collect::<Value>(),
+        })
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let it = &self.notification;
+        write!(out, "{}  {}", moment(it.created_at), it.kind.as_str())?;
+        if it.done_at.is_none() {
+            write!(out, ", not handed on yet")?;
+        }
+        write!(out, " {}", it.id)
+    }
+}
+
+impl Delivery {
+    fn json(&self) -> Value {
+        let it = &self.0;
+        json!({
+            "destination": it.destination,
+            "attempts": it.attempts,
+            "last_error": it.last_error,
+            "done_at": it.done_at.map(rfc3339),
+            "delivered": it.done_at.is_some() && it.last_error.is_none(),
+        })
+    }
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let it = &self.0;
+        let failures = counted(it.attempts, "failure");
+        match (it.done_at, it.last_error.as_deref()) {
+            (Some(at), None) => write!(out, "{} has it since {}", it.destination, moment(at)),
+            (Some(at), Some(error)) => write!(
+                out,
+                "{} given up {} after {failures}: {error}",
+                it.destination,
+                moment(at)
+            ),
+            (None, Some(error)) => write!(
+                out,
+                "{} again {} after {failures}: {error}",
+                it.destination,
+                moment(it.due_at)
+            ),
+            (None, None) => write!(out, "{} is on its way", it.destination),
+        }
+    }
+}
