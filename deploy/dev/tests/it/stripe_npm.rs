@@ -10,8 +10,8 @@ use testkit::ENDPOINT_SECRET;
 
 use crate::{shop::Shop, stack::Stack};
 
-/// Runs `script` with the `stripe` package and reads the JSON it prints.
-fn node(script: &str, arguments: &[&str]) -> Value {
+/// Runs `script`, which finds the npm packages of `deploy/test`, and reads the JSON it prints.
+pub fn node(script: &str, arguments: &[&str]) -> Value {
     let env = Env::from_process();
     let modules = env
         .required(
