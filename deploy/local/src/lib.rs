@@ -66,7 +66,8 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     }
     // Every variable is checked before anything is touched.
     ingress::config::Config::from_env(&env)?;
-    let mut worker_config = worker::config::Config::from_env(&env)?;
+    let reachable_by_mail = env.clone().or("PUBLIC_URL", "http://127.0.0.1");
+    let mut worker_config = worker::config::Config::from_env(&reachable_by_mail)?;
     let stand_in_addr = free_or_any(&env, "STRIPE_SIM_ADDR", STAND_IN_ADDR).await?;
     let admin_addr = free_or_any(&env, "ADMIN_ADDR", ([127, 0, 0, 1], 8081).into()).await?;
 
@@ -82,8 +83,9 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         .await
         .context("DATABASE_URL")?;
 
-    let mut ingress_config =
-        ingress::config::Config::from_env(&env.or("PUBLIC_URL", url.as_str()))?;
+    let env = env.or("PUBLIC_URL", url.as_str());
+    let mut ingress_config = ingress::config::Config::from_env(&env)?;
+    worker_config.mailer = worker::config::Config::from_env(&env)?.mailer;
     let secret_of_stand_in = ingress_config.endpoint_secrets.expose().next();
     let secret_of_stand_in = secret_of_stand_in.unwrap_or(STAND_IN_SECRET).to_owned();
     let stripe_sim = if with_stand_in {

@@ -41,6 +41,12 @@ Environment (all optional; deploy/env.example says more of each):
   ON_UNFULFILLABLE          refund or hold a payment without seats [refund]
   BOOKING_HOOK              schema.function told of each booking [none]
   ENDPOINT_NETWORKS         private networks webhooks may be posted to [none]
+  SMTP_URL                  a mail server: buyers get mail [none]
+  MAIL_FROM                 from whom; needed with SMTP_URL
+  MAIL_MERCHANT             who gets a line of each booking [none]
+  MAIL_TEMPLATES            a folder of your own words and templates [none]
+  SHOP_NAME                 how mails call the shop [the name in MAIL_FROM]
+  SHOP_COLOR                such as #0a5c7d [grey]
   RETENTION_DAYS            after which what is not needed is erased [30]
   RUST_LOG                  such as info or debug [the worker, and warnings]
   LOG_FORMAT                pretty or json [pretty]

@@ -72,6 +72,9 @@ async fn assert_told(
         let expected: Vec<i32> = (1..).take(rows.len()).collect();
         assert_eq!(sequences, expected);
         let last = rows.last().expect("every booking is told of");
+        if last.document.is_empty() {
+            continue; // erased, as it is old
+        }
         let last: Value = serde_json::from_str(&last.document).unwrap();
         assert_eq!(last["booking"]["status"], booking.status.as_str());
         assert_eq!(last["booking"]["reason"], json!(booking.reason));

@@ -43,6 +43,7 @@ mod publishing;
 mod queue;
 mod refusals;
 mod replaces;
+mod retention;
 mod retries;
 mod rust_site;
 mod service;

@@ -1,5 +1,6 @@
 //! What others are told: on the broker's exchange, and by webhooks.
 
+mod consumers;
 mod endpoints;
 mod exchange;
 mod kills;
@@ -27,7 +28,7 @@ on_each_stack![
 ];
 
 /// An endpoint at `receiver`: its id and its secret.
-async fn add_endpoint(shop: &Shop, url: &str, more: &[&str]) -> (String, String) {
+pub async fn add_endpoint(shop: &Shop, url: &str, more: &[&str]) -> (String, String) {
     let mut arguments = vec!["endpoint", "add", url, "--json"];
     arguments.extend(more);
     let output = worker(shop, &arguments).await;
@@ -49,7 +50,7 @@ async fn say(shop: &Shop, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-async fn book(shop: &Shop, slot: Uuid) -> Session {
+pub async fn book(shop: &Shop, slot: Uuid) -> Session {
     let session = shop.create(slot).await;
     shop.pay(&session, Outcome::Succeed).await;
     assert_eq!(shop.told(&session.id).await.1["status"], "confirmed");
@@ -69,7 +70,7 @@ fn types(received: &[Received]) -> Vec<String> {
     types.map(str::to_owned).collect()
 }
 
-async fn arrived(receiver: &Receiver, number: usize) {
+pub async fn arrived(receiver: &Receiver, number: usize) {
     eventually("it is told", async || receiver.received().len() >= number).await;
 }
 

@@ -14,7 +14,10 @@ use anyhow::Context;
 use futures_util::StreamExt;
 use lapin::{
     Connection, ConnectionProperties,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{
+        BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions,
+        QueueDeclareOptions,
+    },
     types::{AMQPValue, FieldTable},
 };
 use serde_json::Value;
@@ -23,15 +26,25 @@ use serde_json::Value;
 async fn main() -> anyhow::Result<()> {
     let url = env::var("AMQP_URL").context("AMQP_URL")?;
     let prefix = env::var("QUEUE_PREFIX").unwrap_or_else(|_| "bookonce".to_owned());
-    let (exchange, queue) = (format!("{prefix}.notifications"), format!("{prefix}.site.rust"));
+    let (exchange, queue) = (
+        format!("{prefix}.notifications"),
+        format!("{prefix}.site.rust"),
+    );
 
     let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     // It keeps what happens while no consumer runs, also over a restart of the broker.
     let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
     channel
-        .queue_declare(queue.as_str().into(), QueueDeclareOptions::durable(), arguments)
+        .queue_declare(
+            queue.as_str().into(),
+            QueueDeclareOptions::durable(),
+            arguments,
+        )
         .await?;
     channel
         .queue_bind(
