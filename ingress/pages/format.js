@@ -1,5 +1,7 @@
 // Money, times and waits in the visitor's own language and time zone.
 
+import { locale, words } from "./language.js";
+
 // How many digits Stripe's minor unit has, where it is not two. The browser's own table is
 // another one: it leaves out, say, the Serbian dinar's, which Stripe counts.
 // Source: https://docs.stripe.com/currencies#zero-decimal
@@ -11,12 +13,12 @@ const SHOWN_WHOLE = ["isk", "ugx"];
 const DAY_MS = 24 * 60 * 60_000;
 
 /** `minorUnits` is Stripe's integer: 1099 usd is $10.99, 500 jpy is ¥500. */
-export function money(minorUnits, currency) {
+export function money(minorUnits, currency, language = locale) {
   const code = String(currency ?? "").toLowerCase();
   const digits = ZERO_DECIMAL.includes(code) ? 0 : THREE_DECIMAL.includes(code) ? 3 : 2;
   const shown = SHOWN_WHOLE.includes(code) ? 0 : digits;
   try {
-    const format = new Intl.NumberFormat(undefined, {
+    const format = new Intl.NumberFormat(language, {
       style: "currency", currency: code, minimumFractionDigits: shown, maximumFractionDigits: digits,
     });
     return format.format(minorUnits / 10 ** digits);
@@ -37,12 +39,12 @@ function range(startsAt, endsAt, more) {
   const day = { weekday: "short", day: "numeric", month: "short", year: more.year };
   const time = { hour: "numeric", minute: "2-digit", timeZoneName: more.timeZoneName };
   if (offset(start) === offset(end) && !comesTwice(start) && !comesTwice(end)) {
-    const format = new Intl.DateTimeFormat(undefined, { ...day, ...time });
+    const format = new Intl.DateTimeFormat(locale, { ...day, ...time });
     // A line must not break inside "10:00–12:00".
     return format.formatRange(start, end).replaceAll("–", "\u2060–\u2060");
   }
   // The clocks are changed: 2:30 to 2:30 can be an hour, and only the zone tells which.
-  const write = (date, fields) => new Intl.DateTimeFormat(undefined, { ...fields, ...time, timeZoneName: "short" })
+  const write = (date, fields) => new Intl.DateTimeFormat(locale, { ...fields, ...time, timeZoneName: "short" })
     .format(date).replace(/ (\S+)$/, "\u00a0$1");
   const sameDay = start.toDateString() === end.toDateString();
   return `${write(start, day)} –\u00a0${write(end, sameDay ? {} : day)}`;
@@ -60,12 +62,5 @@ function comesTwice(date) {
   });
 }
 
-export function seats(quantity) {
-  return quantity === 1 ? "1\u00a0seat" : `${quantity}\u00a0seats`;
-}
-
 /** How long until `time` (in ms, by our clock), in words. */
-export function minutesLeft(time) {
-  const minutes = Math.floor((time - Date.now()) / 60_000);
-  return minutes < 1 ? "less than a minute" : minutes === 1 ? "1 more minute" : `${minutes} more minutes`;
-}
+export const minutesLeft = (time) => words.minutesLeft(Math.floor((time - Date.now()) / 60_000));
