@@ -1,6 +1,6 @@
 // The list of what can be booked: a card for each offering, with its next slots and a way to more.
 
-import { money, when } from "./format.js";
+import { money, there, when } from "./format.js";
 import { words } from "./language.js";
 
 /** Slots of an offering shown at first. */
@@ -132,6 +132,7 @@ function showSlot(offering, slot) {
   const button = item.querySelector("button");
   button.dataset.slot = slot.id;
   button.querySelector(".when").textContent = when(slot.starts_at, slot.ends_at);
+  button.querySelector(".there").textContent = there(slot.starts_at, slot.ends_at, offering.time_zone);
   button.querySelector(".left").textContent = slot.seats_left ? words.left(slot.seats_left) : words.full;
   button.disabled = slot.seats_left === 0;
   button.addEventListener("click", () => acts.choose(offering, slot));

@@ -44,7 +44,7 @@ function showMinutes() {
 
 if (held) {
   byId("what").textContent = words.named(held.offering, words.seats(held.order.quantity));
-  byId("when").textContent = whenExactly(held.starts_at, held.ends_at);
+  byId("when").textContent = whenExactly(held.starts_at, held.ends_at, held.time_zone);
   byId("amount").textContent = money(held.amount_total, held.currency);
   byId("pay").href = held.checkout_url;
   setInterval(showMinutes, 10_000);

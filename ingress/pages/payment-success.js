@@ -99,7 +99,7 @@ function showView(view) {
 function showOrder(view) {
   byId("booking").hidden = !known || view === "unknown";
   if (byId("booking").hidden) return;
-  const { reference, offering, quantity, starts_at, ends_at } = known;
+  const { reference, offering, quantity, starts_at, ends_at, time_zone } = known;
   byId("reference").hidden = byId("reference-label").hidden = !reference;
   write("reference", reference ?? "");
   // Without a time there are no seats either.
@@ -109,7 +109,7 @@ function showOrder(view) {
   const amount = money(amount_total, currency);
   write("paid", amount_refunded ? words.partlyBack(amount, money(amount_refunded, currency)) : amount);
   byId("when").hidden = byId("when-label").hidden = !starts_at;
-  if (starts_at) write("when", whenExactly(starts_at, ends_at));
+  if (starts_at) write("when", whenExactly(starts_at, ends_at, time_zone ?? own?.time_zone));
 }
 
 /** The same again is not written again: a screen reader would read all of it again. */

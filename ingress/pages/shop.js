@@ -22,7 +22,7 @@ let wanted = quantity.valueAsNumber;
 function choose(offering, slot) {
   chosen = { offering, slot };
   if (slotButton(slot.id)?.parentElement.hidden) unfold(offering);
-  byId("chosen").textContent = words.named(offering.name, when(slot.starts_at, slot.ends_at));
+  byId("chosen").textContent = words.named(offering.name, when(slot.starts_at, slot.ends_at, offering.time_zone));
   byId("next-slot").hidden = byId("again").hidden = true;
   showErrors([]);
   form.hidden = false;
@@ -157,7 +157,7 @@ function setBusy(doing) {
 
 async function send(order) {
   const [held, key] = [recall(), keyFor(order)];
-  const { offering: { name }, slot: { starts_at, ends_at } } = chosen;
+  const { offering: { name, time_zone }, slot: { starts_at, ends_at } } = chosen;
   const response = await fetch("/api/create-checkout-session", {
     method: "POST",
     headers: { "content-type": "application/json", "idempotency-key": key },
@@ -169,7 +169,7 @@ async function send(order) {
   if (response.status === 201) {
     // By our own clock, which may be wrong.
     const left = Date.parse(answer.expires_at) - Date.parse(response.headers.get("date"));
-    remember({ order, key, offering: name, starts_at, ends_at, ...answer, ends: Date.now() + left });
+    remember({ order, key, offering: name, starts_at, ends_at, time_zone, ...answer, ends: Date.now() + left });
   }
   return { status: response.status, answer };
 }
@@ -194,7 +194,7 @@ async function offerNextSlot() {
   if (!next) return byId(some ? "quantity" : "book").focus();
   const button = byId("next-slot");
   button.hidden = false;
-  button.textContent = words.take(when(next.starts_at, next.ends_at));
+  button.textContent = words.take(when(next.starts_at, next.ends_at, offering.time_zone));
   button.onclick = () => {
     wanted = asked;
     choose(offering, next);
@@ -210,7 +210,7 @@ function showHeld() {
   const held = recall();
   byId("held").hidden = !held;
   if (!held) return;
-  const what = words.named(held.offering, when(held.starts_at, held.ends_at));
+  const what = words.named(held.offering, when(held.starts_at, held.ends_at, held.time_zone));
   const seats = words.seatsOf(held.order.quantity, what);
   byId("held-text").textContent = held.returned ? words.lookedUp(seats) : words.held(seats, minutesLeft(held.ends));
   byId("held-link").textContent = held.returned ? words.lookedUpLink : words.heldLink;

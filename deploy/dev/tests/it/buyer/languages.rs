@@ -1,6 +1,6 @@
 //! The pages in the visitor's language.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use time::macros::datetime;
 
 use crate::{browser::Browser, shop::Shop, stack::Stack};
@@ -172,10 +172,35 @@ async fn the_pages_fit_a_phone_from_right_to_left_too() {
     let sides = browser
         .run(
             "const x = (css) => document.querySelector(css).getBoundingClientRect().x; \
-             return [x('.slots .left') < x('.slots .when'), x('.price') < x('h2')]",
+             return [x('.slots .left') < x('.slots .times'), x('.price') < x('h2')]",
         )
         .await;
     assert_eq!(sides, json!([true, true]));
+    browser.close(&[]).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_another_one_where_it_takes_place_is_shown_there_too() {
+    let shop = Shop::without_worker(Stack::sqlite_embedded().await).await;
+    let browser = Browser::open().await;
+    browser.goto(&shop.url).await;
+
+    let script = "const done = arguments[0]; import('/assets/format.js').then(({ when }) => \
+        done([[9, 'America/New_York'], [20, 'Asia/Tokyo'], [9, 'Europe/Paris'], [9, 'Nowhere/City'], [9]] \
+            .map(([hour, zone]) => [hour, hour + 2].map((it) => new Date(Date.UTC(2099, 10, 28, it)).toISOString()) \
+                .concat(zone)).map((it) => when(...it).replaceAll('\u{2060}', ''))));";
+    let shown: Value = browser.run_async(script).await;
+
+    let in_berlin = "Sat 28 Nov, 10:00–12:00";
+    let expected = [
+        "Sat 28 Nov, 10:00–12:00 (America/New_York 04:00–06:00)",
+        "Sat 28 Nov, 21:00–23:00 (Asia/Tokyo Sun 29 Nov, 05:00–07:00)",
+        in_berlin,
+        in_berlin,
+        in_berlin,
+    ];
+    assert_eq!(shown, json!(expected));
     browser.close(&[]).await;
     shop.close().await;
 }
