@@ -1,5 +1,7 @@
 // Money, times and waits in the visitor's own language and time zone.
 
+import { locale, words } from "./language.js";
+
 // How many digits Stripe's minor unit has, where it is not two. The browser's own table is
 // another one: it leaves out, say, the Serbian dinar's, which Stripe counts.
 // Source: https://docs.stripe.com/currencies#zero-decimal
@@ -11,12 +13,12 @@ const SHOWN_WHOLE = ["isk", "ugx"];
 const DAY_MS = 24 * 60 * 60_000;
 
 /** `minorUnits` is Stripe's integer: 1099 usd is $10.99, 500 jpy is ¥500. */
-export function money(minorUnits, currency) {
+export function money(minorUnits, currency, language = locale) {
   const code = String(currency ?? "").toLowerCase();
   const digits = ZERO_DECIMAL.includes(code) ? 0 : THREE_DECIMAL.includes(code) ? 3 : 2;
   const shown = SHOWN_WHOLE.includes(code) ? 0 : digits;
   try {
-    const format = new Intl.NumberFormat(undefined, {
+    const format = new Intl.NumberFormat(language, {
       style: "currency", currency: code, minimumFractionDigits: shown, maximumFractionDigits: digits,
     });
     return format.format(minorUnits / 10 ** digits);
@@ -26,46 +28,69 @@ export function money(minorUnits, currency) {
   }
 }
 
-/** A slot among others: its day, when it starts and when it ends. */
-export const when = (startsAt, endsAt) => range(startsAt, endsAt, {});
+const DAY = { weekday: "short", day: "numeric", month: "short" };
+
+/** A slot among others: its day, when it starts and when it ends. `zone` is where it takes place. */
+export const when = (startsAt, endsAt, zone) => write(startsAt, endsAt, DAY, zone);
 
 /** The same for a reader next week or elsewhere: with year and time zone. */
-export const whenExactly = (startsAt, endsAt) => range(startsAt, endsAt, { year: "numeric", timeZoneName: "short" });
+export const whenExactly = (startsAt, endsAt, zone) =>
+  write(startsAt, endsAt, { ...DAY, year: "numeric", timeZoneName: "short" }, zone);
 
-function range(startsAt, endsAt, more) {
-  const [start, end] = [startsAt, endsAt].map((time) => new Date(Date.parse(time)));
-  const day = { weekday: "short", day: "numeric", month: "short", year: more.year };
-  const time = { hour: "numeric", minute: "2-digit", timeZoneName: more.timeZoneName };
-  if (offset(start) === offset(end) && !comesTwice(start) && !comesTwice(end)) {
-    const format = new Intl.DateTimeFormat(undefined, { ...day, ...time });
-    // A line must not break inside "10:00–12:00".
-    return format.formatRange(start, end).replaceAll("–", "\u2060–\u2060");
-  }
-  // The clocks are changed: 2:30 to 2:30 can be an hour, and only the zone tells which.
-  const write = (date, fields) => new Intl.DateTimeFormat(undefined, { ...fields, ...time, timeZoneName: "short" })
-    .format(date).replace(/ (\S+)$/, "\u00a0$1");
-  const sameDay = start.toDateString() === end.toDateString();
-  return `${write(start, day)} –\u00a0${write(end, sameDay ? {} : day)}`;
+function write(startsAt, endsAt, fields, zone) {
+  const [here, elsewhere] = [range(datesOf(startsAt, endsAt), fields), there(startsAt, endsAt, zone)];
+  return elsewhere ? `${here} (${elsewhere})` : here;
 }
 
-/** Minutes to add to the clock on the wall for UTC. */
-const offset = (date) => date.getTimezoneOffset();
+/** What the clocks in `zone` show, with its name; nothing if it is what they show here. */
+export function there(startsAt, endsAt, zone) {
+  const dates = datesOf(startsAt, endsAt);
+  try {
+    if (!zone || dates.every((date) => offset(date, zone) === offset(date))) return "";
+    const days = [...dates.map((date) => dayOf(date, zone)), dayOf(dates[1])];
+    const sameDay = days.every((day) => day === dayOf(dates[0]));
+    return `${zone} ${range(dates, sameDay ? {} : DAY, zone)}`;
+  } catch {
+    return ""; // a zone that this browser does not know
+  }
+}
+
+const datesOf = (...times) => times.map((time) => new Date(Date.parse(time)));
+
+function range([start, end], { timeZoneName, ...day }, timeZone) {
+  const sameDay = dayOf(start, timeZone) === dayOf(end, timeZone);
+  const time = { timeZone, hour: "numeric", minute: "2-digit", timeZoneName };
+  if (offset(start, timeZone) === offset(end, timeZone) && !comesTwice(start, timeZone) && !comesTwice(end, timeZone)) {
+    const text = new Intl.DateTimeFormat(locale, { ...day, ...time }).formatRange(start, end);
+    // A line must not break inside "10:00–12:00", nor before what follows it, as in "10:00–12:00 Uhr".
+    const whole = text.replaceAll("–", "\u2060–\u2060").replace(/(\d) (\S+)$/, "$1\u00a0$2");
+    return sameDay ? whole.replaceAll("\u2009", "\u202f") : whole;
+  }
+  // The clocks are changed: 2:30 to 2:30 can be an hour, and only the zone tells which.
+  const exactly = (date, fields) => new Intl.DateTimeFormat(locale, { ...fields, ...time, timeZoneName: "short" })
+    .format(date).replace(/ (\S+)$/, "\u00a0$1");
+  return `${exactly(start, day)} –\u00a0${exactly(end, sameDay ? {} : day)}`;
+}
+
+const dayOf = (date, timeZone) => new Intl.DateTimeFormat("en", { timeZone }).format(date);
+
+/** Minutes to add to the clock on the wall for UTC; without `timeZone`, on the visitor's wall. */
+function offset(date, timeZone) {
+  if (!timeZone) return date.getTimezoneOffset();
+  const parts = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "longOffset" }).formatToParts(date);
+  const [, sign, hours, minutes] = /([+-])(\d+):(\d+)/.exec(parts.find((it) => it.type === "timeZoneName").value) ?? [];
+  if (!sign) return 0; // "GMT"
+  return (sign === "+" ? -1 : 1) * (60 * hours + Number(minutes));
+}
 
 /** Whether the clock on the wall shows this time a second time, because it is put back. */
-function comesTwice(date) {
+function comesTwice(date, timeZone) {
   return [-DAY_MS, DAY_MS].some((away) => {
-    const other = offset(new Date(date.getTime() + away));
-    const again = new Date(date.getTime() + (other - offset(date)) * 60_000);
-    return other !== offset(date) && offset(again) === other;
+    const other = offset(new Date(date.getTime() + away), timeZone);
+    const again = new Date(date.getTime() + (other - offset(date, timeZone)) * 60_000);
+    return other !== offset(date, timeZone) && offset(again, timeZone) === other;
   });
 }
 
-export function seats(quantity) {
-  return quantity === 1 ? "1\u00a0seat" : `${quantity}\u00a0seats`;
-}
-
 /** How long until `time` (in ms, by our clock), in words. */
-export function minutesLeft(time) {
-  const minutes = Math.floor((time - Date.now()) / 60_000);
-  return minutes < 1 ? "less than a minute" : minutes === 1 ? "1 more minute" : `${minutes} more minutes`;
-}
+export const minutesLeft = (time) => words.minutesLeft(Math.floor((time - Date.now()) / 60_000));

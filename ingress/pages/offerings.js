@@ -1,10 +1,13 @@
 // The list of what can be booked: a card for each offering, with its next slots and a way to more.
 
-import { money, seats, when } from "./format.js";
+import { money, there, when } from "./format.js";
+import { words } from "./language.js";
 
 /** Slots of an offering shown at first. */
 const FIRST_SLOTS = 6;
 const RELOAD_MS = 5_000;
+/** Pages of slots to look through for one with enough seats. */
+const PAGES_AHEAD = 4;
 
 const list = document.getElementById("offerings");
 const form = document.getElementById("order");
@@ -44,7 +47,7 @@ export async function load() {
     offerings = fresh;
   } catch {
     setTimeout(load, RELOAD_MS);
-    say("The offers could not be loaded. Trying again…");
+    say(words.notLoaded);
     return false;
   }
   render();
@@ -58,6 +61,19 @@ export async function loadMore(offering) {
   offering.more_slots = more_slots && slots.length > 0;
 }
 
+/** A slot with so many seats: rather a later one, which may not be loaded yet. */
+export async function findSeats(offering, asked, startsAt) {
+  const enough = (slot) => slot?.seats_left >= asked;
+  const later = () => offering.slots.find((slot) => enough(slot) && slot.starts_at > startsAt);
+  try {
+    for (let page = 0; page < PAGES_AHEAD && !later() && offering.more_slots; page += 1) await loadMore(offering);
+  } catch {
+    // Those that are here have to do.
+  }
+  render();
+  return later() ?? offering.slots.find(enough);
+}
+
 async function get(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(15_000) });
   if (!response.ok) throw new Error(`${path} answered ${response.status}`, { cause: response.status });
@@ -69,7 +85,7 @@ async function get(path) {
 export function render() {
   const focused = document.activeElement;
   const cards = each(offerings, showOffering);
-  say(cards.length ? "" : "There is nothing to book at the moment.");
+  say(cards.length ? "" : words.nothing);
   list.after(form); // it must not go with the old cards
   list.replaceChildren(...cards);
   acts.renewed();
@@ -105,7 +121,7 @@ function showOffering(offering) {
   card.querySelector("ul").append(...items);
   const more = card.querySelector(".more");
   more.hidden = !folded.length && !offering.more_slots;
-  more.textContent = offering.more_slots ? "Show more times" : `Show all ${items.length} times`;
+  more.textContent = offering.more_slots ? words.moreTimes : words.allTimes(items.length);
   more.addEventListener("click", () => showMore(offering, card));
   return card;
 }
@@ -116,7 +132,8 @@ function showSlot(offering, slot) {
   const button = item.querySelector("button");
   button.dataset.slot = slot.id;
   button.querySelector(".when").textContent = when(slot.starts_at, slot.ends_at);
-  button.querySelector(".left").textContent = slot.seats_left ? `${seats(slot.seats_left)} left` : "full";
+  button.querySelector(".there").textContent = there(slot.starts_at, slot.ends_at, offering.time_zone);
+  button.querySelector(".left").textContent = slot.seats_left ? words.left(slot.seats_left) : words.full;
   button.disabled = slot.seats_left === 0;
   button.addEventListener("click", () => acts.choose(offering, slot));
   return item;
@@ -153,6 +170,6 @@ export function unfold(offering) {
 
 function sayNoMore(card) {
   if (!card) return;
-  card.querySelector(".problem").textContent = "More times could not be loaded. Please try again.";
+  card.querySelector(".problem").textContent = words.noMoreTimes;
   card.querySelector(".more").focus();
 }

@@ -2,7 +2,8 @@
 // same session can still be paid. Whether it is paid already is Stripe's to say, not ours.
 
 import { pollConfirm } from "./confirm.js";
-import { minutesLeft, money, seats, whenExactly } from "./format.js";
+import { minutesLeft, money, whenExactly } from "./format.js";
+import { words } from "./language.js";
 import { forget, recall } from "./open-checkout.js";
 
 const byId = (id) => document.getElementById(id);
@@ -17,10 +18,10 @@ function say(title, text) {
 function show({ status }) {
   if (status === "awaiting_payment") {
     asking.abort(); // asked again when the buyer looks again
-    say("Not paid yet", "Nothing was charged. Your seats are on hold for you.");
+    say(words.notPaid, words.onHold);
     byId("held").hidden = byId("pay").hidden = false;
   } else if (status === "processing" || status === "offline") {
-    say("One moment, please", "We are asking whether this checkout was paid. You need not do anything.");
+    say(words.oneMoment, words.asking);
     byId("held").hidden = byId("pay").hidden = true;
   } else {
     // Paid after all, in another tab perhaps, or over: there is a page that says so.
@@ -42,12 +43,13 @@ function showMinutes() {
 }
 
 if (held) {
-  byId("what").textContent = `${held.offering}, ${seats(held.order.quantity)}`;
-  byId("when").textContent = whenExactly(held.starts_at, held.ends_at);
+  byId("what").textContent = words.named(held.offering, words.seats(held.order.quantity));
+  byId("when").textContent = whenExactly(held.starts_at, held.ends_at, held.time_zone);
   byId("amount").textContent = money(held.amount_total, held.currency);
   byId("pay").href = held.checkout_url;
   setInterval(showMinutes, 10_000);
   showMinutes();
-  addEventListener("pageshow", ask);
+  ask();
+  addEventListener("pageshow", ({ persisted }) => persisted && ask());
   document.addEventListener("visibilitychange", () => document.hidden || ask());
 }

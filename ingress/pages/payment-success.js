@@ -1,7 +1,8 @@
 // Where a buyer lands after paying: says where the booking stands until it is final.
 
 import { pollConfirm } from "./confirm.js";
-import { money, seats, whenExactly } from "./format.js";
+import { money, whenExactly } from "./format.js";
+import { words } from "./language.js";
 import { forget, isBooked, markBooked, markReturned, recall } from "./open-checkout.js";
 
 /** Most answers are there before anything has to be said. */
@@ -13,21 +14,6 @@ const STALE_MS = 11_000;
 
 const byId = (id) => document.getElementById(id);
 
-const VIEWS = {
-  confirmed: ["Your booking is confirmed", "Keep the reference. This page stays here: you can come back to it."],
-  processing: ["Your booking is being completed", "Stripe has sent you back and we are fetching your payment. This takes a few seconds; the booking is made even if you close this page."],
-  slow: ["This is taking longer than usual", "You need not pay again, and you need not wait: the booking is made as soon as your payment reaches us. This page goes on looking."],
-  awaiting_payment: ["Not paid yet", "Stripe has no payment for this checkout so far. Nothing was charged."],
-  payment_pending: ["Your payment is on its way", "Your bank takes longer with this payment method, up to a few days. Your seats are held until then. Come back to this page whenever you like."],
-  payment_failed: ["Your payment did not arrive", "Your bank did not complete the payment. Nothing is booked, and your seats were released."],
-  expired: ["This checkout has expired", "It was not paid. Nothing was charged for it; what you paid in another tab is booked."],
-  refund_pending: ["Your payment is being refunded", "We could not book your seats. The whole amount goes back to the card or account you paid with; your bank may need 5 to 10 days."],
-  refunded: ["Your payment was refunded", "The whole amount went back to the card or account you paid with; your bank may need 5 to 10 days. This booking is cancelled."],
-  second_payment: ["You have booked this already", "This was a second payment for the same time. The first booking stays, and this money goes back to the card or account you paid with; your bank may need 5 to 10 days. If you want more seats, book again: the shop asks whether you mean it."],
-  needs_attention: ["We have your payment", "Something about it needs a person: the shop will look into it and come back to you. You need not pay again."],
-  offline: ["No connection", "The shop cannot be reached at the moment. This page goes on by itself as soon as it can; you need not pay again."],
-  unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],
-};
 const WORKING = ["processing", "slow", "offline"];
 /** The session may be paid: the shop must not offer to go on with it. */
 const OPEN = ["processing", "awaiting_payment", "offline", "unknown"];
@@ -67,7 +53,7 @@ function viewOf(status) {
   if (status === "processing" && ["awaiting_payment", "payment_pending"].includes(shown)) return shown;
   if (status === "processing" && since() > USUAL_MS) return "slow";
   if (second && ["refund_pending", "refunded"].includes(status)) return "second_payment";
-  return status in VIEWS ? status : "processing";
+  return status in words.outcomes ? status : "processing";
 }
 
 function show({ status, booking, payment, order }) {
@@ -98,7 +84,7 @@ const isBookedElsewhere = () => Boolean(own?.order.once_per_email) && isBooked(o
 function showView(view) {
   shown = view;
   markReturned(sessionId, view !== "awaiting_payment" && (cameBack || opened));
-  const [title, text] = VIEWS[view];
+  const [title, text] = words.outcomes[view];
   document.title = title;
   byId("title").textContent = title;
   byId("text").textContent = text;
@@ -113,17 +99,17 @@ function showView(view) {
 function showOrder(view) {
   byId("booking").hidden = !known || view === "unknown";
   if (byId("booking").hidden) return;
-  const { reference, offering, quantity, starts_at, ends_at } = known;
+  const { reference, offering, quantity, starts_at, ends_at, time_zone } = known;
   byId("reference").hidden = byId("reference-label").hidden = !reference;
   write("reference", reference ?? "");
   // Without a time there are no seats either.
-  write("what", starts_at ? `${offering}, ${seats(quantity)}` : offering);
-  write("paid-label", paid ? "Paid" : "Price");
+  write("what", starts_at ? words.named(offering, words.seats(quantity)) : offering);
+  write("paid-label", paid ? words.paid : words.price);
   const { amount_total, amount_refunded, currency } = paid ?? known;
-  write("paid", money(amount_total, currency)
-    + (amount_refunded ? `, of which ${money(amount_refunded, currency)} went back` : ""));
+  const amount = money(amount_total, currency);
+  write("paid", amount_refunded ? words.partlyBack(amount, money(amount_refunded, currency)) : amount);
   byId("when").hidden = byId("when-label").hidden = !starts_at;
-  if (starts_at) write("when", whenExactly(starts_at, ends_at));
+  if (starts_at) write("when", whenExactly(starts_at, ends_at, time_zone ?? own?.time_zone));
 }
 
 /** The same again is not written again: a screen reader would read all of it again. */

@@ -1,12 +1,10 @@
 // The shop: the order of what was chosen, and the way to the payment page.
 
-import { minutesLeft, money, seats, when } from "./format.js";
-import { cardOf, latest, load, loadMore, on, render, say, slotButton, unfold } from "./offerings.js";
+import { minutesLeft, money, when } from "./format.js";
+import { words } from "./language.js";
+import { cardOf, findSeats, latest, load, on, say, slotButton, unfold } from "./offerings.js";
 import { isBooked, keyFor, recall, remember } from "./open-checkout.js";
-import { errorsIn, MAX_SEATS, TRY_AGAIN, WORDS } from "./order.js";
-
-/** Pages of slots to look through for one with enough seats. */
-const PAGES_AHEAD = 4;
+import { errorsIn, inOurWords, MAX_SEATS } from "./order.js";
 
 const byId = (id) => document.getElementById(id);
 const form = byId("order");
@@ -24,7 +22,7 @@ let wanted = quantity.valueAsNumber;
 function choose(offering, slot) {
   chosen = { offering, slot };
   if (slotButton(slot.id)?.parentElement.hidden) unfold(offering);
-  byId("chosen").textContent = `${offering.name}, ${when(slot.starts_at, slot.ends_at)}`;
+  byId("chosen").textContent = words.named(offering.name, when(slot.starts_at, slot.ends_at, offering.time_zone));
   byId("next-slot").hidden = byId("again").hidden = true;
   showErrors([]);
   form.hidden = false;
@@ -44,7 +42,7 @@ function placeForm() {
   const place = slotButton(chosen.slot.id)?.parentElement ?? cardOf(chosen.offering);
   if (!place) {
     [chosen, form.hidden] = [null, true];
-    return say(WORDS.slot_not_found);
+    return say(words.problems.slot_not_found);
   }
   place.append(form);
   place.hidden = false; // it may have come to stand among the folded ones
@@ -77,7 +75,7 @@ const mistakes = () => errorsIn(order(), seatsLeft());
 function showTotal() {
   const total = chosen.offering.unit_amount * quantity.valueAsNumber;
   const known = mistakes().every((error) => error.field !== "quantity");
-  if (!busy) byId("book").textContent = known ? `Book now, ${money(total, chosen.offering.currency)}` : "Book now";
+  if (!busy) byId("book").textContent = known ? words.bookFor(money(total, chosen.offering.currency)) : words.book;
 }
 
 function showErrors(errors) {
@@ -122,10 +120,10 @@ async function book(again) {
   if (errorsIn(order()).length) return;
   if (!again && isBooked(chosen.slot.id)) return ask();
 
-  setBusy(errors.length ? "Looking for seats…" : "Opening the payment page…");
+  setBusy(errors.length ? words.lookingForSeats : words.openingPayment);
   // Too few seats, by numbers that may be old, need no order to be told.
   const next = await (errors.length ? offerNextSlot() : placeOrder(again)).catch(() => {
-    showErrors([{ field: "order", message: TRY_AGAIN }]);
+    showErrors([{ field: "order", message: words.tryAgain }]);
   });
   if (next) location.assign(next); // it stays busy
   else setBusy(null);
@@ -133,7 +131,7 @@ async function book(again) {
 
 /** Whether a second booking is meant. */
 function ask() {
-  showErrors([{ field: "order", message: "You have booked this time already. Do you want to book it again, in addition?" }]);
+  showErrors([{ field: "order", message: words.alreadyBooked }]);
   byId("again").hidden = false;
   byId("again").focus();
 }
@@ -145,21 +143,21 @@ async function placeOrder(again) {
   if (status === 201) return answer.checkout_url;
   if (answer.code === "checkout_completed" && recall()) return `/payment-success?session_id=${recall().session_id}`;
   if (answer.code === "slot_full") return offerNextSlot();
-  showErrors(answer.errors ?? [{ field: "order", message: WORDS[answer.code] ?? TRY_AGAIN }]);
+  showErrors(inOurWords(answer.errors) ?? [{ field: "order", message: words.problems[answer.code] ?? words.tryAgain }]);
   form.querySelector('[aria-invalid="true"]')?.focus();
 }
 
 /** Not `disabled`, which would send a keyboard user to the top of the page. */
-function setBusy(words) {
-  busy = Boolean(words);
+function setBusy(doing) {
+  busy = Boolean(doing);
   byId("book").setAttribute("aria-disabled", String(busy));
-  if (busy) byId("book").textContent = words;
+  if (busy) byId("book").textContent = doing;
   else if (chosen) showTotal();
 }
 
 async function send(order) {
   const [held, key] = [recall(), keyFor(order)];
-  const { offering: { name }, slot: { starts_at, ends_at } } = chosen;
+  const { offering: { name, time_zone }, slot: { starts_at, ends_at } } = chosen;
   const response = await fetch("/api/create-checkout-session", {
     method: "POST",
     headers: { "content-type": "application/json", "idempotency-key": key },
@@ -171,7 +169,7 @@ async function send(order) {
   if (response.status === 201) {
     // By our own clock, which may be wrong.
     const left = Date.parse(answer.expires_at) - Date.parse(response.headers.get("date"));
-    remember({ order, key, offering: name, starts_at, ends_at, ...answer, ends: Date.now() + left });
+    remember({ order, key, offering: name, starts_at, ends_at, time_zone, ...answer, ends: Date.now() + left });
   }
   return { status: response.status, answer };
 }
@@ -182,40 +180,27 @@ async function offerNextSlot() {
   const loaded = await load();
   if (!chosen) return;
   if (!loaded || seatsLeft() >= asked) {
-    showErrors([{ field: "order", message: loaded ? "There are enough seats again. Please try again." : TRY_AGAIN }]);
+    showErrors([{ field: "order", message: loaded ? words.enoughAgain : words.tryAgain }]);
     return byId("book").focus();
   }
   const { offering } = chosen;
   const next = await findSeats(offering, asked, starts_at);
-  const none = offering.more_slots ? `None of the next ${offering.slots.length} times` : "No other time";
-  const offer = next ? `The next time with ${seats(asked)}:` : `${none} has ${seats(asked)}.`;
+  const none = offering.more_slots ? words.noneOfNext(offering.slots.length, asked) : words.noOther(asked);
+  const offer = next ? words.nextWith(asked) : none;
   const some = seatsLeft() > 0;
   showErrors(some
     ? [...mistakes(), { field: "order", message: offer }]
-    : [{ field: "order", message: `This time has just filled up. ${offer}` }]);
+    : [{ field: "order", message: words.filledUp(offer) }]);
   if (!next) return byId(some ? "quantity" : "book").focus();
   const button = byId("next-slot");
   button.hidden = false;
-  button.textContent = `Take ${when(next.starts_at, next.ends_at)}`;
+  button.textContent = words.take(when(next.starts_at, next.ends_at, offering.time_zone));
   button.onclick = () => {
     wanted = asked;
     choose(offering, next);
     byId("book").focus();
   };
   button.focus();
-}
-
-/** A slot with so many seats: rather a later one, which may not be loaded yet. */
-async function findSeats(offering, asked, startsAt) {
-  const enough = (slot) => slot?.seats_left >= asked;
-  const later = () => offering.slots.find((slot) => enough(slot) && slot.starts_at > startsAt);
-  try {
-    for (let page = 0; page < PAGES_AHEAD && !later() && offering.more_slots; page += 1) await loadMore(offering);
-  } catch {
-    // Those that are here have to do.
-  }
-  render();
-  return later() ?? offering.slots.find(enough);
 }
 
 // ---------------------------------------------------------------- coming and coming back
@@ -225,11 +210,10 @@ function showHeld() {
   const held = recall();
   byId("held").hidden = !held;
   if (!held) return;
-  const what = `${seats(held.order.quantity)}: ${held.offering}, ${when(held.starts_at, held.ends_at)}`;
-  byId("held-text").textContent = held.returned
-    ? `Your payment for ${what} is being looked up.`
-    : `On hold for you, for ${minutesLeft(held.ends)}: ${what}.`;
-  byId("held-link").textContent = held.returned ? "See how it stands" : "Go on with it";
+  const what = words.named(held.offering, when(held.starts_at, held.ends_at, held.time_zone));
+  const seats = words.seatsOf(held.order.quantity, what);
+  byId("held-text").textContent = held.returned ? words.lookedUp(seats) : words.held(seats, minutesLeft(held.ends));
+  byId("held-link").textContent = held.returned ? words.lookedUpLink : words.heldLink;
   byId("held-link").href = held.returned ? `/payment-success?session_id=${held.session_id}` : "/payment-cancelled";
 }
 
@@ -241,12 +225,13 @@ form.addEventListener("input", recheck);
 form.addEventListener("change", afterClick);
 // The back button may show the page as it was left, busy and with old numbers.
 addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
   setBusy(null);
   showHeld();
-  if (!persisted) return;
   if (!recall()) [chosen, form.hidden] = [null, true]; // what it was about is booked
   load();
 });
 setInterval(showHeld, 15_000);
-byId("time-zone").textContent = ` Times are in your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
+showHeld(); // the words may have come after pageshow
+byId("time-zone").textContent = ` ${words.timesAreIn(Intl.DateTimeFormat().resolvedOptions().timeZone)}`;
 await load();

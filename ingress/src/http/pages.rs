@@ -39,6 +39,7 @@ pub fn router() -> Router<Ingress> {
         .route("/assets/offerings.js", page!(JAVASCRIPT, "offerings.js"))
         .route("/assets/docs.js", page!(JAVASCRIPT, "docs.js"))
         .route("/assets/format.js", page!(JAVASCRIPT, "format.js"))
+        .route("/assets/language.js", page!(JAVASCRIPT, "language.js"))
         .route(
             "/assets/open-checkout.js",
             page!(JAVASCRIPT, "open-checkout.js"),
@@ -53,6 +54,10 @@ pub fn router() -> Router<Ingress> {
             page!(JAVASCRIPT, "payment-success.js"),
         )
         .route("/assets/shop.js", page!(JAVASCRIPT, "shop.js"))
+        .route("/assets/words/de.js", page!(JAVASCRIPT, "words/de.js"))
+        .route("/assets/words/en.js", page!(JAVASCRIPT, "words/en.js"))
+        .route("/assets/words/es.js", page!(JAVASCRIPT, "words/es.js"))
+        .route("/assets/words/fr.js", page!(JAVASCRIPT, "words/fr.js"))
         .layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(CONTENT_SECURITY_POLICY),

@@ -15,16 +15,23 @@ use thirtyfour::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One browser with a profile of its own. It speaks British English and lives in Berlin.
+/// One browser with a profile of its own. It lives in Berlin.
 pub struct Browser {
     pub driver: WebDriver,
     chromedriver: Child,
 }
 
 impl Browser {
+    /// It speaks British English.
     pub async fn open() -> Self {
+        Self::speaking("en-GB").await
+    }
+
+    /// - `locale`: what its user wants to read first, such as `de-DE`; then English.
+    pub async fn speaking(locale: &str) -> Self {
         let (chromedriver, port) = start_chromedriver();
         let mut capabilities = DesiredCapabilities::chrome();
+        let language = format!("--lang={locale}");
         for argument in [
             "--headless=new",
             "--no-sandbox", // tests may run as root, where the sandbox refuses to start
@@ -34,11 +41,16 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--no-first-run",
-            "--lang=en-GB",
+            language.as_str(),
             "--window-size=1280,900",
         ] {
             capabilities.add_arg(argument).unwrap();
         }
+        // What pages see as navigator.languages.
+        let preferences = json!({ "intl.accept_languages": format!("{locale},en") });
+        capabilities
+            .add_experimental_option("prefs", preferences)
+            .unwrap();
         capabilities
             .set_browser_log_level(LoggingPrefsLogLevel::Severe)
             .unwrap();
@@ -50,7 +62,7 @@ impl Browser {
             chromedriver,
         };
         browser
-            .devtools("Emulation.setLocaleOverride", json!({ "locale": "en-GB" }))
+            .devtools("Emulation.setLocaleOverride", json!({ "locale": locale }))
             .await;
         let zone = json!({ "timezoneId": "Europe/Berlin" });
         browser

@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod accessibility;
+mod languages;
 mod offerings;
 mod order_form;
 mod outcomes;

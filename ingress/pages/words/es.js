@@ -1,0 +1,102 @@
+// What the pages say in Spanish. The keys are those of en.js.
+
+const rules = new Intl.PluralRules("es");
+const isOne = (n) => rules.select(n) === "one";
+const seats = (n) => `${n}\u00a0${isOne(n) ? "plaza" : "plazas"}`;
+const free = (n) => `${seats(n)} ${isOne(n) ? "libre" : "libres"}`;
+
+export default {
+  // The shop
+  shopTitle: "Reservar una plaza",
+  chooseTime: "Elija un horario. Sus plazas quedan guardadas mientras paga.",
+  timesAreIn: (zone) => `Las horas son las de su zona horaria, ${zone}.`,
+  loading: "Cargando…",
+  notLoaded: "No se han podido cargar las ofertas. Intentándolo de nuevo…",
+  nothing: "En este momento no hay nada que reservar.",
+  moreTimes: "Mostrar más horarios",
+  allTimes: (n) => `Mostrar los ${n} horarios`,
+  noMoreTimes: "No se han podido cargar más horarios. Inténtelo de nuevo.",
+  seats,
+  left: free,
+  full: "completo",
+  named: (offering, rest) => `${offering}, ${rest}`,
+  held: (what, minutes) => `Guardamos para usted, durante ${minutes}: ${what}.`,
+  heldLink: "Continuar",
+  lookedUp: (what) => `Estamos comprobando su pago de ${what}.`,
+  lookedUpLink: "Ver cómo va",
+  seatsOf: (n, what) => `${seats(n)}, ${what}`,
+  minutesLeft: (n) => (n < 1 ? "menos de un minuto" : `${n} ${isOne(n) ? "minuto" : "minutos"} más`),
+
+  // The order
+  quantity: "Plazas",
+  name: "Nombre",
+  email: "Correo electrónico",
+  book: "Reservar ahora",
+  bookFor: (price) => `Reservar ahora, ${price}`,
+  bookAgain: "Reservar otra vez, además",
+  lookingForSeats: "Buscando plazas…",
+  openingPayment: "Abriendo la página de pago…",
+  alreadyBooked: "Ya ha reservado este horario. ¿Quiere reservarlo otra vez, además de la reserva que tiene?",
+  enoughAgain: "Vuelve a haber plazas suficientes. Inténtelo de nuevo.",
+  filledUp: (offer) => `Este horario se acaba de completar. ${offer}`,
+  nextWith: (n) => `El próximo horario con ${free(n)}:`,
+  noneOfNext: (times, n) => `Ninguno de los próximos ${times} horarios tiene ${free(n)}.`,
+  noOther: (n) => `Ningún otro horario tiene ${free(n)}.`,
+  take: (when) => `Elegir ${when}`,
+  quantityWrong: (most) => `Elija de 1 a ${most} plazas.`,
+  fewLeft: (n) => (n < 1 ? "No queda ninguna plaza en este horario."
+    : `Solo ${isOne(n) ? "queda" : "quedan"} ${seats(n)} en este horario.`),
+  nameMissing: "Indíquenos su nombre.",
+  nameWrong: "Use 200 caracteres como máximo, en una sola línea.",
+  emailMissing: "Indíquenos su correo electrónico.",
+  emailSpecial: "Use una dirección de correo sin acentos ni otras letras especiales.",
+  emailWrong: "Esto no parece una dirección de correo electrónico.",
+  tryAgain: "No se ha podido contactar con la tienda. No se ha reservado ni cobrado nada. Inténtelo de nuevo.",
+  // By the API's codes
+  problems: {
+    slot_closed: "Este horario ya ha comenzado. Elija otro, por favor.",
+    slot_not_found: "Este horario ya no se ofrece. Elija otro, por favor.",
+    offering_unavailable: "Esta oferta no se puede reservar en este momento. Elija otra, por favor.",
+    stripe_refused: "La página de pago no se puede abrir para este pedido. No se ha reservado ni cobrado nada. Avise a la tienda, por favor.",
+    stripe_unavailable: "La página de pago no se puede abrir en este momento. No se ha reservado ni cobrado nada. Inténtelo de nuevo.",
+    too_many_orders: "Acaban de llegar muchos pedidos desde su red. Inténtelo de nuevo dentro de un momento.",
+    checkout_conflict: "Su último clic todavía se está procesando. Inténtelo de nuevo dentro de un momento.",
+  },
+
+  // After the payment page
+  leftTitle: "Ha salido de la página de pago",
+  leftText: "Si no ha pagado, no se le ha cobrado nada. Si ha pagado, su reserva está a salvo: aparece en la página a la que llegó después de pagar.",
+  notPaid: "Aún no se ha pagado",
+  onHold: "No se le ha cobrado nada. Sus plazas están guardadas para usted.",
+  oneMoment: "Un momento, por favor",
+  asking: "Estamos comprobando si este pedido se ha pagado. No tiene que hacer nada.",
+  bookingTitle: "Su reserva",
+  checkingTitle: "Comprobando su pago",
+  checkingText: "Un momento, por favor. Si nada cambia, vuelva a cargar la página; no hace falta que pague otra vez.",
+  reference: "Referencia",
+  what: "Qué",
+  when: "Cuándo",
+  price: "Precio",
+  paid: "Pagado",
+  partlyBack: (amount, back) => `${amount}, de los que se han devuelto ${back}`,
+  onHoldFor: "Guardado durante",
+  quote: "Si nos escribe, indique esto:",
+  goToPayment: "Continuar con el pago",
+  backToShop: "Volver a la tienda",
+  // By the API's statuses and what the page itself makes of them: title and text
+  outcomes: {
+    confirmed: ["Su reserva está confirmada", "Guarde la referencia. Esta página se conserva: puede volver a ella."],
+    processing: ["Su reserva se está completando", "Ha vuelto de Stripe y estamos recibiendo su pago. Tardará unos segundos; la reserva se hace aunque cierre esta página."],
+    slow: ["Está tardando más de lo habitual", "No hace falta que pague otra vez ni que espere: la reserva se hace en cuanto nos llegue su pago. Esta página sigue comprobándolo."],
+    awaiting_payment: ["Aún no se ha pagado", "Stripe no tiene por ahora ningún pago de este pedido. No se le ha cobrado nada."],
+    payment_pending: ["Su pago está en camino", "Con esta forma de pago, su banco tarda más, hasta unos días. Sus plazas quedan guardadas hasta entonces. Vuelva a esta página cuando quiera."],
+    payment_failed: ["Su pago no ha llegado", "Su banco no completó el pago. No se ha reservado nada y sus plazas han quedado libres."],
+    expired: ["Esta sesión de pago ha caducado", "No se pagó. No se le ha cobrado nada por ella; lo que haya pagado en otra pestaña está reservado."],
+    refund_pending: ["Se está reembolsando su pago", "No hemos podido reservar sus plazas. El importe íntegro vuelve a la tarjeta o cuenta con la que pagó; su banco puede necesitar de 5 a 10 días."],
+    refunded: ["Su pago se ha reembolsado", "El importe íntegro se ha devuelto a la tarjeta o cuenta con la que pagó; su banco puede necesitar de 5 a 10 días. Esta reserva está cancelada."],
+    second_payment: ["Ya tiene esta reserva", "Este era un segundo pago por el mismo horario. La primera reserva se mantiene, y este dinero vuelve a la tarjeta o cuenta con la que pagó; su banco puede necesitar de 5 a 10 días. Si quiere más plazas, reserve otra vez: la tienda le preguntará si es lo que desea."],
+    needs_attention: ["Tenemos su pago", "Hay algo que debe revisar una persona: la tienda lo examinará y se pondrá en contacto con usted. No hace falta que pague otra vez."],
+    offline: ["Sin conexión", "No se puede contactar con la tienda en este momento. Esta página continuará por sí sola en cuanto pueda; no hace falta que pague otra vez."],
+    unknown: ["No existe esa reserva", "Este enlace no pertenece a ninguna reserva de esta tienda. ¿Se copió entero?"],
+  },
+};

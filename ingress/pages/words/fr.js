@@ -1,0 +1,102 @@
+// What the pages say in French. The keys are those of en.js.
+
+const rules = new Intl.PluralRules("fr");
+const isOne = (n) => rules.select(n) === "one";
+const seats = (n) => `${n}\u00a0${isOne(n) ? "place" : "places"}`;
+const free = (n) => `${seats(n)} ${isOne(n) ? "libre" : "libres"}`;
+
+export default {
+  // The shop
+  shopTitle: "Réserver une place",
+  chooseTime: "Choisissez un créneau. Vos places sont retenues pendant que vous payez.",
+  timesAreIn: (zone) => `Les heures sont celles de votre fuseau horaire, ${zone}.`,
+  loading: "Chargement…",
+  notLoaded: "Les offres n’ont pas pu être chargées. Nouvel essai…",
+  nothing: "Il n’y a rien à réserver pour le moment.",
+  moreTimes: "Afficher plus de créneaux",
+  allTimes: (n) => `Afficher les ${n} créneaux`,
+  noMoreTimes: "D’autres créneaux n’ont pas pu être chargés. Veuillez réessayer.",
+  seats,
+  left: free,
+  full: "complet",
+  named: (offering, rest) => `${offering}, ${rest}`,
+  held: (what, minutes) => `Nous gardons pour vous, pendant ${minutes}\u00a0: ${what}.`,
+  heldLink: "Continuer",
+  lookedUp: (what) => `Nous vérifions votre paiement pour ${what}.`,
+  lookedUpLink: "Voir où il en est",
+  seatsOf: (n, what) => `${seats(n)}, ${what}`,
+  minutesLeft: (n) => (n < 1 ? "moins d’une minute" : `encore ${n} ${isOne(n) ? "minute" : "minutes"}`),
+
+  // The order
+  quantity: "Places",
+  name: "Nom",
+  email: "E-mail",
+  book: "Réserver maintenant",
+  bookFor: (price) => `Réserver maintenant, ${price}`,
+  bookAgain: "Réserver encore une fois, en plus",
+  lookingForSeats: "Recherche de places…",
+  openingPayment: "Ouverture de la page de paiement…",
+  alreadyBooked: "Vous avez déjà réservé ce créneau. Voulez-vous le réserver encore une fois, en plus\u202f?",
+  enoughAgain: "Il y a de nouveau assez de places. Veuillez réessayer.",
+  filledUp: (offer) => `Ce créneau vient de se remplir. ${offer}`,
+  nextWith: (n) => `Le prochain créneau avec ${free(n)}\u00a0:`,
+  noneOfNext: (times, n) => `Aucun des ${times} prochains créneaux n’a ${free(n)}.`,
+  noOther: (n) => `Aucun autre créneau n’a ${free(n)}.`,
+  take: (when) => `Choisir ${when}`,
+  quantityWrong: (most) => `Choisissez de 1 à ${most} places.`,
+  fewLeft: (n) => (n < 1 ? "Il ne reste aucune place pour ce créneau."
+    : isOne(n) ? "Il ne reste qu’une place pour ce créneau." : `Il ne reste que ${seats(n)} pour ce créneau.`),
+  nameMissing: "Indiquez-nous votre nom.",
+  nameWrong: "200 caractères au maximum, sur une seule ligne.",
+  emailMissing: "Indiquez-nous votre adresse e-mail.",
+  emailSpecial: "Utilisez une adresse e-mail sans accents ni autres lettres spéciales.",
+  emailWrong: "Cela ne ressemble pas à une adresse e-mail.",
+  tryAgain: "La boutique n’a pas pu être jointe. Rien n’est réservé et rien n’a été débité. Veuillez réessayer.",
+  // By the API's codes
+  problems: {
+    slot_closed: "Ce créneau a déjà commencé. Veuillez en choisir un autre.",
+    slot_not_found: "Ce créneau n’est plus proposé. Veuillez en choisir un autre.",
+    offering_unavailable: "Cette offre ne peut pas être réservée pour le moment. Veuillez en choisir une autre.",
+    stripe_refused: "La page de paiement ne peut pas être ouverte pour cette commande. Rien n’est réservé et rien n’a été débité. Veuillez prévenir la boutique.",
+    stripe_unavailable: "La page de paiement ne peut pas être ouverte pour le moment. Rien n’est réservé et rien n’a été débité. Veuillez réessayer.",
+    too_many_orders: "Beaucoup de commandes viennent d’arriver de votre réseau. Veuillez réessayer dans un instant.",
+    checkout_conflict: "Votre dernier clic est encore en cours de traitement. Veuillez réessayer dans un instant.",
+  },
+
+  // After the payment page
+  leftTitle: "Vous avez quitté la page de paiement",
+  leftText: "Si vous n’avez pas payé, rien n’a été débité. Si vous avez payé, votre réservation est bien enregistrée\u00a0: elle figure sur la page affichée après le paiement.",
+  notPaid: "Pas encore payé",
+  onHold: "Rien n’a été débité. Vos places sont retenues pour vous.",
+  oneMoment: "Un instant, s’il vous plaît",
+  asking: "Nous vérifions si cette commande a été payée. Vous n’avez rien à faire.",
+  bookingTitle: "Votre réservation",
+  checkingTitle: "Vérification de votre paiement",
+  checkingText: "Un instant, s’il vous plaît. Si rien ne change, rechargez la page\u202f; inutile de payer à nouveau.",
+  reference: "Référence",
+  what: "Offre",
+  when: "Date",
+  price: "Prix",
+  paid: "Payé",
+  partlyBack: (amount, back) => `${amount}, dont ${back} remboursés`,
+  onHoldFor: "Places retenues",
+  quote: "Si vous nous écrivez, indiquez ceci\u00a0:",
+  goToPayment: "Continuer vers le paiement",
+  backToShop: "Retour à la boutique",
+  // By the API's statuses and what the page itself makes of them: title and text
+  outcomes: {
+    confirmed: ["Votre réservation est confirmée", "Conservez la référence. Cette page reste en place\u00a0: vous pouvez y revenir."],
+    processing: ["Votre réservation est en cours de finalisation", "Vous revenez de chez Stripe et nous récupérons votre paiement. Cela prend quelques secondes\u202f; la réservation est faite même si vous fermez cette page."],
+    slow: ["C’est plus long que d’habitude", "Inutile de payer à nouveau, et inutile d’attendre\u00a0: la réservation est faite dès que votre paiement nous parvient. Cette page continue de vérifier."],
+    awaiting_payment: ["Pas encore payé", "Stripe n’a pour l’instant aucun paiement pour cette commande. Rien n’a été débité."],
+    payment_pending: ["Votre paiement est en route", "Avec ce moyen de paiement, votre banque prend plus de temps, jusqu’à quelques jours. Vos places sont retenues jusque-là. Revenez sur cette page quand vous voulez."],
+    payment_failed: ["Votre paiement n’est pas arrivé", "Votre banque n’a pas effectué le paiement. Rien n’est réservé et vos places ont été libérées."],
+    expired: ["Cette session de paiement a expiré", "Elle n’a pas été payée. Rien n’a été débité à ce titre\u202f; ce que vous avez payé dans un autre onglet est réservé."],
+    refund_pending: ["Votre paiement est en cours de remboursement", "Nous n’avons pas pu réserver vos places. La totalité du montant est reversée sur la carte ou le compte utilisé pour payer\u202f; votre banque peut avoir besoin de 5 à 10 jours."],
+    refunded: ["Votre paiement a été remboursé", "La totalité du montant a été reversée sur la carte ou le compte utilisé pour payer\u202f; votre banque peut avoir besoin de 5 à 10 jours. Cette réservation est annulée."],
+    second_payment: ["Vous avez déjà cette réservation", "C’était un second paiement pour le même créneau. La première réservation reste valable, et cet argent est reversé sur la carte ou le compte utilisé pour payer\u202f; votre banque peut avoir besoin de 5 à 10 jours. Si vous voulez plus de places, réservez encore une fois\u00a0: la boutique vous demande si c’est bien voulu."],
+    needs_attention: ["Nous avons votre paiement", "Un point doit être examiné par une personne\u00a0: la boutique s’en occupe et revient vers vous. Inutile de payer à nouveau."],
+    offline: ["Pas de connexion", "La boutique est injoignable pour le moment. Cette page reprend d’elle-même dès que possible\u202f; inutile de payer à nouveau."],
+    unknown: ["Réservation introuvable", "Ce lien ne correspond à aucune réservation dans cette boutique. A-t-il été copié en entier\u202f?"],
+  },
+};
