@@ -9,7 +9,7 @@ use crate::{
     config::{BookingHook, Config, OnUnfulfillable},
     consumer::crash_guard::CrashGuard,
     mail::Mailer,
-    notifications::{Wakes, webhook::WebhookClient},
+    notifications::{wakes::Wakes, webhook::WebhookClient},
     outage::{
         breaker::Breakers,
         dependency::{Dependency, Down},

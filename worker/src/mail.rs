@@ -6,6 +6,7 @@ mod document;
 mod facts;
 mod sample;
 mod settings;
+mod shop;
 mod templates;
 mod transport;
 mod words;
@@ -16,25 +17,22 @@ use lettre::{
     Address, AsyncTransport, Message,
     message::{
         Attachment, Mailbox, MultiPart, SinglePart,
-        header::{ContentType, HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue},
     },
 };
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use shared::{
     db::outbox::{self, Kind},
     service::failpoint,
 };
 
-pub use self::settings::{MailSettings, Shop};
+pub use self::settings::MailSettings;
 use self::{
+    calendar::Method,
     document::{Document, MailKind},
     facts::Facts,
 };
-use crate::{
-    Context,
-    mail::calendar::Method,
-    notifications::delivery::{Failure, Remedy},
-};
+use crate::notifications::failure::Failure;
 
 /// For all of one mail: connection, encryption, name, and content.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -86,29 +84,28 @@ impl Mailer {
     /// [`Failure`] if the server has not taken it, as far as is known.
     pub async fn send(
         &self,
-        context: &Context,
+        db: &DatabaseConnection,
         recipient: Recipient,
         notification: &outbox::Model,
     ) -> Result<(), Failure> {
         let document = serde_json::from_str(&notification.document);
-        let document: Document = document.map_err(|_| broken("the document cannot be read"))?;
-        let Some(mail) = self
-            .compose(context, recipient, notification, &document)
-            .await?
-        else {
+        let document: Document =
+            document.map_err(|_| Failure::for_good("the document cannot be read"))?;
+        let Some(mail) = self.compose(db, recipient, notification, &document).await? else {
             return Ok(());
         };
         failpoint::crash_at("mail_before_send");
         let sending = self.0.transport.send(mail);
         let sent = tokio::time::timeout(TIMEOUT, sending).await;
-        let sent = sent.map_err(|_| later(format!("no answer in {} s", TIMEOUT.as_secs())))?;
+        let sent =
+            sent.map_err(|_| Failure::later(format!("no answer in {} s", TIMEOUT.as_secs())))?;
         sent.map_err(|error| transport::failure(&error))?;
         Ok(())
     }
 
     async fn compose(
         &self,
-        context: &Context,
+        db: &DatabaseConnection,
         recipient: Recipient,
         notification: &outbox::Model,
         document: &Document,
@@ -119,8 +116,8 @@ impl Mailer {
                 let Some(kind) = document.buyer_kind() else {
                     return Ok(None);
                 };
-                let method = self.method(context, notification, kind).await;
-                let method = method.map_err(|_| later("the database failed".to_owned()))?;
+                let method = self.method(db, notification, kind).await;
+                let method = method.map_err(|_| Failure::later("the database failed"))?;
                 self.to_buyer(document, kind, method, message_id)
             }
             Recipient::Merchant => self.to_merchant(document, message_id),
@@ -140,7 +137,7 @@ impl Mailer {
     /// What the calendar is told: one that was never invited is not told of an end.
     async fn method(
         &self,
-        context: &Context,
+        db: &DatabaseConnection,
         notification: &outbox::Model,
         kind: MailKind,
     ) -> Result<Option<Method>, DbErr> {
@@ -153,7 +150,7 @@ impl Mailer {
                     .filter(
                         outbox::Column::Kind.is_in([Kind::BookingConfirmed, Kind::BookingMoved]),
                     )
-                    .count(&context.db)
+                    .count(db)
                     .await?;
                 Ok((invited > 0).then_some(Method::Cancel))
             }
@@ -194,13 +191,13 @@ impl Mailer {
         let name = facts.customer_name.clone().filter(|it| !it.is_empty());
         self.envelope(Mailbox::new(name, to), subject, message_id)
             .multipart(parts)
-            .map_err(|_| broken("it cannot be written"))
+            .map_err(|_| Failure::for_good("it cannot be written"))
     }
 
     fn to_merchant(&self, document: &Document, message_id: String) -> Result<Message, Failure> {
         let settings = &self.0;
         let Some(merchant) = settings.merchant.clone() else {
-            return Err(broken("MAIL_MERCHANT is not set any more"));
+            return Err(Failure::for_good("MAIL_MERCHANT is not set any more"));
         };
         let words = settings.templates.words(None);
         let facts = Facts::new(document, document.merchant_kind(), words, &settings.shop);
@@ -208,7 +205,7 @@ impl Mailer {
         let subject = format!("{} {}", document.r#type, document.booking.reference);
         self.envelope(merchant, subject, message_id)
             .singlepart(SinglePart::plain(text))
-            .map_err(|_| broken("it cannot be written"))
+            .map_err(|_| Failure::for_good("it cannot be written"))
     }
 
     fn envelope(
@@ -230,25 +227,5 @@ impl Mailer {
 
 fn address(text: &str) -> Result<Address, Failure> {
     text.parse()
-        .map_err(|_| broken("the address cannot be written to"))
-}
-
-fn later(words: String) -> Failure {
-    Failure {
-        words,
-        next: Remedy::Later,
-    }
-}
-
-/// It would fail in the same way again.
-fn broken(words: &str) -> Failure {
-    Failure {
-        words: words.to_owned(),
-        next: Remedy::GiveUp,
-    }
-}
-
-/// `text/calendar`, which has to name the method of what it is.
-fn calendar_type(method: &str) -> Option<ContentType> {
-    ContentType::parse(&format!("text/calendar; method={method}; charset=utf-8")).ok()
+        .map_err(|_| Failure::for_good("the address cannot be written to"))
 }

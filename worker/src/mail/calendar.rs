@@ -9,7 +9,7 @@ use icalendar::{
 use lettre::message::{Mailbox, header::ContentType};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-use crate::mail::{calendar_type, document::Document, facts::Facts, settings::Shop};
+use crate::mail::{document::Document, facts::Facts, shop::Shop};
 
 /// What the calendar has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +78,18 @@ pub fn entry(
         .append_property(("CALSCALE", "GREGORIAN"))
         .append_property(("METHOD", method.as_str()))
         .push(event.done());
-    Some((calendar_type(method.as_str())?, calendar.to_string()))
+    Some((calendar_type(method)?, calendar.to_string()))
 }
 
 fn stamp(at: OffsetDateTime) -> Option<String> {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     at.to_offset(UtcOffset::UTC).format(format).ok()
+}
+
+/// `text/calendar`, which has to name the method of what it is.
+fn calendar_type(method: Method) -> Option<ContentType> {
+    let method = method.as_str();
+    ContentType::parse(&format!("text/calendar; method={method}; charset=utf-8")).ok()
 }
 
 /// A parameter has no escapes.

@@ -5,7 +5,7 @@ use shared::line_item::LineItems;
 
 use crate::mail::{
     document::{Document, MailKind, Slot},
-    settings::Shop,
+    shop::{Shop, in_one_line},
     words::Words,
 };
 
@@ -80,11 +80,4 @@ impl Facts {
             command: format!("worker booking show {}", booking.reference),
         }
     }
-}
-
-/// No buyer's name adds a line to a mail.
-pub fn in_one_line(text: &str) -> String {
-    let words = text.split(|it: char| it.is_control() || it.is_whitespace());
-    let words: Vec<&str> = words.filter(|it| !it.is_empty()).collect();
-    words.join(" ")
 }

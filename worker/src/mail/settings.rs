@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 
 use lettre::message::Mailbox;
-use serde::Serialize;
-use shared::config::{ConfigError, Env, http_address::http_url};
-use url::Url;
+use shared::config::{ConfigError, Env};
 
 use crate::mail::{
-    facts::in_one_line,
+    shop::Shop,
     templates::Templates,
     transport::{self, Transport},
 };
@@ -26,20 +24,6 @@ pub struct MailSettings {
     pub templates: Templates,
     /// Whose they are.
     pub shop: Shop,
-}
-
-/// The shop, as it calls itself.
-#[derive(Debug, Clone, Serialize)]
-pub struct Shop {
-    /// Its name.
-    pub name: String,
-    /// Of a line at the top: `#rrggbb`.
-    pub colour: Option<String>,
-    /// Where its pages are.
-    pub url: String,
-    /// The host of them.
-    #[serde(skip)]
-    pub host: String,
 }
 
 impl MailSettings {
@@ -80,40 +64,4 @@ const MAILBOX: &str = "an address such as Harbour Kayak <book@example.com>";
 fn mailbox(env: &Env, variable: &'static str) -> Result<Option<Mailbox>, ConfigError> {
     let parsed = env.get(variable).map(str::parse).transpose();
     parsed.map_err(|_| ConfigError::new(variable, format!("expected {MAILBOX}")))
-}
-
-impl Shop {
-    fn from_env(env: &Env, from: &Mailbox) -> Result<Self, ConfigError> {
-        let url = env.required(
-            "PUBLIC_URL",
-            "where buyers reach the shop; mails lead there",
-        )?;
-        let url = http_url("PUBLIC_URL", url)?;
-        let host = Url::parse(&url)
-            .ok()
-            .and_then(|it| it.host_str().map(str::to_owned));
-        let host = host.unwrap_or_default();
-        let name = env
-            .get("SHOP_NAME")
-            .or(from.name.as_deref())
-            .unwrap_or(&host);
-        let colour = env.get("SHOP_COLOR");
-        if !colour.is_none_or(is_colour) {
-            return Err(ConfigError::new(
-                "SHOP_COLOR",
-                "expected a colour such as #0a5c7d",
-            ));
-        }
-        Ok(Self {
-            name: in_one_line(name),
-            colour: colour.map(str::to_owned),
-            url,
-            host,
-        })
-    }
-}
-
-fn is_colour(text: &str) -> bool {
-    let digits = text.strip_prefix('#').unwrap_or_default();
-    digits.len() == 6 && digits.bytes().all(|it| it.is_ascii_hexdigit())
 }

@@ -8,8 +8,8 @@ use minijinja::{
 };
 
 use crate::{
-    mail::{broken, document::MailKind, facts::Facts, sample, settings::Shop, words::Words},
-    notifications::delivery::Failure,
+    mail::{document::MailKind, facts::Facts, sample, shop::Shop, words::Words},
+    notifications::failure::Failure,
 };
 
 const TEMPLATES: [(&str, &str); 3] = [
@@ -98,7 +98,7 @@ impl Templates {
         self.try_render(name, words, facts).map_err(|error| {
             let error: &(dyn std::error::Error + 'static) = &error;
             tracing::error!(error, "A template cannot be filled");
-            broken("a template cannot be filled; see the log")
+            Failure::for_good("a template cannot be filled; see the log")
         })
     }
 

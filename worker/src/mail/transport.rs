@@ -3,7 +3,7 @@
 use lettre::{AsyncSmtpTransport, Tokio1Executor, transport::smtp::extension::ClientId};
 use url::{Host, Url};
 
-use crate::notifications::delivery::{Failure, Remedy};
+use crate::notifications::failure::{Failure, Remedy};
 
 /// Connects anew for each mail: a connection that was left in the middle of one is not used again.
 pub type Transport = AsyncSmtpTransport<Tokio1Executor>;

@@ -18,7 +18,14 @@ use shared::{
 };
 use time::OffsetDateTime;
 
-use crate::{Context, notifications::destination::Destination, retry_policy};
+use crate::{
+    Context,
+    notifications::{
+        destination::Destination,
+        failure::{Failure, Remedy},
+    },
+    retry_policy,
+};
 
 /// An endpoint that has failed for so long is switched off.
 const LASTING: time::Duration = time::Duration::days(3);
@@ -28,26 +35,6 @@ const NOTED: time::Duration = time::Duration::minutes(1);
 const PAUSES: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Why a notification did not arrive.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// In a few words, without what it was about.
-    pub words: String,
-    /// Whether it can arrive later.
-    pub next: Remedy,
-}
-
-/// What can be done about a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
-    /// Try again.
-    Later,
-    /// This one will not be taken.
-    GiveUp,
-    /// The destination wants nothing more.
-    SwitchOff,
-}
 
 /// Whether the lane should look for more of the same checkout.
 pub enum Next {

@@ -10,7 +10,7 @@ use shared::db::{
 use crate::{
     Context,
     mail::{Mailer, Recipient},
-    notifications::delivery::Failure,
+    notifications::failure::Failure,
 };
 
 /// One that is told.
@@ -75,7 +75,9 @@ impl Destination {
                 let posted = context.webhooks.post(endpoint, message, now).await;
                 posted.map(drop)
             }
-            Self::Mail(mailer, recipient) => mailer.send(context, *recipient, notification).await,
+            Self::Mail(mailer, recipient) => {
+                mailer.send(&context.db, *recipient, notification).await
+            }
         }
     }
 }

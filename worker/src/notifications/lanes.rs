@@ -29,7 +29,7 @@ use crate::{
     notifications::{
         delivery::{Next, attempt},
         destination::{self, Destination},
-        next_look,
+        wakes::next_look,
     },
 };
 

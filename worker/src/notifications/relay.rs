@@ -31,7 +31,7 @@ use crate::{
     job_error::JobError,
     notifications::{
         destination::{self, Destination},
-        next_look,
+        wakes::next_look,
     },
 };
 

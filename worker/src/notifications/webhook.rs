@@ -25,7 +25,7 @@ use url::{Host, Url};
 
 use crate::notifications::{
     address_guard::{AddressGuard, NotAllowed},
-    delivery::{Failure, Remedy},
+    failure::{Failure, Remedy},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -164,10 +164,10 @@ impl WebhookClient {
     ) -> Result<StatusCode, Failure> {
         let url = self
             .check_words(&endpoint.url)
-            .map_err(|error| later(error.to_string()))?;
+            .map_err(|error| Failure::later(error.to_string()))?;
         let (client, _) = self
             .of_scheme(&url)
-            .map_err(|error| later(error.to_string()))?;
+            .map_err(|error| Failure::later(error.to_string()))?;
         let signature = signature(endpoint, id, document, now)?;
         let request = Request::post(url.as_str())
             .header(CONTENT_TYPE, "application/json")
@@ -176,30 +176,30 @@ impl WebhookClient {
             .header(HEADER_WEBHOOK_TIMESTAMP, now.unix_timestamp())
             .header(HEADER_WEBHOOK_SIGNATURE, signature)
             .body(Full::from(document.to_owned()))
-            .map_err(|_| later(UrlError::Malformed.to_string()))?;
+            .map_err(|_| Failure::later(UrlError::Malformed.to_string()))?;
         let exchange = async {
             let answer = client
                 .request(request)
                 .await
-                .map_err(|error| later(cause(&error)))?;
+                .map_err(|error| Failure::later(cause(&error)))?;
             let (status, body) = (answer.status(), answer.into_body());
             Limited::new(body, LONGEST_ANSWER).collect().await.ok();
             Ok(status)
         };
         let status = tokio::time::timeout(TIMEOUT, exchange).await;
-        let status =
-            status.map_err(|_| later(format!("no answer in {} s", TIMEOUT.as_secs())))??;
+        let status = status
+            .map_err(|_| Failure::later(format!("no answer in {} s", TIMEOUT.as_secs())))??;
         match status {
             it if it.is_success() => Ok(it),
             StatusCode::GONE => Err(Failure {
                 words: "answered 410: it wants no more".to_owned(),
                 next: Remedy::SwitchOff,
             }),
-            it if it.is_redirection() => Err(later(format!(
+            it if it.is_redirection() => Err(Failure::later(format!(
                 "answered {}; redirects are not followed",
                 it.as_u16()
             ))),
-            it => Err(later(format!("answered {}", it.as_u16()))),
+            it => Err(Failure::later(format!("answered {}", it.as_u16()))),
         }
     }
 }
@@ -232,15 +232,8 @@ fn signature(
         webhook.sign(id, now.unix_timestamp(), document.as_bytes())
     });
     let signatures: Result<Vec<String>, _> = signed.collect();
-    let signatures = signatures.map_err(|_| later("its secret cannot be used".to_owned()))?;
+    let signatures = signatures.map_err(|_| Failure::later("its secret cannot be used"))?;
     Ok(signatures.join(" "))
-}
-
-fn later(words: String) -> Failure {
-    Failure {
-        words,
-        next: Remedy::Later,
-    }
 }
 
 /// What is at the bottom of an error, which says most.

@@ -57,15 +57,15 @@ pub async fn book(shop: &Shop, slot: Uuid) -> Session {
     session
 }
 
-fn documents(received: &[Received]) -> Vec<Value> {
-    let documents = received.iter();
+fn documents(all: &[Received]) -> Vec<Value> {
+    let documents = all.iter();
     documents
         .map(|it| serde_json::from_str(&it.body).unwrap())
         .collect()
 }
 
-fn types(received: &[Received]) -> Vec<String> {
-    let documents = documents(received);
+fn types(all: &[Received]) -> Vec<String> {
+    let documents = documents(all);
     let types = documents.iter().map(|it| it["type"].as_str().unwrap());
     types.map(str::to_owned).collect()
 }
@@ -99,9 +99,9 @@ async fn what_happens_is_told_in_order_and_once(stack: Stack) {
     shop.stripe.refund(&session.id, None).unwrap();
     arrived(&receiver, 4).await;
 
-    let received = receiver.received();
+    let all = receiver.received();
     assert_eq!(
-        types(&received),
+        types(&all),
         [
             "booking.confirmed",
             "payment.refunded",
@@ -109,7 +109,7 @@ async fn what_happens_is_told_in_order_and_once(stack: Stack) {
             "booking.cancelled"
         ]
     );
-    let told = documents(&received);
+    let told = documents(&all);
     let sequences: Vec<_> = told
         .iter()
         .map(|it| it["sequence"].as_i64().unwrap())
@@ -123,7 +123,7 @@ async fn what_happens_is_told_in_order_and_once(stack: Stack) {
     assert_eq!(told[1]["payment"]["amount_refunded"], 900);
     assert_eq!(told[1]["payment"]["status"], "partially_refunded");
     assert_eq!(told[3]["booking"]["previous_status"], "confirmed");
-    for (it, document) in received.iter().zip(&told) {
+    for (it, document) in all.iter().zip(&told) {
         assert_eq!(document["id"], it.id);
     }
     shop.close().await;
@@ -160,9 +160,9 @@ async fn one_that_fails_is_tried_again_and_keeps_no_other_waiting(stack: Stack) 
     bad.answer(200);
     no_waiting(&shop).await;
     arrived(&bad, 4).await;
-    let received = bad.received();
+    let all = bad.received();
     assert_eq!(
-        types(&received),
+        types(&all),
         [
             "booking.confirmed",
             "booking.confirmed",
@@ -170,7 +170,7 @@ async fn one_that_fails_is_tried_again_and_keeps_no_other_waiting(stack: Stack) 
             "booking.cancelled"
         ]
     );
-    assert_eq!(received[0].id, received[1].id);
+    assert_eq!(all[0].id, all[1].id);
     eventually("it works", async || {
         endpoint_of(&shop, &bad_id).await.failing_since.is_none()
     })
@@ -260,9 +260,9 @@ async fn what_was_told_can_be_told_again(stack: Stack) {
 
     assert!(dry.contains("would be told of 2 notifications"), "{dry}");
     assert!(by_time.contains("is told of 2 notifications"), "{by_time}");
-    let received = receiver.received();
-    assert_eq!(received[3].id, first);
-    assert_eq!(received[3].body, received[0].body, "byte for byte");
+    let all = receiver.received();
+    assert_eq!(all[3].id, first);
+    assert_eq!(all[3].body, all[0].body, "byte for byte");
     assert!(!nothing.status.success() && !unknown.status.success());
     shop.close().await;
 }

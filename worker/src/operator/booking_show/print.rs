@@ -4,7 +4,7 @@ use std::fmt;
 
 use sea_orm::ActiveEnum;
 use serde_json::Value;
-use shared::db::checkout;
+use shared::db::{checkout, owed_refund};
 
 use crate::operator::{
     booking_show::{Story, others::Other, told::Told},
@@ -33,6 +33,17 @@ fn site_data(checkout: &checkout::Model) -> Vec<(&'static str, String)> {
         .chain(fields("metadata", &checkout.metadata))
         .chain(fields("option", &checkout.options))
         .collect()
+}
+
+fn owed(it: &owed_refund::Model) -> String {
+    let end = it.done_at.map_or_else(
+        || "to be done".to_owned(),
+        |at| format!("done {}", moment(at)),
+    );
+    let error = it.last_error.as_deref();
+    let error = error.map_or(String::new(), |error| format!(", last error {error}"));
+    let attempts = counted(it.attempts, "attempt");
+    format!("refund, {end}, {attempts}{error}")
 }
 
 /// What others were told, by name in the margin.
@@ -134,14 +145,7 @@ impl fmt::Display for Story {
             row("dispute", text)?;
         }
         if let Some(it) = &record.owed_refund {
-            let end = it.done_at.map_or_else(
-                || "to be done".to_owned(),
-                |at| format!("done {}", moment(at)),
-            );
-            let error = it.last_error.as_deref();
-            let error = error.map_or(String::new(), |error| format!(", last error {error}"));
-            let attempts = counted(it.attempts, "attempt");
-            row("owed", format!("refund, {end}, {attempts}{error}"))?;
+            row("owed", owed(it))?;
         }
         for it in &self.events {
             row("event", format!("{}  {}", moment(it.processed_at), it.kind))?;

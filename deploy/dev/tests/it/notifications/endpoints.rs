@@ -82,12 +82,12 @@ async fn it_is_looked_at_again_before_each_post() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_does_not_answer_is_given_up_in_time_and_keeps_no_other_waiting() {
     let shop = Shop::open(Stack::postgres_rabbitmq().await).await;
-    let (slow, quick) = (
+    let (hanging, quick) = (
         Receiver::start().await.unwrap(),
         Receiver::start().await.unwrap(),
     );
-    slow.hang();
-    let (id, _) = add_endpoint(&shop, &slow.url, &[]).await;
+    hanging.hang();
+    let (id, _) = add_endpoint(&shop, &hanging.url, &[]).await;
     add_endpoint(&shop, &quick.url, &[]).await;
     let slot = shop.slot(20).await;
 
