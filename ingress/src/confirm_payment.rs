@@ -212,6 +212,7 @@ fn retry_after_ms(status: PaymentStatus) -> Option<u64> {
         | PaymentStatus::PaymentFailed
         | PaymentStatus::Expired
         | PaymentStatus::Refunded
+        | PaymentStatus::Cancelled
         | PaymentStatus::NeedsAttention => None,
     }
 }

@@ -17,6 +17,7 @@ mod m20261129_000010_checkout_options;
 mod m20261129_000011_owed_refunds;
 mod m20261129_000012_notifications;
 mod m20261129_000013_time_zones_and_languages;
+mod m20261129_000014_interventions;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000011_owed_refunds::Migration),
             Box::new(m20261129_000012_notifications::Migration),
             Box::new(m20261129_000013_time_zones_and_languages::Migration),
+            Box::new(m20261129_000014_interventions::Migration),
         ]
     }
 }

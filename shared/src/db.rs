@@ -15,6 +15,7 @@ pub mod dead_letter;
 pub mod dispute;
 pub mod endpoint;
 pub mod ignored_event;
+pub mod intervention;
 pub mod job;
 pub mod offering;
 pub mod outbox;

@@ -101,11 +101,7 @@ impl Config {
                 concurrency: env.number_in("WORKER_CONCURRENCY", 8, 1..=64)?,
                 batch: env.number_in("WORKER_BATCH", 200, 1..=500)?,
             },
-            on_unfulfillable: env.parse_or(
-                "ON_UNFULFILLABLE",
-                OnUnfulfillable::Refund,
-                "refund or hold",
-            )?,
+            on_unfulfillable: on_unfulfillable(env)?,
             booking_hook: booking_hook(env, &database)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
             mailer: MailSettings::from_env(env)?.map(Mailer::new),
@@ -137,8 +133,22 @@ pub fn webhooks(env: &Env) -> Result<WebhookClient, ConfigError> {
     WebhookClient::new(&networks).map_err(|error| ConfigError::new(VARIABLE, error.to_string()))
 }
 
-/// SQLite has no functions, and a site's own tables are not in our file.
-fn booking_hook(
+/// What becomes of a payment for which there are no seats.
+///
+/// # Errors
+///
+/// [`ConfigError`] if it is neither.
+pub fn on_unfulfillable(env: &Env) -> Result<OnUnfulfillable, ConfigError> {
+    let default = OnUnfulfillable::Refund;
+    env.parse_or("ON_UNFULFILLABLE", default, "refund or hold")
+}
+
+/// The site's function. SQLite has no functions, and a site's own tables are not in our file.
+///
+/// # Errors
+///
+/// [`ConfigError`] if it is not the name of one.
+pub fn booking_hook(
     env: &Env,
     database: &DatabaseSettings,
 ) -> Result<Option<BookingHook>, ConfigError> {

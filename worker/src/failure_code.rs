@@ -41,6 +41,8 @@ pub enum FailureCode {
     ConstraintViolated,
     /// The site's function failed.
     HookFailed,
+    /// What a person decided about a booking cannot be carried out.
+    DecisionRefused,
     /// The queue does not take a message.
     QueueUnavailable,
     /// Stripe cannot be reached.
@@ -84,6 +86,7 @@ impl FailureCode {
             Self::DatabaseError => "database_error",
             Self::ConstraintViolated => "constraint_violated",
             Self::HookFailed => "hook_failed",
+            Self::DecisionRefused => "decision_refused",
             Self::QueueUnavailable => "queue_unavailable",
             Self::StripeUnavailable => "stripe_unavailable",
             Self::StripeRateLimited => "stripe_rate_limited",
@@ -129,6 +132,7 @@ impl FailureCode {
             | Self::DeliveryLimit
             | Self::Panicked
             | Self::ConstraintViolated
+            | Self::DecisionRefused
             | Self::StripeNotFound
             | Self::StripeRefused
             | Self::MalformedAnswer
@@ -184,6 +188,10 @@ impl FailureCode {
             Self::HookFailed => {
                 "the function in BOOKING_HOOK refused the booking for a day: worker dead show says \
                  with which SQLSTATE and words; mend it, then replay"
+            }
+            Self::DecisionRefused => {
+                "the booking is not as it was when this was decided: worker booking show says how \
+                 it stands; discard"
             }
             Self::QueueUnavailable => "the queue failed for a day: see worker doctor, then replay",
             Self::StripeUnavailable

@@ -11,6 +11,7 @@ pub(crate) mod decide;
 mod exact_amount;
 pub(crate) mod fulfill_error;
 mod inbox;
+pub(crate) mod intervene;
 pub(crate) mod lock;
 pub(crate) mod other_tabs;
 pub(crate) mod outcome;
@@ -24,10 +25,10 @@ pub(crate) mod update;
 
 use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, IntoActiveModel};
 use shared::{
     clock::Clock,
-    db::{self, Writes, checkout, outbox},
+    db::{self, Writes, checkout, intervention, outbox},
     retry,
     service::failpoint,
 };
@@ -39,10 +40,11 @@ use crate::{
     fulfill_checkout::{
         announce::announce,
         apply::apply,
-        carry_out::{carry_out, has_slot_started},
+        carry_out::{carry_out, carry_out_decision, has_slot_started},
         decide::{Circumstances, is_booked},
         fulfill_error::FulfillError,
         inbox::Inbox,
+        intervene::Intervention,
         other_tabs::end_other_tabs,
         outcome::{Fulfillment, NotOurs},
         record::Draft,
@@ -103,9 +105,11 @@ pub async fn fulfill_checkouts(
             Inbox::open(&tx, updates).await?
         };
         let mut outcomes = Vec::with_capacity(updates.len());
+        let mut interventions = Vec::new();
         for (place, update) in by_slot(updates, &drafts) {
             let outcome = fulfill(&tx, rules.policy, &mut drafts, &mut inbox, update, now).await?;
             outcomes.push((place, outcome));
+            interventions.extend(intervention(update, &drafts, now));
         }
         outcomes.sort_unstable_by_key(|(place, _)| *place);
         failpoint::crash_at("job_after_settle");
@@ -118,6 +122,7 @@ pub async fn fulfill_checkouts(
             .map(IntoActiveModel::into_active_model);
         writes.insert(told.map(outbox::ActiveModel::reset_all).collect())?;
         writes.insert(inbox.new)?;
+        writes.insert(interventions)?;
         writes.run(&tx).await?;
         let hook_called = match rules.hook {
             Some(hook) => booking_hook::call(&tx, hook, &notifications).await?,
@@ -155,6 +160,27 @@ fn checkout_of<'a>(
     candidates.max_by_key(|checkout| checkout.session_id.is_some())
 }
 
+/// What a person decided, with who and why.
+fn intervention(
+    update: &Update,
+    drafts: &HashMap<Uuid, Draft>,
+    now: OffsetDateTime,
+) -> Option<intervention::ActiveModel> {
+    let update::Change::Decided(Intervention { kind, by, why }) = &update.change else {
+        return None;
+    };
+    let row = intervention::Model {
+        id: Uuid::now_v7(),
+        checkout_id: checkout_of(update, drafts)?.id,
+        kind: kind.as_str().to_owned(),
+        detail: kind.detail(),
+        decided_by: by.clone(),
+        why: why.clone(),
+        created_at: now,
+    };
+    Some(intervention::ActiveModel::from(row).reset_all())
+}
+
 /// One update, in memory but for the seats.
 async fn fulfill(
     tx: &impl ConnectionTrait,
@@ -163,7 +189,7 @@ async fn fulfill(
     inbox: &mut Inbox,
     update: &Update,
     now: OffsetDateTime,
-) -> Result<Fulfillment, DbErr> {
+) -> Result<Fulfillment, FulfillError> {
     let Some(mine) = checkout_of(update, drafts) else {
         return Ok(Fulfillment::NotOurs(NotOurs::Foreign));
     };
@@ -185,6 +211,9 @@ async fn fulfill(
     if let update::Target::Session { id, .. } = &update.target {
         let claimed = &mut current.checkout.session_id;
         claimed.get_or_insert_with(|| id.clone());
+    }
+    if let update::Change::Decided(Intervention { kind, .. }) = &update.change {
+        return carry_out_decision(tx, current, *kind, now).await;
     }
     apply(current, &update.change, now);
     failpoint::crash_at("job_after_record");

@@ -74,6 +74,7 @@ impl From<FulfillError> for JobError {
         match error {
             FulfillError::Database(error) => error.into(),
             FulfillError::Hook(error) => Self::new(FailureCode::HookFailed, error),
+            FulfillError::Refused(refusal) => Self::new(FailureCode::DecisionRefused, refusal),
         }
     }
 }

@@ -18,7 +18,7 @@ use worker::{
     Context, Worker,
     config::Config,
     operator::{
-        audit::command as audit, booking_show as booking, dead_letters::command as dead,
+        audit::command as audit, bookings::command as booking, dead_letters::command as dead,
         doctor::command as doctor, endpoints::command as endpoint, reconcile_command as reconcile,
     },
 };
@@ -36,7 +36,7 @@ struct Cli {
 enum Command {
     /// Work until SIGTERM (the default).
     Run,
-    /// Look at bookings.
+    /// Find bookings, and decide about them.
     #[command(subcommand)]
     Booking(booking::Command),
     /// Look at messages that were set aside, and decide about them.

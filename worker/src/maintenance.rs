@@ -1,5 +1,6 @@
 //! What the worker does unasked: overdue holds, owed refunds, reconcile, and erasing what is old.
 
+mod call_refund;
 pub(crate) mod reconcile_schedule;
 pub(crate) mod refund_payments;
 pub(crate) mod retention;

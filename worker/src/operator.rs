@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod booking_show;
+pub mod bookings;
 pub mod command_line;
 pub mod dead_letters;
 pub mod doctor;

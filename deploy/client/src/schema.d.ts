@@ -160,6 +160,11 @@ export interface components {
             starts_at?: string | null;
             /** @example confirmed */
             status: string;
+            /**
+             * @description By whose clock it takes place: an IANA name, if the shop says.
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
         };
         /**
          * @description Parameters of Stripe's Checkout Session, by Stripe's names; `tax_behavior` and `tax_code` are of each
@@ -320,8 +325,18 @@ export interface components {
             description: string;
             /** Format: uuid */
             id: string;
+            /**
+             * @description Where it takes place, if the shop says.
+             * @example Pier 3
+             */
+            location?: string | null;
             /** @example Harbour kayak tour */
             name: string;
+            /**
+             * @description By whose clock it takes place: an IANA name, if the shop says.
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
             /**
              * Format: int64
              * @description Price of one seat, in the currency's minor unit.
@@ -342,6 +357,12 @@ export interface components {
              */
             client_reference?: string | null;
             customer: components["schemas"]["Customer"];
+            /**
+             * @description The buyer's language, for mails: a tag such as `de` or `de-AT`. What the browser
+             *     asks for (`Accept-Language`) if left out.
+             * @example de-AT
+             */
+            locale?: string | null;
             /**
              * @description Data of your own, strings only. It stands at the session and the PaymentIntent in Stripe beside checkout_id, slot_id and quantity, which are ours and refused here. Confirm does not return it.
              * @example {
@@ -398,6 +419,11 @@ export interface components {
              * @description If it has a time.
              */
             starts_at?: string | null;
+            /**
+             * @description By whose clock it takes place: an IANA name, if the shop says.
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
         };
         /** @description The money the buyer paid. */
         Payment: {
@@ -442,7 +468,7 @@ export interface components {
          * @description The word a page switches on.
          * @enum {string}
          */
-        PaymentStatus: "confirmed" | "processing" | "awaiting_payment" | "payment_pending" | "payment_failed" | "expired" | "refund_pending" | "refunded" | "needs_attention";
+        PaymentStatus: "confirmed" | "processing" | "awaiting_payment" | "payment_pending" | "payment_failed" | "expired" | "refund_pending" | "refunded" | "cancelled" | "needs_attention";
         /** @description An error answer (RFC 9457). */
         Problem: {
             /** @description For programs; never changes. */
@@ -515,6 +541,11 @@ export interface components {
             hold_minutes?: number | null;
             /** @description 1 to 20. */
             line_items: components["schemas"]["Item"][];
+            /**
+             * @description The buyer's language, for mails: a tag such as `de` or `de-AT`.
+             * @example de-AT
+             */
+            locale?: string | null;
             /**
              * @description Data of your own, strings only. It stands at the session and the PaymentIntent in Stripe beside checkout_id, slot_id and quantity, which are ours and refused here. Confirm does not return it.
              * @example {

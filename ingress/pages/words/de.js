@@ -94,6 +94,7 @@ export default {
     refund_pending: ["Ihre Zahlung wird erstattet", "Wir konnten Ihre Plätze nicht buchen. Der volle Betrag geht auf die verwendete Karte oder das verwendete Konto zurück; bei Ihrer Bank kann das 5 bis 10 Tage dauern."],
     refunded: ["Ihre Zahlung wurde erstattet", "Der volle Betrag ging auf die verwendete Karte oder das verwendete Konto zurück; bei Ihrer Bank kann das 5 bis 10 Tage dauern. Diese Buchung ist storniert."],
     second_payment: ["Das haben Sie schon gebucht", "Dies war eine zweite Zahlung für denselben Termin. Die erste Buchung bleibt bestehen, und dieses Geld geht auf die verwendete Karte oder das verwendete Konto zurück; bei Ihrer Bank kann das 5 bis 10 Tage dauern. Wenn Sie mehr Plätze möchten, buchen Sie noch einmal: Der Shop fragt nach, ob Sie es so meinen."],
+    cancelled: ["Diese Buchung ist storniert", "Sie wurde storniert, und die Plätze sind wieder frei. Was von der Zahlung erstattet wird, steht hier, sobald es unterwegs ist; Ihre Bank braucht dafür möglicherweise 5 bis 10 Tage."],
     needs_attention: ["Wir haben Ihre Zahlung", "Etwas daran muss sich ein Mensch ansehen: Der Shop kümmert sich darum und meldet sich bei Ihnen. Sie müssen nicht noch einmal bezahlen."],
     offline: ["Keine Verbindung", "Der Shop ist gerade nicht erreichbar. Sobald es geht, macht diese Seite von selbst weiter; Sie müssen nicht noch einmal bezahlen."],
     unknown: ["Diese Buchung gibt es nicht", "Dieser Link gehört zu keiner Buchung in diesem Shop. Wurde er vollständig kopiert?"],

@@ -94,6 +94,7 @@ export default {
     refund_pending: ["Your payment is being refunded", "We could not book your seats. The whole amount goes back to the card or account you paid with; your bank may need 5 to 10 days."],
     refunded: ["Your payment was refunded", "The whole amount went back to the card or account you paid with; your bank may need 5 to 10 days. This booking is cancelled."],
     second_payment: ["You have booked this already", "This was a second payment for the same time. The first booking stays, and this money goes back to the card or account you paid with; your bank may need 5 to 10 days. If you want more seats, book again: the shop asks whether you mean it."],
+    cancelled: ["This booking is cancelled", "It was cancelled, and its seats are free. What goes back of the payment is shown here once it is on its way; your bank may need 5 to 10 days."],
     needs_attention: ["We have your payment", "Something about it needs a person: the shop will look into it and come back to you. You need not pay again."],
     offline: ["No connection", "The shop cannot be reached at the moment. This page goes on by itself as soon as it can; you need not pay again."],
     unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],

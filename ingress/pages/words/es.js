@@ -95,6 +95,7 @@ export default {
     refund_pending: ["Se está reembolsando su pago", "No hemos podido reservar sus plazas. El importe íntegro vuelve a la tarjeta o cuenta con la que pagó; su banco puede necesitar de 5 a 10 días."],
     refunded: ["Su pago se ha reembolsado", "El importe íntegro se ha devuelto a la tarjeta o cuenta con la que pagó; su banco puede necesitar de 5 a 10 días. Esta reserva está cancelada."],
     second_payment: ["Ya tiene esta reserva", "Este era un segundo pago por el mismo horario. La primera reserva se mantiene, y este dinero vuelve a la tarjeta o cuenta con la que pagó; su banco puede necesitar de 5 a 10 días. Si quiere más plazas, reserve otra vez: la tienda le preguntará si es lo que desea."],
+    cancelled: ["Esta reserva está cancelada", "Se ha cancelado y sus plazas quedan libres. Lo que se le reembolse del pago aparecerá aquí en cuanto esté en camino; su banco puede tardar entre 5 y 10 días."],
     needs_attention: ["Tenemos su pago", "Hay algo que debe revisar una persona: la tienda lo examinará y se pondrá en contacto con usted. No hace falta que pague otra vez."],
     offline: ["Sin conexión", "No se puede contactar con la tienda en este momento. Esta página continuará por sí sola en cuanto pueda; no hace falta que pague otra vez."],
     unknown: ["No existe esa reserva", "Este enlace no pertenece a ninguna reserva de esta tienda. ¿Se copió entero?"],

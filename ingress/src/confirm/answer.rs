@@ -24,6 +24,8 @@ pub enum PaymentStatus {
     RefundPending,
     /// The whole payment went back. Nothing is booked any more.
     Refunded,
+    /// It was cancelled; what went back of the payment, the payment says.
+    Cancelled,
     /// Paid, and the shop has to look into it.
     NeedsAttention,
 }
@@ -40,6 +42,7 @@ impl PaymentStatus {
             Self::Expired => "expired",
             Self::RefundPending => "refund_pending",
             Self::Refunded => "refunded",
+            Self::Cancelled => "cancelled",
             Self::NeedsAttention => "needs_attention",
         }
     }

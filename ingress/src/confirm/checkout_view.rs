@@ -133,6 +133,7 @@ impl CheckoutView {
                 Some(booking::Status::Confirmed) | None => PaymentStatus::Confirmed,
                 Some(booking::Status::RefundPending) => PaymentStatus::RefundPending,
                 Some(booking::Status::NeedsAttention) => PaymentStatus::NeedsAttention,
+                Some(booking::Status::Cancelled) if self.was_ended() => PaymentStatus::Cancelled,
                 Some(booking::Status::Cancelled) => PaymentStatus::Refunded,
             },
             State::Expired | State::Abandoned => PaymentStatus::Expired,
@@ -141,6 +142,12 @@ impl CheckoutView {
             State::PaymentPending if fresh => PaymentStatus::PaymentPending,
             State::Open | State::PaymentPending => PaymentStatus::Processing,
         }
+    }
+
+    /// By a person, whatever went back of the payment.
+    fn was_ended(&self) -> bool {
+        let reason = self.booking_reason.as_deref();
+        reason.is_some_and(|it| booking::ENDS.contains(&it))
     }
 
     fn sold(&self) -> String {

@@ -21,6 +21,16 @@ pub struct Model {
     pub created_at: TimeDateTimeWithTimeZone,
 }
 
+/// An operator ended it.
+pub const CANCELLED_BY_MERCHANT: &str = "cancelled_by_merchant";
+/// The buyer ended it.
+pub const CANCELLED_BY_BUYER: &str = "cancelled_by_buyer";
+/// It needed attention, and an operator settled it outside.
+pub const SETTLED: &str = "settled";
+
+/// Reasons of ends that a person decided: what is said later about the money does not undo them.
+pub const ENDS: [&str; 3] = [CANCELLED_BY_MERCHANT, CANCELLED_BY_BUYER, SETTLED];
+
 /// What a booking is worth.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -31,7 +41,7 @@ pub enum Status {
     RefundPending,
     /// Paid, and an operator has to decide.
     NeedsAttention,
-    /// The whole payment went back.
+    /// The whole payment went back, or a person ended it.
     Cancelled,
 }
 

@@ -20,6 +20,11 @@ pub struct Model {
     pub time_zone: Option<String>,
     /// Where it takes place.
     pub location: Option<String>,
+    /// Until so many hours before the slot begins, a buyer who cancels gets all of it back. Buyers cannot
+    /// cancel, if it does not say.
+    pub cancellation_free_hours: Option<i32>,
+    /// After that, so much of it in a hundred.
+    pub cancellation_late_percent: Option<i32>,
 }
 
 /// Why a row of `offering` cannot be sold.

@@ -3,12 +3,14 @@
 
 use sea_orm::entity::prelude::*;
 
-/// One row of `owed_refund`: the whole payment of the checkout.
+/// One row of `owed_refund`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "owed_refund")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub checkout_id: Uuid,
+    /// How much of the payment; all that is left, if it does not say.
+    pub amount_minor_units: Option<i64>,
     pub created_at: TimeDateTimeWithTimeZone,
     /// Not tried before this time. A worker that tries it moves it on first.
     pub due_at: TimeDateTimeWithTimeZone,
@@ -16,6 +18,8 @@ pub struct Model {
     /// The code of the last failure.
     pub last_error: Option<String>,
     pub done_at: Option<TimeDateTimeWithTimeZone>,
+    /// `re_…`, once a part has gone back.
+    pub refund_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -28,11 +32,13 @@ impl Model {
     pub fn new(checkout_id: Uuid, now: TimeDateTimeWithTimeZone) -> Self {
         Self {
             checkout_id,
+            amount_minor_units: None,
             created_at: now,
             due_at: now,
             attempts: 0,
             last_error: None,
             done_at: None,
+            refund_id: None,
         }
     }
 }

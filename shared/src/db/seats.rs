@@ -82,6 +82,43 @@ pub async fn take_of(
     set_held(tx, checkout, true).await
 }
 
+/// Moves the seats of a checkout, which it holds, from its slot to `to`, if there are that many and it
+/// has not begun. Slots are locked in their order, as by all others.
+///
+/// Returns whether it did; if not, the caller has to roll back.
+pub async fn move_to(
+    tx: &impl ConnectionTrait,
+    checkout: &checkout::Model,
+    to: &slot::Model,
+    now: OffsetDateTime,
+) -> Result<bool, DbErr> {
+    let Some(from) = checkout.slot_id else {
+        return Ok(false);
+    };
+    let taken = Expr::col(slot::Column::SeatsTaken);
+    let leave = slot::Entity::update_many()
+        .col_expr(
+            slot::Column::SeatsTaken,
+            taken.clone().sub(checkout.quantity),
+        )
+        .filter(slot::Column::Id.eq(from));
+    let more = taken.add(checkout.quantity);
+    let enter = slot::Entity::update_many()
+        .col_expr(slot::Column::SeatsTaken, more.clone())
+        .filter(slot::Column::Id.eq(to.id))
+        .filter(slot::Column::StartsAt.gt(now))
+        .filter(more.lte(Expr::col(slot::Column::Capacity)));
+    let entered = if from < to.id {
+        leave.exec(tx).await?;
+        enter.exec(tx).await?
+    } else {
+        let entered = enter.exec(tx).await?;
+        leave.exec(tx).await?;
+        entered
+    };
+    Ok(entered.rows_affected == 1)
+}
+
 /// Returns whether this call changed it.
 async fn set_held(
     tx: &impl ConnectionTrait,

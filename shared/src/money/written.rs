@@ -82,6 +82,23 @@ impl fmt::Display for Amount {
     }
 }
 
+impl Amount {
+    /// Reads an amount as people write it, such as `12.50`, without marks between thousands.
+    pub fn parse(text: &str, currency: Currency) -> Option<Self> {
+        let decimals = usize::try_from(currency.decimals()).ok()?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |it: &str| it.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > decimals {
+            return None;
+        }
+        let counted = format!("{whole}{fraction:0<decimals$}");
+        Some(Self {
+            minor_units: counted.parse().ok()?,
+            currency,
+        })
+    }
+}
+
 /// `minor_units` of a currency that may be none: then as the number it is.
 pub fn written(minor_units: i64, currency: &str, marks: Marks<'_>) -> String {
     match currency.parse() {
@@ -111,6 +128,25 @@ mod tests {
             (999, "zz", "999 zz"),
         ] {
             assert_eq!(written(minor_units, currency, Marks::ENGLISH), expected);
+        }
+        let read = |text: &str, currency: &str| {
+            let amount = Amount::parse(text, currency.parse().unwrap());
+            amount.map(|it| it.minor_units)
+        };
+        assert_eq!(read("12.50", "eur"), Some(1250));
+        assert_eq!(read("12.5", "eur"), Some(1250));
+        assert_eq!(read("12", "eur"), Some(1200));
+        assert_eq!(read("5000", "jpy"), Some(5000));
+        assert_eq!(read("1.234", "kwd"), Some(1234));
+        for (wrong, currency) in [
+            ("12.505", "eur"),
+            ("1.5", "jpy"),
+            ("-1", "eur"),
+            ("", "eur"),
+            ("1,5", "eur"),
+            ("1e3", "eur"),
+        ] {
+            assert_eq!(read(wrong, currency), None, "{wrong}");
         }
         let german = Marks {
             decimal: ",",

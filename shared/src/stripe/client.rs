@@ -6,6 +6,7 @@ mod create_session;
 mod lists;
 mod permissions;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -31,7 +32,7 @@ use crate::{
         dispute::Dispute,
         error::StripeError,
         id::CheckoutSessionId,
-        refund::Refund,
+        refund::{OWED, Refund},
     },
 };
 
@@ -128,9 +129,44 @@ impl StripeClient {
         struct Form<'a> {
             payment_intent: &'a str,
         }
-        let form = Form { payment_intent };
+        self.post_refund(&Form { payment_intent }, key).await
+    }
+
+    /// Gives back a part of a payment.
+    ///
+    /// - `owed`: what it is known by, see [`OWED`].
+    ///
+    /// # Errors
+    ///
+    /// [`StripeError`]
+    pub async fn refund_part(
+        &self,
+        payment_intent: &str,
+        amount: i64,
+        owed: &str,
+        key: &str,
+    ) -> Result<Refund, StripeError> {
+        #[derive(Serialize)]
+        struct Form<'a> {
+            payment_intent: &'a str,
+            amount: i64,
+            metadata: HashMap<&'a str, &'a str>,
+        }
+        let form = Form {
+            payment_intent,
+            amount,
+            metadata: HashMap::from([(OWED, owed)]),
+        };
+        self.post_refund(&form, key).await
+    }
+
+    async fn post_refund(
+        &self,
+        form: &(impl Serialize + Sync),
+        key: &str,
+    ) -> Result<Refund, StripeError> {
         let strategy = RequestStrategy::Idempotent(idempotency_key(key)?);
-        let request = || RequestBuilder::new(StripeMethod::Post, "/refunds").form(&form);
+        let request = || RequestBuilder::new(StripeMethod::Post, "/refunds").form(form);
         self.patiently(|| self.send(request(), strategy.clone()))
             .await
     }

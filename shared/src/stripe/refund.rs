@@ -1,5 +1,7 @@
 //! What we need to know of a refund, whether an event says it or Stripe's API.
 
+use std::collections::HashMap;
+
 use sea_orm::{ActiveEnum, DeriveActiveEnum, EnumIter};
 use serde::Deserialize;
 
@@ -20,7 +22,13 @@ pub struct Refund {
     pub status: Option<Status>,
     /// `pi_…`
     pub payment_intent: Option<Expandable>,
+    /// What whoever made it wrote on it.
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
 }
+
+/// Key of the metadata by which we know a refund of a part again: of the same, there is one.
+pub const OWED: &str = "bookonce_refund";
 
 impl Refund {
     /// How far it has come; a refund without a status is one of old, on its way.

@@ -34,6 +34,9 @@ pub fn apply(record: &mut CheckoutRecord, change: &Change, now: OffsetDateTime) 
             apply_refunds(record, refunds, now);
             if let Some(owed) = &mut record.owed_refund {
                 owed.done_at.get_or_insert(now);
+                if let (Some(_part), [refund]) = (owed.amount_minor_units, refunds.as_slice()) {
+                    owed.refund_id = Some(refund.id.clone());
+                }
             }
         }
         Change::Disputes(disputes) => {
@@ -41,6 +44,8 @@ pub fn apply(record: &mut CheckoutRecord, change: &Change, now: OffsetDateTime) 
                 apply_dispute(record, dispute, now);
             }
         }
+        // About the booking, which is not for here.
+        Change::Decided(_) => {}
     }
     add_up(record);
 }

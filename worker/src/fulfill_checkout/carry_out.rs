@@ -1,14 +1,16 @@
 //! Carrying a decision out: seats in the database at once, because it has the last word about
 //! them; booking and owed refund in the record.
 
-use sea_orm::{ConnectionTrait, DbErr};
-use shared::db::{booking, checkout, owed_refund, seats};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use shared::db::{booking, checkout, owed_refund, seats, slot};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::fulfill_checkout::{
     booking_reference,
-    decide::{Circumstances, Decision, Seats, decide},
+    decide::{Circumstances, Decision, Refund, Seats, decide},
+    fulfill_error::FulfillError,
+    intervene::{Kind, Refusal, intervene},
     outcome::Fulfillment,
     record::CheckoutRecord,
     update::Change,
@@ -40,19 +42,83 @@ pub async fn carry_out(
     Ok(decision.outcome)
 }
 
+/// Carries out what a person decided about `record`.
+///
+/// # Errors
+///
+/// [`FulfillError::Refused`] if it cannot be; the transaction is to be rolled back.
+pub async fn carry_out_decision(
+    tx: &impl ConnectionTrait,
+    record: &mut CheckoutRecord,
+    kind: Kind,
+    now: OffsetDateTime,
+) -> Result<Fulfillment, FulfillError> {
+    let decision = intervene(record, kind)?;
+    match decision.seats {
+        Seats::Keep => {}
+        Seats::Take => {
+            record.checkout.seats_held = seats::take(tx, &record.checkout, now).await?;
+            if !record.checkout.seats_held {
+                return Err(Refusal::NoSeats.into());
+            }
+        }
+        Seats::Free => {
+            seats::free(tx, &record.checkout).await?;
+            record.checkout.seats_held = false;
+        }
+        Seats::MoveTo(slot_id) => move_to(tx, record, slot_id, now).await?,
+    }
+    write(record, decision, now);
+    Ok(decision.outcome)
+}
+
+async fn move_to(
+    tx: &impl ConnectionTrait,
+    record: &mut CheckoutRecord,
+    slot_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<(), FulfillError> {
+    let from = seats::slot_of(tx, &record.checkout).await?;
+    let offering_id = from.and_then(|it| it.offering_id);
+    let offering_id = offering_id.ok_or(Refusal::NotOfCatalogue)?;
+    let to = slot::Entity::find_by_id(slot_id).one(tx).await?;
+    let to = to.ok_or(Refusal::NoSuchSlot)?;
+    if to.offering_id != Some(offering_id) {
+        return Err(Refusal::OtherOffering.into());
+    }
+    if to.starts_at <= now {
+        return Err(Refusal::SlotStarted.into());
+    }
+    if !seats::move_to(tx, &record.checkout, &to, now).await? {
+        return Err(Refusal::NoSeats.into());
+    }
+    record.checkout.slot_id = Some(slot_id);
+    if let Some(booking) = &mut record.booking {
+        booking.slot_id = Some(slot_id);
+    }
+    Ok(())
+}
+
 fn write(record: &mut CheckoutRecord, decision: Decision, now: OffsetDateTime) {
     let checkout = &record.checkout;
-    if decision.owes_refund {
-        record
-            .owed_refund
-            .get_or_insert_with(|| owed_refund::Model::new(checkout.id, now));
-    }
-    if let Some(owed) = record
-        .owed_refund
-        .as_mut()
-        .filter(|_| decision.owes_nothing)
-    {
-        owed.done_at.get_or_insert(now);
+    let owed = &mut record.owed_refund;
+    match decision.refund {
+        Refund::Keep => {}
+        Refund::Owe => {
+            owed.get_or_insert_with(|| owed_refund::Model::new(checkout.id, now));
+        }
+        Refund::OweAnew(amount_minor_units) => {
+            *owed = Some(owed_refund::Model {
+                amount_minor_units,
+                ..owed_refund::Model::new(checkout.id, now)
+            });
+        }
+        Refund::OweNothing => {
+            if let Some(owed) = owed {
+                owed.done_at.get_or_insert(now);
+            }
+        }
+        Refund::Forget => *owed = None,
     }
     if let Some((status, reason)) = decision.booking {
         let booking = record.booking.get_or_insert_with(|| booking::Model {

@@ -1,7 +1,8 @@
 //! What follows from everything that is known about a checkout: its booking, its seats, and
 //! whether money has to go back. Nothing is asked and nothing written here.
 
-use shared::db::{booking::Status, checkout, payment};
+use shared::db::{booking::Status, checkout, owed_refund, payment, refund};
+use uuid::Uuid;
 
 use crate::{
     config::OnUnfulfillable,
@@ -26,6 +27,10 @@ pub mod reason {
     pub const DISPUTED: &str = "disputed";
     /// Paid after the slot had begun.
     pub const SLOT_STARTED: &str = "slot_started";
+    /// It needed attention, and an operator gives the payment back.
+    pub const GIVEN_BACK: &str = "given_back";
+
+    pub use shared::db::booking::{CANCELLED_BY_BUYER, CANCELLED_BY_MERCHANT, ENDS, SETTLED};
 }
 
 /// What a decision depends on besides the record.
@@ -50,6 +55,23 @@ pub enum Seats {
     Take,
     /// They are for sale again.
     Free,
+    /// Those of this slot are taken in their place; if it has none, nothing is changed at all.
+    MoveTo(Uuid),
+}
+
+/// What becomes of the refund we owe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refund {
+    /// It stays as it is.
+    Keep,
+    /// The whole payment has to go back.
+    Owe,
+    /// So much of it has to go back, or all that is left; whatever was owed before.
+    OweAnew(Option<i64>),
+    /// Nothing has to go back any more.
+    OweNothing,
+    /// Nothing is owed, and nothing was.
+    Forget,
 }
 
 /// What to do about a checkout.
@@ -59,21 +81,19 @@ pub struct Decision {
     pub booking: Option<(Status, Option<&'static str>)>,
     /// What becomes of the seats.
     pub seats: Seats,
-    /// The whole payment has to go back.
-    pub owes_refund: bool,
-    /// Nothing has to go back any more.
-    pub owes_nothing: bool,
+    /// What becomes of the refund we owe.
+    pub refund: Refund,
     /// The word for it.
     pub outcome: Fulfillment,
 }
 
 impl Decision {
-    fn leave_alone(outcome: Fulfillment) -> Self {
+    /// Nothing changes.
+    pub fn leave_alone(outcome: Fulfillment) -> Self {
         Self {
             booking: None,
             seats: Seats::Keep,
-            owes_refund: false,
-            owes_nothing: false,
+            refund: Refund::Keep,
             outcome,
         }
     }
@@ -94,7 +114,21 @@ pub fn decide(record: &CheckoutRecord, given: Circumstances) -> Decision {
     let given_up = money.was_given_back() || record.owed_refund.is_some();
     let on_its_way = record.refunds.iter().any(|it| it.status.is_on_its_way());
     let (mut wants_seats, mut late) = (false, false);
+    let ended = before == Some(Status::Cancelled)
+        && reason_before.is_some_and(|it| reason::ENDS.contains(&it));
     let (status, reason) = match (before, &record.owed_refund) {
+        (_, None) if ended => return Decision::leave_alone(Fulfillment::Recorded),
+        (_, Some(owed)) if ended && !has_failed(record, money, owed) => {
+            let refund = if owed.done_at.is_none() && (money.is_refunded() || money.is_gone()) {
+                Refund::OweNothing
+            } else {
+                Refund::Keep
+            };
+            return Decision {
+                refund,
+                ..Decision::leave_alone(Fulfillment::Recorded)
+            };
+        }
         _ if money.is_refunded() => (Status::Cancelled, None),
         _ if given_up && money.is_gone() => (Status::Cancelled, None),
         _ if money.refund_failed > 0 && (money.lost > 0 || money.contested > 0) => {
@@ -133,14 +167,33 @@ pub fn decide(record: &CheckoutRecord, given: Circumstances) -> Decision {
     Decision {
         booking: is_new.then_some((status, reason)),
         seats,
-        owes_refund: is_new && status == Status::RefundPending,
-        owes_nothing: status == Status::Cancelled && money.is_gone(),
+        refund: if is_new && status == Status::RefundPending {
+            Refund::Owe
+        } else if status == Status::Cancelled && money.is_gone() {
+            Refund::OweNothing
+        } else {
+            Refund::Keep
+        },
         outcome: if is_new {
             outcome_of(status)
         } else {
             Fulfillment::Recorded
         },
     }
+}
+
+/// Whether what was owed when a booking was ended did not go back after all.
+fn has_failed(record: &CheckoutRecord, money: PaymentBalance, owed: &owed_refund::Model) -> bool {
+    let on_its_way = record.refunds.iter().any(|it| it.status.is_on_its_way());
+    let went_back = match &owed.refund_id {
+        Some(id) => record
+            .refunds
+            .iter()
+            .any(|it| it.id == *id && it.status == refund::Status::Succeeded),
+        None => false,
+    };
+    let over = owed.done_at.is_some() && !on_its_way;
+    over && !went_back && !money.is_refunded() && !money.is_gone()
 }
 
 /// Not paid: the seats stay held for as long as the buyer may still pay.

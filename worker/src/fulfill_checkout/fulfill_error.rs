@@ -1,7 +1,10 @@
-//! Why the transaction cannot be committed: the database, or the site's function.
+//! Why the transaction cannot be committed: the database, the site's function, or a decision that cannot
+//! be carried out.
 
 use sea_orm::DbErr;
 use shared::db::{self, Trouble};
+
+use crate::fulfill_checkout::intervene::Refusal;
 
 /// The transaction cannot be committed.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +15,9 @@ pub enum FulfillError {
     /// The site's function failed.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// What a person decided cannot be.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// The function raised an exception, took too long, or cannot be called. What it said is not part of
@@ -37,6 +43,7 @@ impl FulfillError {
         match self {
             Self::Database(error) => db::trouble(error) != Trouble::Lasting,
             Self::Hook(error) => error.sqlstate.starts_with("40"),
+            Self::Refused(_) => false,
         }
     }
 

@@ -7,8 +7,10 @@ pub enum Fulfillment {
     RefundPending,
     /// Paid, and an operator has to decide.
     NeedsAttention,
-    /// The whole payment went back, and the booking with it.
+    /// The whole payment went back, and the booking with it; or a person ended it.
     Cancelled,
+    /// The booking is for another slot.
+    Moved,
     /// A delayed payment is on its way; the seats stay held.
     PaymentPending,
     /// The buyer can still pay; the seats stay held.
@@ -42,6 +44,7 @@ impl Fulfillment {
             Self::RefundPending => "refund_pending",
             Self::NeedsAttention => "needs_attention",
             Self::Cancelled => "cancelled",
+            Self::Moved => "moved",
             Self::PaymentPending => "payment_pending",
             Self::StillOpen => "still_open",
             Self::Released => "released",

@@ -137,6 +137,15 @@ impl CheckoutRecord {
         self
     }
 
+    /// A part, which is made by this refund.
+    pub fn owing_part(mut self, refund_id: &str) -> Self {
+        self = self.owing(true);
+        let owed = self.owed_refund.as_mut().unwrap();
+        owed.amount_minor_units = Some(900);
+        owed.refund_id = Some(refund_id.to_owned());
+        self
+    }
+
     pub fn owing(mut self, done: bool) -> Self {
         self.owed_refund = Some(owed_refund::Model {
             done_at: done.then_some(NOW),

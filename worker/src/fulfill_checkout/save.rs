@@ -42,6 +42,11 @@ pub async fn save<'a>(
             disputes.note(Some(row), before);
         }
         owed.note(current.owed_refund.as_ref(), persisted.owed_refund.as_ref());
+        if current.owed_refund.is_none() && persisted.owed_refund.is_some() {
+            owed_refund::Entity::delete_by_id(current.checkout.id)
+                .exec(tx)
+                .await?;
+        }
     }
     payments.save(tx, writes).await?;
     bookings.save(tx, writes).await?;
@@ -95,6 +100,13 @@ async fn save_checkouts(
             let claimed = Expr::value(now.session_id.clone());
             checkout::Entity::update_many()
                 .col_expr(Column::SessionId, claimed)
+                .filter(Column::Id.eq(now.id))
+                .exec(tx)
+                .await?;
+        }
+        if now.slot_id != before.slot_id {
+            checkout::Entity::update_many()
+                .col_expr(Column::SlotId, Expr::value(now.slot_id))
                 .filter(Column::Id.eq(now.id))
                 .exec(tx)
                 .await?;

@@ -11,6 +11,8 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::fulfill_checkout::intervene::Intervention;
+
 /// What one checkout is to be brought in line with.
 #[derive(Debug, Clone)]
 pub struct Update {
@@ -55,7 +57,7 @@ impl Target {
     }
 }
 
-/// What Stripe said about a checkout. Changes arrive in any order and more than once.
+/// What Stripe, or a person, said about a checkout. Changes arrive in any order and more than once.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// The buyer has not finished.
@@ -74,6 +76,8 @@ pub enum Change {
     OwedRefundEnded(Vec<Refund>),
     /// The buyer took it to the bank.
     Disputes(Vec<Dispute>),
+    /// A person decided about it.
+    Decided(Intervention),
 }
 
 /// What was paid, whatever the hold says about it.

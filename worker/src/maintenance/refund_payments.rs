@@ -15,7 +15,7 @@ use sea_orm::{
 use shared::{
     db::{self, dispute, owed_refund, payment},
     service::failpoint,
-    stripe::{error::StripeError, refund::Refund},
+    stripe::error::StripeError,
 };
 use uuid::Uuid;
 
@@ -28,6 +28,7 @@ use crate::{
     },
     job_error::JobError,
     jobs::{self, plan::Plan},
+    maintenance::call_refund::call_refund,
     outage::{dependency::Dependency, probe},
 };
 
@@ -52,7 +53,7 @@ pub async fn refund_payments(context: &Context) -> Result<usize, JobError> {
     while !context.breakers.is_open(Dependency::Stripe)
         && let Some(owed) = take(context).await?
     {
-        match refund_payment(context, owed.checkout_id).await {
+        match refund_payment(context, &owed).await {
             Ok(Attempt::Made) => kept = kept.saturating_add(1),
             Ok(Attempt::Disputed) => wait_for_verdict(context, &owed).await?,
             // For lack of funds, say. What is owed stays owed, so it is tried again for a day.
@@ -101,8 +102,9 @@ enum Attempt {
     Refused(JobError),
 }
 
-/// Gives back what is left of the payment, and writes down what Stripe says.
-async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt, JobError> {
+/// Gives back what is owed of the payment, and writes down what Stripe says.
+async fn refund_payment(context: &Context, owed: &owed_refund::Model) -> Result<Attempt, JobError> {
+    let checkout_id = owed.checkout_id;
     let payment = payment::Entity::find()
         .filter(payment::Column::CheckoutId.eq(checkout_id))
         .one(&context.db)
@@ -118,17 +120,9 @@ async fn refund_payment(context: &Context, checkout_id: Uuid) -> Result<Attempt,
         return Ok(Attempt::Disputed);
     }
     check_ownership(context, payment, intent).await?;
-    // For this attempt only: Stripe keeps a 500 as the answer to its key for a day. A second call
-    // gives nothing back twice; there is only what is left.
-    let key = format!("refund:{}:{}", payment.session_id, Uuid::now_v7());
-    failpoint::crash_at("refund_before_call");
-    let refunds: Vec<Refund> = match context.stripe()?.refund(intent, &key).await {
-        Ok(refund) => vec![refund],
-        Err(StripeError::Refused {
-            code: Some(code), ..
-        }) if code == "charge_already_refunded" => context.stripe()?.refunds_of(intent).await?,
-        Err(refused @ StripeError::Refused { .. }) => return Ok(Attempt::Refused(refused.into())),
-        Err(error) => return Err(error.into()),
+    let refunds = match call_refund(context, payment, intent, owed).await? {
+        Ok(refunds) => refunds,
+        Err(refused) => return Ok(Attempt::Refused(refused)),
     };
     failpoint::crash_at("refund_after_call");
     let target = Target::Checkout(checkout_id);

@@ -37,6 +37,11 @@ pub(crate) async fn context(config: &Config) -> anyhow::Result<Context> {
     Ok(Context::new(config, db, stripe, clock::system))
 }
 
+/// Who gives a command: as said, or as the environment says.
+pub(crate) fn operator_of(env: &Env, by: Option<&str>) -> String {
+    by.or(env.get("USER")).unwrap_or("unknown").to_owned()
+}
+
 /// How long ago, such as `72h` or `30d`.
 pub(crate) fn ago(text: &str) -> Result<OffsetDateTime, String> {
     let age = humantime::parse_duration(text).map_err(|_| "expected a time such as 72h or 30d")?;

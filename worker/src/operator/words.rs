@@ -1,6 +1,9 @@
 //! Numbers and times as operators read them, the same in every command.
 
-use shared::stripe::checkout_session::TotalDetails;
+use shared::{
+    money::{self, Marks},
+    stripe::checkout_session::TotalDetails,
+};
 use time::{
     OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
 };
@@ -51,6 +54,11 @@ pub fn wrapped(text: &str, indent: usize) -> String {
     out
 }
 
+/// An amount as people write it.
+pub fn written(minor_units: i64, currency: &str) -> String {
+    money::written(minor_units, currency, Marks::ENGLISH)
+}
+
 /// What was paid, and what it is made of if that is not just the subtotal.
 pub fn money((subtotal, total): (i64, i64), details: TotalDetails, currency: &str) -> String {
     let parts = [
@@ -58,14 +66,15 @@ pub fn money((subtotal, total): (i64, i64), details: TotalDetails, currency: &st
         ("tax", details.amount_tax),
         ("shipping", details.amount_shipping),
     ];
-    let mut made_of = vec![format!("subtotal {subtotal}")];
+    let written = |amount| written(amount, currency);
+    let mut made_of = vec![format!("subtotal {}", written(subtotal))];
     for (name, amount) in parts.into_iter().filter(|(_, amount)| *amount != 0) {
-        made_of.push(format!("{name} {amount}"));
+        made_of.push(format!("{name} {}", written(amount)));
     }
     if made_of.len() == 1 && subtotal == total {
-        return format!("{total} {currency}");
+        return written(total);
     }
-    format!("{total} {currency} ({})", made_of.join(", "))
+    format!("{} ({})", written(total), made_of.join(", "))
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub async fn insert_offering(db: &impl ConnectionTrait) -> anyhow::Result<Uuid> 
         currency: "eur".to_owned(),
         time_zone: Some("Europe/Berlin".to_owned()),
         location: Some("Pier 3".to_owned()),
+        cancellation_free_hours: None,
+        cancellation_late_percent: None,
     };
     let id = row.id;
     offering::Entity::insert(offering::ActiveModel::from(row).reset_all())

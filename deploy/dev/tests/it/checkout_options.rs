@@ -100,7 +100,8 @@ async fn a_discount_is_taken_off(stack: Stack) {
     let shown = worker(&shop, &["booking", "show", &session.id]).await;
     let shown = String::from_utf8(shown.stdout).unwrap();
     let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    let expected = "4159 eur (subtotal 5199, discount 1040), of which 0 went back";
+    let expected =
+        "41.59 EUR (subtotal 51.99 EUR, discount 10.40 EUR), of which 0.00 EUR went back";
     assert!(shown.contains(expected), "{shown}");
     shop.close().await;
 }

@@ -31,6 +31,7 @@ mod ignored_events;
 mod lifecycle;
 mod local_shop;
 mod mail;
+mod managing;
 mod migrations;
 mod nextjs;
 mod notifications;

@@ -26,6 +26,7 @@ pub enum Status {
     Expired,
     RefundPending,
     Refunded,
+    Cancelled,
     NeedsAttention,
     /// A word that a later release says.
     #[serde(other)]

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use sea_orm::ActiveEnum;
 use shared::db::{checkout::State, payment::Status as PaymentStatus};
 use shared::stripe::{
@@ -29,6 +31,7 @@ fn refund(status: RefundStatus, amount: i64) -> Change {
         currency: "eur".to_owned(),
         status: Some(status),
         payment_intent: None,
+        metadata: HashMap::new(),
     }])
 }
 

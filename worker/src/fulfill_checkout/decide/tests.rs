@@ -44,6 +44,7 @@ fn what_follows_from_what() {
     let cancelled = Some((Cancelled, None));
     let confirmed = Some((Confirmed, None));
     let gone = || paid().without_seats();
+    let ended = || gone().booked(Cancelled, Some(CANCELLED_BY_BUYER));
     let was_cancelled = || gone().booked(Cancelled, None);
     let was_pending = || gone().booked(RefundPending, Some(NO_SEATS)).owing(false);
 
@@ -102,6 +103,17 @@ fn what_follows_from_what() {
         ("won after that, without seats", gone().booked(NeedsAttention, Some(DISPUTED)).disputed(Won, PRICE).refund(Failed, PRICE), FULL, refund_failed, Keep),
         ("lost while a refund is owed", was_pending().disputed(Lost, PRICE), USUAL, cancelled, Keep),
         ("a part lost while owed", was_pending().disputed(Lost, 900), USUAL, None, Keep),
+        // ended by a person
+        ("cancelled, without a refund", ended(), USUAL, None, Keep),
+        ("cancelled, refund owed", ended().owing(false), USUAL, None, Keep),
+        ("cancelled, refund on its way", ended().owing(true).refund(Pending, PRICE), USUAL, None, Keep),
+        ("cancelled, all went back", ended().owing(true).refund(Succeeded, PRICE), USUAL, None, Keep),
+        ("cancelled, refund given up", ended().owing(true), USUAL, refund_failed, Keep),
+        ("cancelled, refund came back", ended().owing(true).refund(Failed, PRICE), USUAL, refund_failed, Keep),
+        ("cancelled, a part went back", ended().owing_part("re_0").refund(Succeeded, 900), USUAL, None, Keep),
+        ("cancelled, the part came back", ended().owing_part("re_0").refund(Failed, 900), USUAL, refund_failed, Keep),
+        ("cancelled, charged back meanwhile", ended().owing(true).disputed(Lost, PRICE), USUAL, None, Keep),
+        ("cancelled, refunded by hand as well", ended().refund(Succeeded, 900), USUAL, None, Keep),
         ("contested while owed", was_pending().disputed(NeedsResponse, PRICE), USUAL, None, Keep),
     ];
 
@@ -149,7 +161,10 @@ fn what_the_bank_took_is_not_given_back_as_well() {
     let lost = decide(&owing().disputed(dispute::Status::Lost, PRICE), USUAL);
     let won = decide(&owing().disputed(dispute::Status::Won, PRICE), USUAL);
 
-    assert!(lost.owes_nothing && !won.owes_nothing);
+    assert_eq!(
+        (lost.refund, won.refund),
+        (Refund::OweNothing, Refund::Keep)
+    );
 }
 
 #[test]
@@ -163,7 +178,7 @@ fn what_costs_nothing_is_not_given_back() {
         decision.booking,
         Some((Status::Cancelled, Some(reason::NO_SEATS)))
     );
-    assert!(!decision.owes_refund);
+    assert_eq!(decision.refund, Refund::Keep);
 }
 
 /// Every combination there is, reachable or not.
@@ -173,6 +188,7 @@ fn no_decision_books_without_seats_or_keeps_them_for_nothing() {
         None,
         Some((Status::Confirmed, None)),
         Some((Status::Cancelled, None)),
+        Some((Status::Cancelled, Some(reason::CANCELLED_BY_BUYER))),
         Some((Status::RefundPending, Some(reason::NO_SEATS))),
         Some((Status::NeedsAttention, Some(reason::AMOUNT_MISMATCH))),
         Some((Status::NeedsAttention, Some(reason::REFUND_FAILED))),
@@ -233,7 +249,7 @@ fn no_decision_books_without_seats_or_keeps_them_for_nothing() {
             "{record:?} {given:?} {decision:?}"
         );
     }
-    assert_eq!(cases, 7 * 3 * 3 * 3 * 3 * 128);
+    assert_eq!(cases, 8 * 3 * 3 * 3 * 3 * 128);
 }
 
 fn is_sound(record: &CheckoutRecord, given: Circumstances, decision: Decision) -> bool {
@@ -242,9 +258,10 @@ fn is_sound(record: &CheckoutRecord, given: Circumstances, decision: Decision) -
         Seats::Keep => (was_held, true),
         Seats::Take => (true, !was_held && !given.duplicate && given.seats_left),
         Seats::Free => (false, true),
+        Seats::MoveTo(_) => (was_held, false),
     };
     let Some((status, reason)) = decision.booking else {
-        return allowed && !decision.owes_refund;
+        return allowed && decision.refund != Refund::Owe;
     };
     let fits = match status {
         Status::Confirmed => held,
@@ -253,5 +270,6 @@ fn is_sound(record: &CheckoutRecord, given: Circumstances, decision: Decision) -
     };
     let before = record.booking.as_ref();
     let same = before.is_some_and(|it| it.status == status && it.reason.as_deref() == reason);
-    allowed && fits && !same && decision.owes_refund == (status == Status::RefundPending)
+    let owes = decision.refund == Refund::Owe;
+    allowed && fits && !same && owes == (status == Status::RefundPending)
 }

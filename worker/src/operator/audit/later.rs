@@ -13,7 +13,10 @@ use crate::{
     Context,
     fulfill_checkout::record::CheckoutRecord,
     job_error::JobError,
-    operator::audit::report::{Audit, Difference, What},
+    operator::{
+        audit::report::{Audit, Difference, What},
+        words::written,
+    },
     reconcile::{checkout_lookup, count, differs, paid_by, patiently},
 };
 
@@ -151,7 +154,7 @@ pub async fn disputes(
 }
 
 fn money(amount: i64, currency: &str, status: &impl sea_orm::ActiveEnum<Value = String>) -> String {
-    format!("{amount} {currency}, {}", status.to_value())
+    format!("{}, {}", written(amount, currency), status.to_value())
 }
 
 /// - `(id, expected, found)`: of the refund or dispute.

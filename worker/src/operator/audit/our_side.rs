@@ -26,6 +26,7 @@ use crate::{
     operator::{
         audit::report::{Audit, Difference, Waiting, What},
         dead_letters,
+        words::written,
     },
     reconcile::count,
 };
@@ -67,7 +68,7 @@ pub async fn payments(
                 what: What::NotPaidAtStripe,
                 subject: row.session_id.clone(),
                 expected: "nothing".to_owned(),
-                found: format!("{} {}", row.amount_minor_units, row.currency),
+                found: written(row.amount_minor_units, &row.currency),
             });
         }
     }

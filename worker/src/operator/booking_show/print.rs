@@ -4,12 +4,12 @@ use std::fmt;
 
 use sea_orm::ActiveEnum;
 use serde_json::Value;
-use shared::db::{checkout, owed_refund};
+use shared::db::{checkout, intervention, owed_refund};
 
 use crate::operator::{
     booking_show::{Story, others::Other, told::Told},
     dead_letters::printable,
-    words::{counted, moment, money, wrapped},
+    words::{counted, moment, money, wrapped, written},
 };
 
 /// Where what belongs to a name in the margin stands.
@@ -35,7 +35,20 @@ fn site_data(checkout: &checkout::Model) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-fn owed(it: &owed_refund::Model) -> String {
+fn decided(it: &intervention::Model) -> String {
+    let detail = it
+        .detail
+        .as_ref()
+        .map_or(String::new(), |it| format!(", {it}"));
+    let (at, by, why) = (
+        moment(it.created_at),
+        printable(&it.decided_by),
+        printable(&it.why),
+    );
+    format!("{at}  {}{detail}, by {by}: {why}", it.kind)
+}
+
+fn owed(it: &owed_refund::Model, currency: &str) -> String {
     let end = it.done_at.map_or_else(
         || "to be done".to_owned(),
         |at| format!("done {}", moment(at)),
@@ -43,7 +56,9 @@ fn owed(it: &owed_refund::Model) -> String {
     let error = it.last_error.as_deref();
     let error = error.map_or(String::new(), |error| format!(", last error {error}"));
     let attempts = counted(it.attempts, "attempt");
-    format!("refund, {end}, {attempts}{error}")
+    let part = it.amount_minor_units.map(|it| written(it, currency));
+    let part = part.unwrap_or_else(|| "all that is left".to_owned());
+    format!("refund of {part}, {end}, {attempts}{error}")
 }
 
 /// What others were told, by name in the margin.
@@ -56,84 +71,84 @@ fn told(told: &[Told]) -> impl Iterator<Item = (&'static str, String)> {
 
 impl fmt::Display for Story {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut row = |name: &str, text: String| {
-            writeln!(
-                out,
-                "{}",
-                wrapped(&format!("{name:<INDENT$}{text}"), INDENT)
-            )
-        };
-        let record = &self.record;
-        let (checkout, booking, payment) = (&record.checkout, &record.booking, &record.payment);
+        let rows = self.ordered().into_iter().chain(self.paid());
+        for (name, text) in rows.chain(self.later()) {
+            let row = format!("{name:<INDENT$}{text}");
+            writeln!(out, "{}", wrapped(&row, INDENT))?;
+        }
+        Ok(())
+    }
+}
+
+/// A text, by its name in the margin.
+type Rows = Vec<(&'static str, String)>;
+
+impl Story {
+    fn ordered(&self) -> Rows {
+        let checkout = &self.record.checkout;
         let sold = printable(&self.offering);
         let place = self.starts_at.map(|starts_at| {
             let seats = counted(checkout.quantity, "seat");
             format!(", {}, {seats}", moment(starts_at))
         });
-        row("offering", sold + &place.unwrap_or_default())?;
-        row("checkout", checkout.id.to_string())?;
-        row(
-            "",
-            checkout
-                .session_id
-                .clone()
-                .unwrap_or_else(|| "no session".to_owned()),
-        )?;
-        for (name, text) in site_data(checkout) {
-            row(name, printable(&text))?;
-        }
+        let session = checkout.session_id.as_deref().unwrap_or("no session");
+        let mut rows = vec![
+            ("offering", sold + &place.unwrap_or_default()),
+            ("checkout", checkout.id.to_string()),
+            ("", session.to_owned()),
+        ];
+        let given = site_data(checkout).into_iter();
+        rows.extend(given.map(|(name, text)| (name, printable(&text))));
         let held = if checkout.seats_held { "held" } else { "free" };
-        row(
-            "",
+        let hold = format!(
+            "{}, seats {held}, {} to pay, made {}, hold until {}",
+            checkout.state.to_value(),
+            written(checkout.amount_minor_units, &checkout.currency),
+            moment(checkout.created_at),
+            moment(checkout.expires_at)
+        );
+        rows.push(("", hold));
+        rows
+    }
+
+    fn paid(&self) -> Rows {
+        let (booking, payment) = (&self.record.booking, &self.record.payment);
+        let booking = booking.as_ref().map_or("none".to_owned(), |booking| {
+            let reason = booking.reason.as_deref();
+            let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+            let (reference, status) = (&booking.reference, booking.status.to_value());
+            let at = moment(booking.created_at);
+            format!("{reference}  {status}{reason}, made {at}")
+        });
+        let payment = payment.as_ref().map_or("none".to_owned(), |payment| {
+            let intent = payment.payment_intent_id.as_deref();
             format!(
-                "{}, seats {held}, {} {} to pay, made {}, hold until {}",
-                checkout.state.to_value(),
-                checkout.amount_minor_units,
-                checkout.currency,
-                moment(checkout.created_at),
-                moment(checkout.expires_at)
-            ),
-        )?;
-        row(
-            "booking",
-            booking.as_ref().map_or("none".to_owned(), |booking| {
-                let reason = booking.reason.as_deref();
-                let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-                let (reference, status) = (&booking.reference, booking.status.to_value());
-                format!(
-                    "{reference}  {status}{reason}, made {}",
-                    moment(booking.created_at)
-                )
-            }),
-        )?;
-        row(
-            "payment",
-            payment.as_ref().map_or("none".to_owned(), |payment| {
-                let intent = payment.payment_intent_id.as_deref();
-                format!(
-                    "{}  {}, {}, of which {} went back",
-                    intent.unwrap_or("nothing to pay"),
-                    payment.status.to_value(),
-                    money(
-                        (payment.amount_subtotal(), payment.amount_minor_units),
-                        payment.total_details(),
-                        &payment.currency
-                    ),
-                    payment.amount_refunded_minor_units
-                )
-            }),
-        )?;
+                "{}  {}, {}, of which {} went back",
+                intent.unwrap_or("nothing to pay"),
+                payment.status.to_value(),
+                money(
+                    (payment.amount_subtotal(), payment.amount_minor_units),
+                    payment.total_details(),
+                    &payment.currency
+                ),
+                written(payment.amount_refunded_minor_units, &payment.currency)
+            )
+        });
+        let mut rows = vec![("booking", booking), ("payment", payment)];
         for [id, state] in self.others.iter().map(Other::lines) {
-            row("also", id)?;
-            row("", state)?;
+            rows.extend([("also", id), ("", state)]);
         }
-        for it in &record.refunds {
-            let (id, status, amount) = (&it.id, it.status.to_value(), it.amount_minor_units);
-            let (currency, at) = (&it.currency, moment(it.created_at));
-            let text = format!("{id}  {status}, {amount} {currency}, {at}");
-            row("refund", text)?;
+        rows
+    }
+
+    fn later(&self) -> Rows {
+        let mut rows = Vec::new();
+        for it in &self.record.refunds {
+            let (id, status, at) = (&it.id, it.status.to_value(), moment(it.created_at));
+            let amount = written(it.amount_minor_units, &it.currency);
+            rows.push(("refund", format!("{id}  {status}, {amount}, {at}")));
         }
-        for it in &record.disputes {
+        for it in &self.record.disputes {
             let money = match (it.funds_withdrawn, it.funds_reinstated) {
                 (true, false) => "money withdrawn",
                 (true, true) => "money withdrawn and back",
@@ -142,18 +157,17 @@ impl fmt::Display for Story {
             let (id, status, reason) = (&it.id, it.status.to_value(), &it.reason);
             let at = moment(it.created_at);
             let text = format!("{id}  {status} ({reason}), {money}, {at}");
-            row("dispute", text)?;
+            rows.push(("dispute", text));
         }
-        if let Some(it) = &record.owed_refund {
-            row("owed", owed(it))?;
-        }
+        let currency = &self.record.checkout.currency;
+        let owes = self.record.owed_refund.iter();
+        rows.extend(owes.map(|it| ("owed", owed(it, currency))));
         for it in &self.events {
-            row("event", format!("{}  {}", moment(it.processed_at), it.kind))?;
-            row("", format!("{}  {}", it.id, it.outcome))?;
+            rows.push(("event", format!("{}  {}", moment(it.processed_at), it.kind)));
+            rows.push(("", format!("{}  {}", it.id, it.outcome)));
         }
-        for (name, text) in told(&self.told) {
-            row(name, text)?;
-        }
-        Ok(())
+        rows.extend(self.interventions.iter().map(|it| ("decided", decided(it))));
+        rows.extend(told(&self.told));
+        rows
     }
 }

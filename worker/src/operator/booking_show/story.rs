@@ -9,7 +9,7 @@ use shared::{
     db::{
         booking,
         checkout::{self, State},
-        dispute, offering, owed_refund, payment, refund, slot, stripe_event,
+        dispute, intervention, offering, owed_refund, payment, refund, slot, stripe_event,
     },
     line_item::LineItems,
 };
@@ -30,13 +30,17 @@ use crate::{
 /// The story of one checkout. Amounts are in minor units. No name and no e-mail address is told:
 /// they are in `checkout`, for those who may read the database.
 pub struct Story {
-    pub(super) record: CheckoutRecord,
+    pub(crate) record: CheckoutRecord,
     /// What is sold, in a line.
     pub(super) offering: String,
+    /// Of a slot of the catalogue.
+    pub(crate) offering_id: Option<Uuid>,
     /// If there is a slot.
     pub(super) starts_at: Option<OffsetDateTime>,
     /// In order of arrival.
     pub(super) events: Vec<stripe_event::Model>,
+    /// What people decided about it, in order.
+    pub(super) interventions: Vec<intervention::Model>,
     /// What was told of it, in order.
     pub(super) told: Vec<Told>,
     /// See [`others`].
@@ -44,8 +48,15 @@ pub struct Story {
 }
 
 impl Story {
+    /// What it is called: the reference, if there is one.
+    pub(crate) fn name(&self) -> String {
+        let booking = self.record.booking.as_ref();
+        let reference = booking.map(|it| it.reference.clone());
+        reference.unwrap_or_else(|| self.record.checkout.id.to_string())
+    }
+
     /// For programs.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let record = &self.record;
         let checkout = &record.checkout;
         let booking = |it: &booking::Model| {
@@ -100,9 +111,19 @@ impl Story {
                 "funds_reinstated": it.funds_reinstated,
             })
         };
+        let decided = |it: &intervention::Model| {
+            json!({
+                "at": rfc3339(it.created_at),
+                "kind": it.kind,
+                "detail": it.detail,
+                "by": it.decided_by,
+                "why": it.why,
+            })
+        };
         let owed = |it: &owed_refund::Model| {
             json!({
                 "at": rfc3339(it.created_at),
+                "amount": it.amount_minor_units,
                 "attempts": it.attempts,
                 "last_error": it.last_error,
                 "done_at": it.done_at.map(rfc3339),
@@ -130,6 +151,7 @@ impl Story {
             "payment": record.payment.as_ref().map(payment),
             "others": self.others.iter().map(Other::json).collect::<Value>(),
             "events": self.events.iter().map(event).collect::<Value>(),
+            "interventions": self.interventions.iter().map(decided).collect::<Value>(),
             "notifications": self.told.iter().map(Told::json).collect::<Value>(),
             "refunds": record.refunds.iter().map(refund).collect::<Value>(),
             "disputes": record.disputes.iter().map(dispute).collect::<Value>(),
@@ -164,11 +186,17 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
     let mut records = CheckoutRecord::load(db, vec![checkout]).await?;
     Ok(Story {
         record: records.remove(&id).context("the checkout is gone")?,
+        offering_id: slot.as_ref().and_then(|it| it.offering_id),
         offering: offering.map(|it| it.name).or(sold).unwrap_or_default(),
         starts_at: slot.map(|it| it.starts_at),
         events: stripe_event::Entity::find()
             .filter(stripe_event::Column::CheckoutId.eq(id))
             .order_by_asc(stripe_event::Column::ProcessedAt)
+            .all(db)
+            .await?,
+        interventions: intervention::Entity::find()
+            .filter(intervention::Column::CheckoutId.eq(id))
+            .order_by_asc(intervention::Column::CreatedAt)
             .all(db)
             .await?,
         told: told(db, id).await?,

@@ -15,7 +15,7 @@ use shared::{
 use uuid::Uuid;
 
 use crate::operator::{
-    command_line::{database, environment, json, line, progress},
+    command_line::{database, environment, json, line, operator_of, progress},
     dead_letters::{self, Filter, Letter, Statement, advice, printable},
     words::wrapped,
 };
@@ -175,13 +175,8 @@ async fn act(
             "{id} is not open, or not what the other filters say"
         );
     }
-    let by = action
-        .by
-        .as_deref()
-        .or(env.get("USER"))
-        .unwrap_or("unknown");
     let statement = Statement {
-        by: by.to_owned(),
+        by: operator_of(env, action.by.as_deref()),
         why: action.why.clone(),
     };
     let mut failed: usize = 0;

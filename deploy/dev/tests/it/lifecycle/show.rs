@@ -43,8 +43,8 @@ async fn the_whole_story_is_found_under_every_name(stack: Stack) {
     }
 
     for expected in [
-        "partially_refunded, 4900 eur, of which 1000 went back",
-        &format!("refund    {refund}  succeeded, 1000 eur"),
+        "partially_refunded, 49.00 EUR, of which 10.00 EUR went back",
+        &format!("refund    {refund}  succeeded, 10.00 EUR"),
         &format!("dispute   {dispute}  lost (general), money withdrawn,"),
         "confirmed, made",
     ] {

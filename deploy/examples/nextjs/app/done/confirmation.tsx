@@ -13,6 +13,7 @@ const WORDS: Record<string, string> = {
   expired: "This checkout has expired",
   refund_pending: "Your payment goes back",
   refunded: "Your payment went back",
+  cancelled: "This booking is cancelled",
   needs_attention: "We have your payment and will write to you",
   unknown: "There is no such booking",
 };

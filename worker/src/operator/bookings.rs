@@ -1,0 +1,12 @@
+//! `worker booking`: finding bookings, and deciding about them.
+
+pub mod command;
+mod decide;
+mod list;
+mod row;
+
+pub use self::{
+    decide::{Decided, decide, preview},
+    list::{Filter, find, list},
+    row::Row,
+};
