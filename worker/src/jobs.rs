@@ -71,6 +71,15 @@ pub(crate) fn name_session(span: &tracing::Span, plan: &Plan) {
     }
 }
 
+/// What holds for every transaction of `context`.
+pub(crate) fn rules(context: &Context) -> Rules<'_> {
+    Rules {
+        policy: context.on_unfulfillable,
+        hook: context.booking_hook.as_ref(),
+        clock: context.clock,
+    }
+}
+
 /// Commits `plans` in one transaction: all of them, or none. The only caller of the transaction.
 ///
 /// Returns what came of each, in the same order.
@@ -79,11 +88,7 @@ pub(crate) async fn commit(
     plans: &[Plan],
 ) -> Result<Vec<Fulfillment>, JobError> {
     let updates: Vec<&Update> = plans.iter().flat_map(Plan::updates).collect();
-    let rules = Rules {
-        policy: context.on_unfulfillable,
-        hook: context.booking_hook.as_ref(),
-        clock: context.clock,
-    };
+    let rules = rules(context);
     let outcomes = if updates.is_empty() {
         Vec::new()
     } else {

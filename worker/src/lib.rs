@@ -25,7 +25,10 @@ pub use self::{
     consumer::lane_limits::LaneLimits,
     context::Context,
     failure_code::FailureCode,
-    fulfill_checkout::outcome::{Fulfillment, NotOurs},
+    fulfill_checkout::{
+        intervene::{Intervention, Kind as Decision, Refusal, Share, Wish},
+        outcome::{Fulfillment, NotOurs},
+    },
     job_error::JobError,
     jobs::{read as read_job, run as run_job},
     maintenance::{refund_payments::refund_payments, retention::erase, sweep_holds::sweep_holds},

@@ -48,7 +48,9 @@ pub enum Kind {
 /// Whose wish an end is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
+    /// The shop's.
     Merchant,
+    /// Who booked.
     Buyer,
 }
 

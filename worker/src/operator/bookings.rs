@@ -6,7 +6,7 @@ mod list;
 mod row;
 
 pub use self::{
-    decide::{Decided, decide, preview},
+    decide::{Decided, decide_by_context},
     list::{Filter, find, list},
     row::Row,
 };

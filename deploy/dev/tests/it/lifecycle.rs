@@ -5,6 +5,7 @@ mod disputes;
 mod happened;
 mod histories;
 mod holds;
+mod interventions;
 mod not_ours;
 mod owed_refunds;
 mod pairs;

@@ -19,7 +19,11 @@ use crate::{
     },
     operator::{
         booking_show::{Story, story},
-        bookings::{Decided, Filter, Row, decide, find, list, preview},
+        bookings::{
+            Decided, Filter, Row,
+            decide::{decide, preview},
+            find, list,
+        },
         command_line::{self, database, environment, line, operator_of},
         words::written,
     },

@@ -6,6 +6,7 @@ use shared::db::{checkout, slot};
 use uuid::Uuid;
 
 use crate::{
+    Context,
     fulfill_checkout::{
         Rules,
         decide::Refund,
@@ -15,6 +16,7 @@ use crate::{
         record::CheckoutRecord,
         update::{Change, Target, Update},
     },
+    jobs,
     operator::booking_show::Story,
 };
 
@@ -35,7 +37,7 @@ pub enum Decided {
 /// # Errors
 ///
 /// Why it cannot be; nothing is changed.
-pub async fn decide(
+pub(crate) async fn decide(
     db: &DatabaseConnection,
     rules: Rules<'_>,
     checkout_id: Uuid,
@@ -64,12 +66,25 @@ pub async fn decide(
     }
 }
 
+/// The same by the rules of `context`.
+///
+/// # Errors
+///
+/// Why it cannot be; nothing is changed.
+pub async fn decide_by_context(
+    context: &Context,
+    checkout_id: Uuid,
+    intervention: Intervention,
+) -> anyhow::Result<Decided> {
+    decide(&context.db, jobs::rules(context), checkout_id, intervention).await
+}
+
 /// What would come of it.
 ///
 /// # Errors
 ///
 /// Why it could not be.
-pub async fn preview(
+pub(crate) async fn preview(
     db: &DatabaseConnection,
     story: &Story,
     kind: Kind,
