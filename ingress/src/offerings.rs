@@ -113,7 +113,9 @@ impl Slots {
     )
 )]
 pub async fn offerings(State(app): State<Ingress>) -> Answer<Offerings> {
-    let by_name = offering::Entity::find().order_by_asc(offering::Column::Name);
+    let by_name = offering::Entity::find()
+        .filter(offering::Column::Closed.eq(false))
+        .order_by_asc(offering::Column::Name);
     let (rows, _unreadable) = catalogue::readable(&app.db, by_name).await?;
     let mut slots = next_slots(&app).await?;
     let for_sale = rows.into_iter().filter_map(|row| {
@@ -136,10 +138,10 @@ pub async fn offerings(State(app): State<Ingress>) -> Answer<Offerings> {
 /// The next slots of every offering, and one more of each that has more.
 async fn next_slots(app: &Ingress) -> Result<HashMap<Uuid, Vec<slot::Model>>, ApiError> {
     // Each column by its name: a connection that has prepared it outlives a column that is added.
-    const NEXT: &str = "SELECT id, offering_id, resource_key, starts_at, ends_at, capacity, seats_taken \
-         FROM (SELECT id, offering_id, resource_key, starts_at, ends_at, capacity, seats_taken, \
+    const NEXT: &str = "SELECT id, offering_id, resource_key, starts_at, ends_at, capacity, seats_taken, closed \
+         FROM (SELECT id, offering_id, resource_key, starts_at, ends_at, capacity, seats_taken, closed, \
          ROW_NUMBER() OVER (PARTITION BY offering_id ORDER BY starts_at, id) AS place \
-         FROM slot WHERE offering_id IS NOT NULL AND starts_at > $1 AND ends_at > starts_at) AS numbered \
+         FROM slot WHERE offering_id IS NOT NULL AND NOT closed AND starts_at > $1 AND ends_at > starts_at) AS numbered \
          WHERE place <= $2 ORDER BY starts_at, id";
     let now = (app.clock)();
     let values = [now.into(), i64::from(PAGE).saturating_add(1).into()];
@@ -198,6 +200,7 @@ pub async fn more_slots(
     let select = slot::Entity::find()
         .filter(slot::Column::OfferingId.eq(offering_id))
         .filter(slot::Column::StartsAt.gt((app.clock)()))
+        .filter(slot::Column::Closed.eq(false))
         .filter(Expr::cust("slot.ends_at > slot.starts_at"))
         .filter(later)
         .order_by_asc(slot::Column::StartsAt)

@@ -18,6 +18,7 @@ mod m20261129_000011_owed_refunds;
 mod m20261129_000012_notifications;
 mod m20261129_000013_time_zones_and_languages;
 mod m20261129_000014_interventions;
+mod m20261129_000015_catalogue;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000012_notifications::Migration),
             Box::new(m20261129_000013_time_zones_and_languages::Migration),
             Box::new(m20261129_000014_interventions::Migration),
+            Box::new(m20261129_000015_catalogue::Migration),
         ]
     }
 }

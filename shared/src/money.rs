@@ -40,11 +40,21 @@ const LARGEST_OF: [(&str, i64); 3] = [
     ("inr", 999_999_999),
 ];
 
+/// What Stripe charges in.
+///
+/// Source: <https://docs.stripe.com/currencies#presentment-currencies>
+pub const CURRENCIES: &str = "usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd \
+     bob brl bsd bwp byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp \
+     gel gip gmd gnf gtq gyd hkd hnl htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt \
+     lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr \
+     pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek sgd shp sle sos srd std szl thb tjs \
+     tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv wst xaf xcd xcg xof xpf yer zar zmw";
+
 /// The smallest amounts that Stripe charges where it settles in the same currency. Of others it
 /// tells itself, by the rate of the day.
 ///
 /// Source: <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
-const SMALLEST: [(&str, i64); 24] = [
+pub const SMALLEST: [(&str, i64); 24] = [
     ("aed", 200),
     ("aud", 50),
     ("bgn", 100),
@@ -134,6 +144,11 @@ impl Currency {
     /// The code in lower case, such as `eur`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether Stripe can charge in it.
+    pub fn is_known(&self) -> bool {
+        CURRENCIES.split(' ').any(|code| code == self.as_str())
     }
 
     /// What amounts are a multiple of. Stripe counts some currencies in fractions that cannot be

@@ -4,6 +4,7 @@
 //! A message is a hint; the row is the truth. Everything may arrive twice, late or in
 //! another order, and two workers may hold the same session at once.
 
+pub(crate) mod catalogue;
 pub mod config;
 mod consumer;
 mod context;

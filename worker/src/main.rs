@@ -18,8 +18,9 @@ use worker::{
     Context, Worker,
     config::Config,
     operator::{
-        audit::command as audit, bookings::command as booking, dead_letters::command as dead,
-        doctor::command as doctor, endpoints::command as endpoint, reconcile_command as reconcile,
+        audit::command as audit, bookings::command as booking, catalogue_command as catalogue,
+        dead_letters::command as dead, doctor::command as doctor, endpoints::command as endpoint,
+        offerings, reconcile_command as reconcile, slots,
     },
 };
 
@@ -42,6 +43,15 @@ enum Command {
     /// Look at messages that were set aside, and decide about them.
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Keep what is sold in a file.
+    #[command(subcommand)]
+    Catalogue(catalogue::Command),
+    /// Look at what is offered, close it, change it.
+    #[command(subcommand)]
+    Offering(offerings::Command),
+    /// Look at slots, close them, change how many seats they have.
+    #[command(subcommand)]
+    Slot(slots::Command),
     /// Have others told of what happens by webhooks, and told again.
     #[command(subcommand)]
     Endpoint(endpoint::Command),
@@ -59,6 +69,9 @@ async fn main() -> ExitCode {
         Command::Run => Box::pin(run()).await,
         Command::Booking(command) => booking::run(command).await,
         Command::Dead(command) => dead::run(command).await,
+        Command::Catalogue(command) => catalogue::run(command).await,
+        Command::Offering(command) => offerings::run(command).await,
+        Command::Slot(command) => slots::run(command).await,
         Command::Endpoint(command) => endpoint::run(command).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,

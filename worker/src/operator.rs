@@ -11,9 +11,12 @@
 pub mod audit;
 pub mod booking_show;
 pub mod bookings;
+pub mod catalogue_command;
 pub mod command_line;
 pub mod dead_letters;
 pub mod doctor;
 pub mod endpoints;
+pub mod offerings;
 pub mod reconcile_command;
-mod words;
+pub mod slots;
+pub(crate) mod words;

@@ -31,7 +31,8 @@ pub async fn find(
             (slot_of(tx, resource, (*starts_at, *ends_at)).await?, None)
         }
     };
-    if slot.starts_at <= now {
+    let is_closed = slot.closed || offering.as_ref().is_some_and(|it| it.closed);
+    if is_closed || slot.starts_at <= now {
         return Err(ApiError::SlotClosed);
     }
     if slot.ends_at <= slot.starts_at {
@@ -63,6 +64,7 @@ async fn slot_of(
         ends_at,
         capacity: resource.capacity,
         seats_taken: 0,
+        closed: false,
     };
     slot::Entity::insert(slot::ActiveModel::from(slot.clone()).reset_all())
         .exec_without_returning(tx)

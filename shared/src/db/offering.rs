@@ -10,6 +10,8 @@ use crate::money::{Amount, InvalidCurrency, NotChargeable};
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    /// What the merchant's own file calls it.
+    pub key: Option<String>,
     pub name: String,
     pub description: String,
     /// Price of one seat, in minor units of `currency`.
@@ -20,6 +22,8 @@ pub struct Model {
     pub time_zone: Option<String>,
     /// Where it takes place.
     pub location: Option<String>,
+    /// It is not for sale.
+    pub closed: bool,
     /// Until so many hours before the slot begins, a buyer who cancels gets all of it back. Buyers cannot
     /// cancel, if it does not say.
     pub cancellation_free_hours: Option<i32>,

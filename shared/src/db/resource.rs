@@ -91,6 +91,7 @@ mod tests {
             ends_at: hour(until),
             capacity: 9,
             seats_taken,
+            closed: false,
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Model {
     pub capacity: i32,
     /// Seats of open holds and of live bookings.
     pub seats_taken: i32,
+    /// No more seats of it are for sale.
+    pub closed: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -44,6 +44,17 @@ impl Currency {
 }
 
 impl Amount {
+    /// As [`Self::parse`] reads it.
+    pub fn plain(&self) -> String {
+        let marks = Marks {
+            thousands: "",
+            ..Marks::ENGLISH
+        };
+        let written = self.written(marks);
+        let number = written.split(' ').next().unwrap_or_default();
+        number.to_owned()
+    }
+
     /// With the code of the currency behind it.
     pub fn written(&self, marks: Marks<'_>) -> String {
         let decimals = self.currency.decimals();

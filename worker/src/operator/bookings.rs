@@ -1,7 +1,7 @@
 //! `worker booking`: finding bookings, and deciding about them.
 
 pub mod command;
-mod decide;
+pub(crate) mod decide;
 mod list;
 mod row;
 

@@ -20,12 +20,14 @@ pub const PRICE: i64 = 4900;
 pub async fn insert_offering(db: &impl ConnectionTrait) -> anyhow::Result<Uuid> {
     let row = offering::Model {
         id: Uuid::now_v7(),
+        key: None,
         name: "Harbour kayak tour".to_owned(),
         description: String::new(),
         unit_amount_minor_units: PRICE,
         currency: "eur".to_owned(),
         time_zone: Some("Europe/Berlin".to_owned()),
         location: Some("Pier 3".to_owned()),
+        closed: false,
         cancellation_free_hours: None,
         cancellation_late_percent: None,
     };
@@ -55,6 +57,7 @@ pub async fn insert_slot(
         ends_at: starts_at.saturating_add(time::Duration::HOUR),
         capacity,
         seats_taken,
+        closed: false,
     };
     let id = row.id;
     slot::Entity::insert(slot::ActiveModel::from(row).reset_all())

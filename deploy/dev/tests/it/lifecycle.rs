@@ -3,7 +3,7 @@
 mod disputed_refunds;
 mod disputes;
 mod happened;
-mod histories;
+pub mod histories;
 mod holds;
 mod interventions;
 mod not_ours;

@@ -16,6 +16,7 @@ mod broker_kill;
 mod browser;
 mod buyer;
 mod catalogue;
+mod catalogue_file;
 mod checkout_options;
 mod configuration;
 mod confirm;

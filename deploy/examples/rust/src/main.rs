@@ -107,6 +107,7 @@ async fn done(State(site): State<Site>, Query(back): Query<Back>) -> Result<Stri
         Status::AwaitingPayment => "Not paid yet.".to_owned(),
         Status::PaymentFailed | Status::Expired => "Nothing was paid.".to_owned(),
         Status::RefundPending | Status::Refunded => "Your payment goes back.".to_owned(),
+        Status::Cancelled => "This booking is cancelled.".to_owned(),
         Status::NeedsAttention => "We have your payment and will write to you.".to_owned(),
         Status::Processing | Status::PaymentPending | Status::Unknown => {
             "Your payment is on its way. Load this page again.".to_owned()

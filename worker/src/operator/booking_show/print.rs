@@ -99,9 +99,9 @@ impl Story {
         ];
         let given = site_data(checkout).into_iter();
         rows.extend(given.map(|(name, text)| (name, printable(&text))));
-        let held = if checkout.seats_held { "held" } else { "free" };
+        let seats = if checkout.seats_held { "held" } else { "free" };
         let hold = format!(
-            "{}, seats {held}, {} to pay, made {}, hold until {}",
+            "{}, seats {seats}, {} to pay, made {}, hold until {}",
             checkout.state.to_value(),
             written(checkout.amount_minor_units, &checkout.currency),
             moment(checkout.created_at),

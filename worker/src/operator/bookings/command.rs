@@ -2,20 +2,21 @@
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, EntityTrait};
 use serde_json::{Value, json};
 use shared::{
     clock,
     config::{DatabaseSettings, Env},
+    db::{offering, slot},
     money::Amount,
 };
 use uuid::Uuid;
 
 use crate::{
-    config,
+    catalogue, config,
     fulfill_checkout::{
         Rules,
-        intervene::{Intervention, Kind, Share, Wish},
+        intervene::{Intervention, Kind, Share, Wish, left},
     },
     operator::{
         booking_show::{Story, story},
@@ -58,7 +59,7 @@ pub enum Command {
     Cancel {
         /// Its reference, or another name as for show.
         name: String,
-        /// What goes back: full, none, or an amount such as 12.50.
+        /// What goes back: full, none, policy (what the offering's says now), or an amount such as 12.50.
         #[arg(long, default_value = "full")]
         refund: String,
         #[command(flatten)]
@@ -151,7 +152,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             statement,
         } => {
             let story = story(&db, &name).await?;
-            let refund = share(&refund, &story)?;
+            let refund = share(&db, &refund, &story).await?;
             let wish = Wish::Merchant;
             act(&env, &db, &story, Kind::Cancel { wish, refund }, statement).await
         }
@@ -194,11 +195,12 @@ fn print(rows: &[Row], form: &Form) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `full`, `none`, or an amount as people write it.
-fn share(text: &str, story: &Story) -> anyhow::Result<Share> {
+/// `full`, `none`, `policy`, or an amount as people write it.
+async fn share(db: &DatabaseConnection, text: &str, story: &Story) -> anyhow::Result<Share> {
     match text {
         "full" => Ok(Share::Full),
         "none" => Ok(Share::None),
+        "policy" => by_policy(db, story).await,
         amount => {
             let payment = story.record.payment.as_ref();
             let currency = payment
@@ -206,11 +208,27 @@ fn share(text: &str, story: &Story) -> anyhow::Result<Share> {
                 .currency
                 .parse()?;
             let amount = Amount::parse(amount, currency);
-            let amount =
-                amount.context("--refund: expected full, none, or an amount such as 12.50")?;
+            let amount = amount
+                .context("--refund: expected full, none, policy or an amount such as 12.50")?;
             Ok(Share::Part(amount.minor_units))
         }
     }
+}
+
+async fn by_policy(db: &DatabaseConnection, story: &Story) -> anyhow::Result<Share> {
+    let slot = match story.record.checkout.slot_id {
+        Some(id) => {
+            let slot = slot::Entity::find_by_id(id);
+            slot.find_also_related(offering::Entity).one(db).await?
+        }
+        None => None,
+    };
+    let Some((slot, Some(offering))) = slot else {
+        bail!("it is for no slot of an offering, which has a policy");
+    };
+    let left = left(&story.record);
+    let share = catalogue::share(&offering, &slot, left, clock::system());
+    share.context("its offering has no policy (worker offering set --cancellation-free-hours), or the slot has begun")
 }
 
 async fn act(

@@ -212,15 +212,14 @@ async fn check(shop: &Shop, own: &OwnStripe, happened: &Happened, told: &Story) 
     }
 
     // Every end has something in the story that explains it.
-    use booking::Status::{Cancelled, Confirmed, NeedsAttention, RefundPending};
     let disputed = dispute::Entity::find().filter(dispute::Column::CheckoutId.eq(id));
     let disputed = !disputed.all(db).await.unwrap().is_empty();
     match booking.status {
-        Confirmed => assert!(checkout.seats_held, "{story}"),
-        NeedsAttention => assert!(booking.reason.is_some(), "{story}"),
+        booking::Status::Confirmed => assert!(checkout.seats_held, "{story}"),
+        booking::Status::NeedsAttention => assert!(booking.reason.is_some(), "{story}"),
         // It waits for the verdict of a bank.
-        RefundPending => assert!(!checkout.seats_held && disputed, "{story}"),
-        Cancelled => {
+        booking::Status::RefundPending => assert!(!checkout.seats_held && disputed, "{story}"),
+        booking::Status::Cancelled => {
             assert!(!checkout.seats_held, "{story}");
             let is_decided = decisions
                 .iter()

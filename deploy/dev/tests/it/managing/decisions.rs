@@ -157,7 +157,7 @@ async fn a_part_goes_back_once_whatever_crashes(stack: Stack) {
     assert!(
         no_amount
             .unwrap_err()
-            .contains("expected full, none, or an amount")
+            .contains("expected full, none, policy or an amount")
     );
     let refunds = &shop.stripe.ledger()[0].refunds;
     assert_eq!(refunds.len(), 1);

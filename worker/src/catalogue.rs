@@ -1,0 +1,37 @@
+//! The catalogue, kept in a file: what is offered, for how much, and when. A file says all there is about
+//! the offerings it names; applying it twice changes nothing.
+
+mod apply;
+mod check;
+mod export;
+mod policy;
+mod series;
+mod source;
+
+pub use self::{
+    apply::{ApplyError, apply, find, in_the_way},
+    check::check,
+    export::{csv, price, toml},
+    policy::share,
+    source::{Form, RawOffering, parse},
+};
+
+/// What is wrong with a file: where, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Such as `offering 2 (kayak), slot 3` or `line 7`.
+    pub place: String,
+    /// The field, if it is one.
+    pub field: Option<&'static str>,
+    /// In a few words.
+    pub words: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.field {
+            Some(field) => write!(out, "{}, {field}: {}", self.place, self.words),
+            None => write!(out, "{}: {}", self.place, self.words),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What the fields of a file have to be. All that is wrong is said at once.
+
+use jiff::{civil::DateTime, tz::TimeZone};
+use shared::money::{Amount, Currency};
+use time::{Duration, OffsetDateTime};
+
+use crate::catalogue::{
+    Problem,
+    series::{moment, repeated},
+    source::{RawOffering, RawSlot},
+};
+
+const LONGEST_NAME: usize = 200;
+const LONGEST_TEXT: usize = 5000;
+const LONGEST_KEY: usize = 63;
+/// Of one file.
+const MOST_SLOTS: usize = 20_000;
+const MOST_SEATS: i64 = 100_000;
+/// Of one slot: a week.
+const MOST_MINUTES: i64 = 10_080;
+
+/// An offering as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offering {
+    /// As the file calls it.
+    pub key: String,
+    pub name: String,
+    pub description: String,
+    pub price: Amount,
+    pub time_zone: Option<String>,
+    pub location: Option<String>,
+    pub closed: bool,
+    pub cancellation_free_hours: Option<i32>,
+    pub cancellation_late_percent: Option<i32>,
+    /// All of those that have not begun, in order.
+    pub slots: Vec<Slot>,
+}
+
+/// A slot as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Where the file says it.
+    pub place: String,
+    pub starts_at: OffsetDateTime,
+    pub ends_at: OffsetDateTime,
+    pub capacity: i32,
+    pub closed: bool,
+}
+
+/// What `raw` means.
+///
+/// # Errors
+///
+/// Everything that is wrong.
+pub fn check(raw: Vec<RawOffering>) -> Result<Vec<Offering>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut offerings: Vec<Offering> = Vec::new();
+    for it in raw {
+        let mut at = At {
+            place: it.place.clone(),
+            problems: &mut problems,
+        };
+        let offering = offering(it, &mut at);
+        if let Some(offering) = offering {
+            if offerings.iter().any(|it| it.key == offering.key) {
+                at.wrong("key", "another offering of this file has it");
+            }
+            offerings.push(offering);
+        }
+    }
+    let slots: usize = offerings.iter().map(|it| it.slots.len()).sum();
+    if slots > MOST_SLOTS {
+        problems.push(Problem {
+            place: "the file".to_owned(),
+            field: None,
+            words: format!("has {slots} slots; {MOST_SLOTS} are the most"),
+        });
+    }
+    if problems.is_empty() {
+        Ok(offerings)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Where something is wrong.
+struct At<'a> {
+    place: String,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl At<'_> {
+    fn wrong(&mut self, field: &'static str, problem: impl Into<String>) {
+        self.problems.push(Problem {
+            place: self.place.clone(),
+            field: Some(field),
+            words: problem.into(),
+        });
+    }
+
+    /// A number in a range, if there is one.
+    fn number(&mut self, field: &'static str, value: Option<i64>, most: i64) -> Option<i32> {
+        let value = value?;
+        if !(0..=most).contains(&value) {
+            self.wrong(field, format!("expected 0 to {most}"));
+        }
+        i32::try_from(value).ok()
+    }
+
+    /// A text of one line, or of several.
+    fn text(&mut self, field: &'static str, text: Option<String>, lines: bool) -> Option<String> {
+        let text = text?.trim().to_owned();
+        let most = if lines { LONGEST_TEXT } else { LONGEST_NAME };
+        let spoils = |it: char| it.is_control() && !(lines && it == '\n');
+        if text.chars().count() > most || text.chars().any(spoils) {
+            let kind = if lines { "of text" } else { "in one line" };
+            self.wrong(field, format!("expected at most {most} characters {kind}"));
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+fn offering(raw: RawOffering, at: &mut At<'_>) -> Option<Offering> {
+    let key = raw.key.unwrap_or_default();
+    if !is_key(&key) {
+        at.wrong(
+            "key",
+            "expected up to 63 letters in lower case, digits and dashes, such as kayak-tour",
+        );
+    }
+    let name = at.text("name", raw.name, false);
+    if name.is_none() {
+        at.wrong("name", "is missing");
+    }
+    let description = at.text("description", raw.description, true);
+    let location = at.text("location", raw.location, false);
+    let price = price(raw.price.as_deref(), raw.currency.as_deref(), at);
+    let zone = match &raw.time_zone {
+        None => Some(TimeZone::UTC),
+        Some(name) => {
+            let zone = TimeZone::get(name).ok().filter(|it| !it.is_unknown());
+            if zone.is_none() {
+                at.wrong(
+                    "time_zone",
+                    format!("there is no time zone {name}; expected one such as Europe/Berlin"),
+                );
+            }
+            zone
+        }
+    };
+    let free_hours = at.number("cancellation_free_hours", raw.cancellation_free_hours, 8784);
+    let late_percent = at.number(
+        "cancellation_late_percent",
+        raw.cancellation_late_percent,
+        100,
+    );
+    if late_percent.is_some() && free_hours.is_none() {
+        at.wrong(
+            "cancellation_late_percent",
+            "goes with cancellation_free_hours",
+        );
+    }
+    let mut slots: Vec<Slot> = Vec::new();
+    for raw in raw.slots {
+        let mut at = At {
+            place: raw.place.clone(),
+            problems: at.problems,
+        };
+        if let Some(zone) = &zone {
+            slots.extend(series(&raw, zone, &mut at));
+        }
+    }
+    slots.sort_by_key(|it| it.starts_at);
+    for pair in slots.windows(2) {
+        if let [one, other] = pair
+            && one.starts_at == other.starts_at
+        {
+            let mut at = At {
+                place: other.place.clone(),
+                problems: at.problems,
+            };
+            at.wrong(
+                "starts_at",
+                format!("{} begins at the same time", one.place),
+            );
+        }
+    }
+    Some(Offering {
+        key,
+        name: name?,
+        description: description.unwrap_or_default(),
+        price: price?,
+        // As the database of zones writes it.
+        time_zone: raw
+            .time_zone
+            .and(zone)
+            .and_then(|it| it.iana_name().map(str::to_owned)),
+        location,
+        closed: raw.closed.unwrap_or_default(),
+        cancellation_free_hours: free_hours,
+        cancellation_late_percent: late_percent,
+        slots,
+    })
+}
+
+fn is_key(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= LONGEST_KEY && text.bytes().all(fits)
+}
+
+fn price(price: Option<&str>, currency: Option<&str>, at: &mut At<'_>) -> Option<Amount> {
+    let currency = currency.and_then(|it| it.parse::<Currency>().ok());
+    let Some(currency) = currency.filter(Currency::is_known) else {
+        at.wrong(
+            "currency",
+            "expected three letters that Stripe knows, such as eur",
+        );
+        return None;
+    };
+    let Some(price) = price.and_then(|it| Amount::parse(it.trim(), currency)) else {
+        at.wrong(
+            "price",
+            "expected an amount such as \"49.00\", with the digits that its currency has",
+        );
+        return None;
+    };
+    if let Err(error) = price.check_chargeable() {
+        at.wrong("price", format!("{price} is {error}"));
+    }
+    Some(price)
+}
+
+fn series(raw: &RawSlot, zone: &TimeZone, at: &mut At<'_>) -> Vec<Slot> {
+    let first = raw.starts_at.as_deref().and_then(civil);
+    if first.is_none() {
+        at.wrong(
+            "starts_at",
+            "expected a time where it takes place, such as 2027-05-01T09:00",
+        );
+    }
+    let minutes = raw.minutes.filter(|it| (1..=MOST_MINUTES).contains(it));
+    if minutes.is_none() {
+        at.wrong("minutes", format!("expected 1 to {MOST_MINUTES}"));
+    }
+    let capacity = raw.capacity.filter(|it| (0..=MOST_SEATS).contains(it));
+    if capacity.is_none() {
+        at.wrong("capacity", format!("expected 0 to {MOST_SEATS}"));
+    }
+    let (Some(first), Some(minutes), Some(capacity)) = (first, minutes, capacity) else {
+        return Vec::new();
+    };
+    let mut times = match raw.repeat.as_deref().filter(|it| !it.trim().is_empty()) {
+        None => vec![first],
+        Some(rule) => repeated(first, rule).unwrap_or_else(|problem| {
+            at.wrong("repeat", problem);
+            Vec::new()
+        }),
+    };
+    for except in &raw.except {
+        let day = except
+            .get(..10)
+            .and_then(|it| it.parse::<jiff::civil::Date>().ok());
+        let before = times.len();
+        times.retain(|it| Some(it.date()) != day);
+        if times.len() == before {
+            at.wrong("except", format!("{except} is no day of the series"));
+        }
+    }
+    let slot = |it: DateTime| {
+        let starts_at = moment(it, zone)?;
+        Some(Slot {
+            place: raw.place.clone(),
+            starts_at,
+            ends_at: starts_at.checked_add(Duration::minutes(minutes))?,
+            capacity: i32::try_from(capacity).ok()?,
+            closed: raw.closed.unwrap_or_default(),
+        })
+    };
+    times.into_iter().filter_map(slot).collect()
+}
+
+/// A time without a zone.
+fn civil(text: &str) -> Option<DateTime> {
+    let text = text.trim();
+    let has_zone = text.ends_with(['Z', 'z'])
+        || text
+            .get(10..)
+            .is_some_and(|it| it.contains(['+', '-', '[']));
+    if has_zone {
+        return None;
+    }
+    text.parse().ok()
+}

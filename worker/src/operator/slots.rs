@@ -1,0 +1,246 @@
+//! `worker slot list|close|open|set`
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Subcommand};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde_json::{Value, json};
+use shared::{
+    clock,
+    config::{DatabaseSettings, Env},
+    db::{
+        self,
+        booking::{self, Status},
+        offering, slot,
+    },
+};
+use uuid::Uuid;
+
+use crate::{
+    catalogue, config,
+    fulfill_checkout::{
+        Rules,
+        intervene::{Intervention, Kind, Share, Wish},
+    },
+    operator::{
+        bookings::decide,
+        command_line::{self, database, environment, line, operator_of},
+        words::{counted, moment, rfc3339},
+    },
+};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List slots to come, soonest first.
+    List {
+        /// Of this offering, by its key or id.
+        #[arg(long)]
+        offering: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        limit: u64,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sell no more seats of it; with --cancel, end what is sold.
+    Close(Close),
+    /// Sell it again.
+    Open {
+        /// Its id in the list.
+        id: Uuid,
+    },
+    /// Change how many seats it has.
+    Set {
+        /// Its id in the list.
+        id: Uuid,
+        /// Not fewer than are sold or held.
+        #[arg(long, value_parser = clap::value_parser!(i32).range(0..=100_000))]
+        capacity: i32,
+    },
+}
+
+#[derive(Args)]
+pub struct Close {
+    /// Its id in the list.
+    id: Uuid,
+    /// Cancel its bookings: full gives all of each back, none nothing.
+    #[arg(long, value_name = "full|none", num_args = 0..=1, default_missing_value = "full", requires = "why")]
+    cancel: Option<String>,
+    /// Why; kept with each booking.
+    #[arg(long)]
+    why: Option<String>,
+    /// Who; kept with each booking.
+    #[arg(long)]
+    by: Option<String>,
+    /// Only say what would happen.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(command: Command) -> anyhow::Result<()> {
+    let env = environment()?;
+    let db = database(&env).await?;
+    match command {
+        Command::List {
+            offering,
+            limit,
+            json,
+        } => list(&db, offering.as_deref(), limit, json).await,
+        Command::Close(close) => self::close(&env, &db, close).await,
+        Command::Open { id } => {
+            set_closed(&db, id, false).await?;
+            line(format!("{id} is open"));
+            Ok(())
+        }
+        Command::Set { id, capacity } => set_capacity(&db, id, capacity).await,
+    }
+}
+
+async fn list(
+    db: &DatabaseConnection,
+    of: Option<&str>,
+    limit: u64,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let mut rows = slot::Entity::find()
+        .find_also_related(offering::Entity)
+        .filter(slot::Column::StartsAt.gt(clock::system()))
+        .filter(slot::Column::OfferingId.is_not_null())
+        .order_by_asc(slot::Column::StartsAt)
+        .limit(limit);
+    if let Some(key) = of {
+        let found = catalogue::find(db, key).await?;
+        let found = found.with_context(|| format!("there is no offering {key}"))?;
+        rows = rows.filter(slot::Column::OfferingId.eq(found.id));
+    }
+    let rows = rows.all(db).await?;
+    if as_json {
+        let rows = rows.iter().map(|(it, offering)| {
+            json!({
+                "id": it.id,
+                "offering_id": it.offering_id,
+                "offering": offering.as_ref().map(|it| &it.name),
+                "starts_at": rfc3339(it.starts_at),
+                "ends_at": rfc3339(it.ends_at),
+                "capacity": it.capacity,
+                "seats_taken": it.seats_taken,
+                "closed": it.closed,
+            })
+        });
+        return command_line::json(&rows.collect::<Value>());
+    }
+    if rows.is_empty() {
+        line("no slot is to come");
+    }
+    for (it, offering) in &rows {
+        let name = offering.as_ref().map_or("?", |it| it.name.as_str());
+        let closed = if it.closed { ", closed" } else { "" };
+        let (at, taken, capacity) = (moment(it.starts_at), it.seats_taken, it.capacity);
+        line(format!("{}  {name}", it.id));
+        line(format!("    {at}, {taken} of {capacity} taken{closed}"));
+    }
+    Ok(())
+}
+
+async fn find(conn: &impl sea_orm::ConnectionTrait, id: Uuid) -> anyhow::Result<slot::Model> {
+    let found = slot::Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(conn)
+        .await?;
+    let found = found.with_context(|| format!("there is no slot {id}; see worker slot list"))?;
+    ensure!(
+        found.offering_id.is_some(),
+        "it is of a resource, whose site says how many seats it has"
+    );
+    Ok(found)
+}
+
+async fn set_closed(db: &DatabaseConnection, id: Uuid, closed: bool) -> anyhow::Result<()> {
+    let tx = db::begin(db).await?;
+    let mut row = find(&tx, id).await?.into_active_model();
+    row.closed = Set(closed);
+    row.update(&tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn set_capacity(db: &DatabaseConnection, id: Uuid, capacity: i32) -> anyhow::Result<()> {
+    let tx = db::begin(db).await?;
+    let row = find(&tx, id).await?;
+    if capacity < row.seats_taken {
+        let what = format!("{} seats of it are sold or held", row.seats_taken);
+        bail!(catalogue::in_the_way(&tx, &row, &what).await?);
+    }
+    let mut row = row.into_active_model();
+    row.capacity = Set(capacity);
+    row.update(&tx).await?;
+    tx.commit().await?;
+    line(format!("{id} has {capacity} seats"));
+    Ok(())
+}
+
+async fn close(env: &Env, db: &DatabaseConnection, close: Close) -> anyhow::Result<()> {
+    let share = match close.cancel.as_deref() {
+        None => None,
+        Some("full") => Some(Share::Full),
+        Some("none") => Some(Share::None),
+        Some(_) => bail!("--cancel: expected full or none"),
+    };
+    let id = close.id;
+    find(db, id).await?;
+    if !close.dry_run {
+        set_closed(db, id, true).await?;
+    }
+    // Nobody books it any more: these are all there are.
+    let bookings = booking::Entity::find()
+        .filter(booking::Column::SlotId.eq(id))
+        .filter(booking::Column::Status.eq(Status::Confirmed))
+        .all(db)
+        .await?;
+    let would = if close.dry_run { "would be" } else { "is" };
+    line(format!("{id} {would} closed"));
+    let Some(refund) = share else {
+        if !bookings.is_empty() {
+            line(format!(
+                "{} stay: worker booking list --slot {id}",
+                counted(bookings.len(), "booking")
+            ));
+        }
+        return Ok(());
+    };
+    let hook = config::booking_hook(env, &DatabaseSettings::from_env(env)?)?;
+    let mut failed: usize = 0;
+    for it in &bookings {
+        if close.dry_run {
+            line(format!("{} would be cancelled", it.reference));
+            continue;
+        }
+        let rules = Rules {
+            policy: config::on_unfulfillable(env)?,
+            hook: hook.as_ref(),
+            clock: clock::system,
+        };
+        let wish = Wish::Merchant;
+        let intervention = Intervention {
+            kind: Kind::Cancel { wish, refund },
+            by: operator_of(env, close.by.as_deref()),
+            why: close.why.clone().unwrap_or_default(),
+        };
+        match decide::decide(db, rules, it.checkout_id, intervention).await {
+            Ok(_) => line(format!("{} is cancelled", it.reference)),
+            Err(error) => {
+                line(format!("{} is not cancelled: {error:#}", it.reference));
+                failed = failed.saturating_add(1);
+            }
+        }
+    }
+    ensure!(
+        failed == 0,
+        "{} could not be cancelled; try again",
+        counted(failed, "booking")
+    );
+    Ok(())
+}
