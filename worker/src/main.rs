@@ -19,7 +19,7 @@ use worker::{
     config::Config,
     operator::{
         audit::command as audit, bookings::command as booking, catalogue_command as catalogue,
-        dead_letters::command as dead, doctor::command as doctor, endpoints::command as endpoint,
+        dead_letters::command as dead, doctor::command as doctor, endpoints::command as endpoint, forget,
         offerings, reconcile_command as reconcile, slots,
     },
 };
@@ -55,6 +55,8 @@ enum Command {
     /// Have others told of what happens by webhooks, and told again.
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Erase a person: name, e-mail address and whatever holds them. The books stay.
+    Forget(forget::Arguments),
     /// Look for payments, refunds and disputes that never arrived, and have Stripe asked about them.
     Reconcile(reconcile::Arguments),
     /// Compare Stripe's books with ours, both ways, and the seats. Fails on any difference.
@@ -73,6 +75,7 @@ async fn main() -> ExitCode {
         Command::Offering(command) => offerings::run(command).await,
         Command::Slot(command) => slots::run(command).await,
         Command::Endpoint(command) => endpoint::run(command).await,
+        Command::Forget(arguments) => forget::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,

@@ -16,6 +16,7 @@ pub mod command_line;
 pub mod dead_letters;
 pub mod doctor;
 pub mod endpoints;
+pub mod forget;
 pub mod offerings;
 pub mod reconcile_command;
 pub mod slots;

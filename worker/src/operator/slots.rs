@@ -1,4 +1,4 @@
-//! `worker slot list|close|open|set`
+//! `worker slot list|close|open|set|recount`
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
@@ -13,7 +13,7 @@ use shared::{
     db::{
         self,
         booking::{self, Status},
-        offering, slot,
+        checkout, offering, slot,
     },
 };
 use uuid::Uuid;
@@ -49,6 +49,11 @@ pub enum Command {
     Close(Close),
     /// Sell it again.
     Open {
+        /// Its id in the list.
+        id: Uuid,
+    },
+    /// Count its taken seats anew, if they were changed by hand.
+    Recount {
         /// Its id in the list.
         id: Uuid,
     },
@@ -95,6 +100,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             line(format!("{id} is open"));
             Ok(())
         }
+        Command::Recount { id } => recount(&db, id).await,
         Command::Set { id, capacity } => set_capacity(&db, id, capacity).await,
     }
 }
@@ -179,6 +185,33 @@ async fn set_capacity(db: &DatabaseConnection, id: Uuid, capacity: i32) -> anyho
     row.update(&tx).await?;
     tx.commit().await?;
     line(format!("{id} has {capacity} seats"));
+    Ok(())
+}
+
+/// By the orders that hold them.
+async fn recount(db: &DatabaseConnection, id: Uuid) -> anyhow::Result<()> {
+    let tx = db::begin(db).await?;
+    let row = slot::Entity::find_by_id(id).lock_exclusive().one(&tx).await?;
+    let row = row.with_context(|| format!("there is no slot {id}"))?;
+    let held: Vec<i32> = checkout::Entity::find()
+        .select_only()
+        .column(checkout::Column::Quantity)
+        .filter(checkout::Column::SlotId.eq(id))
+        .filter(checkout::Column::SeatsHeld.eq(true))
+        .into_tuple()
+        .all(&tx)
+        .await?;
+    let taken = held.into_iter().fold(0_i32, i32::saturating_add);
+    let (before, capacity) = (row.seats_taken, row.capacity);
+    ensure!(
+        taken <= capacity,
+        "{taken} seats are held and {capacity} there are: worker slot set --capacity first"
+    );
+    let mut row = row.into_active_model();
+    row.seats_taken = Set(taken);
+    row.update(&tx).await?;
+    tx.commit().await?;
+    line(format!("{id}: {taken} taken, {before} before"));
     Ok(())
 }
 

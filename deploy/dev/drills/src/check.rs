@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Verdict {
     /// Sessions at Stripe.
     pub sessions: usize,
+    /// Notifications that arrived.
+    pub told: usize,
     /// Paid, and no booking or no payment here.
     pub lost: Vec<String>,
     /// Paid once, and booked, written down or given back more than once.
@@ -136,6 +138,9 @@ pub async fn compare(environment: &Environment, dead_letters: usize) -> anyhow::
             .unaccounted
             .push(format!("{} dead letters, not {dead_letters}", dead.len()));
     }
+    let (told, differences) = environment.told.compare(db).await?;
+    verdict.told = told;
+    verdict.unaccounted.extend(differences);
     if environment.site {
         let differences = site::differences(db).await?;
         verdict.unaccounted.extend(differences);

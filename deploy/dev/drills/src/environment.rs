@@ -17,7 +17,7 @@ use testkit::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::proxy::Proxy;
+use crate::{proxy::Proxy, told::Told};
 
 /// Slots that buyers choose from; one alone would have them wait for each other.
 const SLOTS: usize = 50;
@@ -53,6 +53,8 @@ pub struct Environment {
     /// The drill's name.
     pub drill: &'static str,
     pub slots: Vec<Uuid>,
+    /// Those who are told what happens.
+    pub told: Told,
     shutdown: CancellationToken,
 }
 
@@ -91,6 +93,8 @@ impl Environment {
             variables.insert("AMQP_URL", servers.broker.url.clone());
             variables.insert("QUEUE_PREFIX", format!("drill.{}", unique(name)));
         }
+        variables.insert("PUBLIC_URL", url.clone());
+        let told = Told::start(&db, queue(&variables)?, &mut variables).await?;
         let mut proxies = Vec::new();
         if plan.proxied {
             for variable in ["DATABASE_URL", "AMQP_URL", "STRIPE_API_BASE"] {
@@ -126,6 +130,7 @@ impl Environment {
             proxies,
             variables,
             slots: slots(&db).await?,
+            told,
             db,
             url,
             http: reqwest::Client::builder()

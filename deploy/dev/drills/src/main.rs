@@ -11,6 +11,7 @@ mod proxy;
 mod report;
 mod scale;
 mod site;
+mod told;
 
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 

@@ -12,6 +12,7 @@ pub struct Row {
     drill: &'static str,
     faults: usize,
     sessions: usize,
+    told: usize,
     lost: usize,
     doubled: usize,
     unaccounted: usize,
@@ -39,6 +40,7 @@ impl Row {
             drill,
             faults,
             sessions: verdict.sessions,
+            told: verdict.told,
             lost: verdict.lost.len(),
             doubled: verdict.doubled.len(),
             unaccounted: verdict.unaccounted.len(),
@@ -69,10 +71,11 @@ impl fmt::Display for Row {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "{:<16} {:>7} {:>9} {:>5} {:>8} {:>12} {:>7}.{} s  {}",
+            "{:<16} {:>7} {:>9} {:>7} {:>5} {:>8} {:>12} {:>7}.{} s  {}",
             self.drill,
             self.faults,
             self.sessions,
+            self.told,
             self.lost,
             self.doubled,
             self.unaccounted,
@@ -92,8 +95,8 @@ pub fn print(rows: &[Row], json: bool) -> anyhow::Result<()> {
     }
     writeln!(
         out,
-        "{:<16} {:>7} {:>9} {:>5} {:>8} {:>12} {:>11}",
-        "drill", "faults", "sessions", "lost", "doubled", "unaccounted", "settled in"
+        "{:<16} {:>7} {:>9} {:>7} {:>5} {:>8} {:>12} {:>11}",
+        "drill", "faults", "sessions", "told", "lost", "doubled", "unaccounted", "settled in"
     )?;
     for row in rows {
         writeln!(out, "{row}")?;

@@ -1,6 +1,7 @@
 //! A mail server of a test's own: a process of another maker, which keeps what it is given.
 
 use std::{
+    collections::HashSet,
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -69,6 +70,21 @@ impl MailServer {
     /// They cannot be read.
     pub fn count(&self) -> anyhow::Result<usize> {
         Ok(self.received()?.lines().count())
+    }
+
+    /// `Message-ID` of all it has, as far as the host.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    pub fn message_ids(&self) -> anyhow::Result<HashSet<String>> {
+        let received = self.received()?;
+        let ids = received.lines().filter_map(|line| {
+            let (_, id) = line.split_once("Message-ID: <")?;
+            let (id, _host) = id.split_once('@')?;
+            Some(id.to_owned())
+        });
+        Ok(ids.collect())
     }
 
     fn received(&self) -> anyhow::Result<String> {

@@ -26,6 +26,7 @@ mod database;
 mod demo;
 mod deployment;
 mod forged;
+mod forget;
 mod fulfill_checkout;
 mod idempotency_key;
 mod ignored_events;

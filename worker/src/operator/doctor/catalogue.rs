@@ -26,7 +26,7 @@ pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
         )];
     }
     let more = problems.len().saturating_sub(NAMED);
-    let remedy = "correct or delete the row; until then it is not offered";
+    let remedy = "worker catalogue apply or worker offering set corrects it; until then it is not offered";
     let mut findings: Vec<Finding> = problems
         .into_iter()
         .take(NAMED)

@@ -106,8 +106,7 @@ async fn for_operators(db: &DatabaseConnection) -> Found {
             waiting.needs_attention,
             "needs_attention booking",
             "bookings",
-            "SELECT reference, reason FROM booking WHERE status = 'needs_attention'; then worker \
-             booking show REFERENCE",
+            "worker booking list --status needs_attention has what to type about each",
         ),
     ];
     if waiting.disputes_to_answer > 0 {
