@@ -19,8 +19,8 @@ use worker::{
     config::Config,
     operator::{
         audit::command as audit, bookings::command as booking, catalogue_command as catalogue,
-        dead_letters::command as dead, doctor::command as doctor, endpoints::command as endpoint, forget,
-        offerings, reconcile_command as reconcile, slots,
+        dead_letters::command as dead, doctor::command as doctor, endpoints::command as endpoint,
+        forget, offerings, reconcile_command as reconcile, slots,
     },
 };
 

@@ -200,7 +200,10 @@ async fn refuse_what_waits(
     }
     let jobs = job::Entity::find().all(db).await?;
     let waits = jobs.iter().any(|it| names_one(&it.body, names));
-    ensure!(!waits, "a message about it waits on the queue; try again in a moment");
+    ensure!(
+        !waits,
+        "a message about it waits on the queue; try again in a moment"
+    );
     Ok(())
 }
 
@@ -255,7 +258,10 @@ async fn clean_file(db: &DatabaseConnection) {
     for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
         if let Err(error) = db.execute_unprepared(statement).await {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "The file still has it; run forget again while nothing else works");
+            tracing::warn!(
+                error,
+                "The file still has it; run forget again while nothing else works"
+            );
         }
     }
 }

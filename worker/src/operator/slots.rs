@@ -191,7 +191,10 @@ async fn set_capacity(db: &DatabaseConnection, id: Uuid, capacity: i32) -> anyho
 /// By the orders that hold them.
 async fn recount(db: &DatabaseConnection, id: Uuid) -> anyhow::Result<()> {
     let tx = db::begin(db).await?;
-    let row = slot::Entity::find_by_id(id).lock_exclusive().one(&tx).await?;
+    let row = slot::Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(&tx)
+        .await?;
     let row = row.with_context(|| format!("there is no slot {id}"))?;
     let held: Vec<i32> = checkout::Entity::find()
         .select_only()

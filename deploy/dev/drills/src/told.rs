@@ -8,9 +8,7 @@ use std::{
 
 use lapin::{
     Connection, ConnectionProperties, ExchangeKind,
-    options::{
-        BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-    },
+    options::{BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
 use sea_orm::{ActiveModelTrait, DatabaseConnection, EntityTrait};
@@ -64,7 +62,9 @@ impl Told {
             disabled_at: None,
         };
         let row = endpoint::ActiveModel::from(row).reset_all();
-        endpoint::Entity::insert(row).exec_without_returning(db).await?;
+        endpoint::Entity::insert(row)
+            .exec_without_returning(db)
+            .await?;
         variables.insert("SMTP_URL", mail.url.clone());
         variables.insert("MAIL_FROM", "Drill <drill@shop.example>".to_owned());
         let queue = match &queue {
@@ -142,7 +142,9 @@ impl Told {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 async fn connect(settings: &QueueSettings) -> anyhow::Result<Connection> {
@@ -174,7 +176,10 @@ async fn bind(settings: &QueueSettings, name: &str) -> anyhow::Result<()> {
         )
         .await?;
     let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
     channel
         .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
         .await?;

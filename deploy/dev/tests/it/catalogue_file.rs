@@ -211,9 +211,15 @@ async fn what_is_sold_stands_in_the_way(stack: Stack) {
     })
     .await;
     let by_hand = "UPDATE slot SET seats_taken = 1";
-    shop.stack.patient_db.execute_unprepared(by_hand).await.unwrap();
+    shop.stack
+        .patient_db
+        .execute_unprepared(by_hand)
+        .await
+        .unwrap();
     for slot in rows(&shop).await.1 {
-        say(&shop, &["slot", "recount", &slot.id.to_string()]).await.unwrap();
+        say(&shop, &["slot", "recount", &slot.id.to_string()])
+            .await
+            .unwrap();
     }
     assert!(rows(&shop).await.1.iter().all(|it| it.seats_taken == 0));
     // Nobody holds it, but it was ordered: it stays, closed.

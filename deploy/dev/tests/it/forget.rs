@@ -19,10 +19,15 @@ async fn tables_with(shop: &Shop, needles: &[&str]) -> Vec<String> {
     let db = &shop.stack.patient_db;
     let backend = db.get_database_backend();
     let tables = match backend {
-        DbBackend::Postgres => "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'",
+        DbBackend::Postgres => {
+            "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
+        }
         _ => "SELECT name FROM sqlite_master WHERE type = 'table'",
     };
-    let tables = db.query_all_raw(Statement::from_string(backend, tables)).await.unwrap();
+    let tables = db
+        .query_all_raw(Statement::from_string(backend, tables))
+        .await
+        .unwrap();
     let mut found = Vec::new();
     for table in tables {
         let table: String = table.try_get("", "name").unwrap();
@@ -32,21 +37,35 @@ async fn tables_with(shop: &Shop, needles: &[&str]) -> Vec<String> {
             ),
             _ => format!("SELECT name FROM pragma_table_info('{table}')"),
         };
-        let columns = db.query_all_raw(Statement::from_string(backend, columns)).await.unwrap();
+        let columns = db
+            .query_all_raw(Statement::from_string(backend, columns))
+            .await
+            .unwrap();
         for column in columns {
             let column: String = column.try_get("", "name").unwrap();
             let text = match backend {
                 DbBackend::Postgres => format!("\"{column}\"::text"),
                 _ => format!("quote(\"{column}\")"),
             };
-            let rows = format!("SELECT {text} AS text FROM \"{table}\" WHERE \"{column}\" IS NOT NULL");
-            let rows = db.query_all_raw(Statement::from_string(backend, rows)).await.unwrap();
+            let rows =
+                format!("SELECT {text} AS text FROM \"{table}\" WHERE \"{column}\" IS NOT NULL");
+            let rows = db
+                .query_all_raw(Statement::from_string(backend, rows))
+                .await
+                .unwrap();
             for row in rows {
                 let text: String = row.try_get("", "text").unwrap();
                 let text = text.to_lowercase();
                 // Bytes are shown in hexadecimal.
-                let hex = |it: &str| it.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-                if needles.iter().any(|it| text.contains(&it.to_lowercase()) || text.contains(&hex(it))) {
+                let hex = |it: &str| {
+                    it.bytes()
+                        .map(|byte| format!("{byte:02x}"))
+                        .collect::<String>()
+                };
+                if needles
+                    .iter()
+                    .any(|it| text.contains(&it.to_lowercase()) || text.contains(&hex(it)))
+                {
                     found.push(format!("{table}.{column}"));
                 }
             }
@@ -81,11 +100,21 @@ async fn no_table_names_who_was_forgotten_and_the_books_agree(stack: Stack) {
     let event = shop.stripe.events().pop().unwrap();
     let unreadable = Envelope {
         kind: Some("nothing".to_owned()),
-        body: format!(r#"{{"email": "Ada@Example.com", "event": "{}"}}"#, event["id"]).into(),
+        body: format!(
+            r#"{{"email": "Ada@Example.com", "event": "{}"}}"#,
+            event["id"]
+        )
+        .into(),
         ..session.confirm_job()
     };
-    shop.publisher.publish(Lane::Events, &unreadable).await.unwrap();
-    eventually("one is set aside", async || crate::queue::dead(&shop.stack).await == 1).await;
+    shop.publisher
+        .publish(Lane::Events, &unreadable)
+        .await
+        .unwrap();
+    eventually("one is set aside", async || {
+        crate::queue::dead(&shop.stack).await == 1
+    })
+    .await;
     let needles = ["ada@example.com", "ada lovelace"];
     let before = tables_with(&shop, &needles).await;
 
@@ -98,7 +127,9 @@ async fn no_table_names_who_was_forgotten_and_the_books_agree(stack: Stack) {
     let booked = forget(&shop, &[]).await.unwrap_err();
     let letter = forget(&shop, &["--even-booked"]).await.unwrap_err();
     worker(&shop, &["dead", "discard", "--all", "--why", "a test"]).await;
-    let dry = forget(&shop, &["--even-booked", "--dry-run"]).await.unwrap();
+    let dry = forget(&shop, &["--even-booked", "--dry-run"])
+        .await
+        .unwrap();
     assert_eq!(tables_with(&shop, &needles).await, before);
     shop.stop_workers().await;
     let done = worker(&shop, &["forget", "ADA@example.com", "--even-booked"]).await;
@@ -107,14 +138,28 @@ async fn no_table_names_who_was_forgotten_and_the_books_agree(stack: Stack) {
     assert!(open.contains("1 order can still be paid"), "{open}");
     assert!(booked.contains("still to come"), "{booked}");
     assert!(letter.contains("worker dead replay or discard"), "{letter}");
-    assert!(dry.contains("2 orders") && dry.contains("would be"), "{dry}");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        dry.contains("2 orders") && dry.contains("would be"),
+        "{dry}"
+    );
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     assert!(!again.status.success(), "there is nobody any more");
-    assert!(before.contains(&"checkout.customer_email".to_owned()) && before.contains(&"outbox.document".to_owned()));
+    assert!(
+        before.contains(&"checkout.customer_email".to_owned())
+            && before.contains(&"outbox.document".to_owned())
+    );
     assert_eq!(tables_with(&shop, &needles).await, Vec::<String>::new());
     let letters = dead_letter::Entity::find().all(&shop.stack.db).await;
     assert_eq!(letters.unwrap().len(), 1, "it stays, without what it said");
     let audit = worker(&shop, &["audit", "--since", "1d"]).await;
-    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
+    assert!(
+        audit.status.success(),
+        "{}",
+        String::from_utf8_lossy(&audit.stdout)
+    );
     shop.close().await;
 }

@@ -1,7 +1,7 @@
 //! Stripe says no, or says it slowly: what the buyer hears, and what becomes of the seats.
 
 use reqwest::StatusCode;
-use sea_orm::{EntityTrait, sea_query::Expr};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
 use shared::db::offering;
 use stripe_sim::{Faults, Outcome};
@@ -77,6 +77,15 @@ async fn a_refusal_names_the_field_or_says_that_trying_again_does_not_help(stack
 async fn an_amount_that_stripe_does_not_take_is_told_before_stripe_is_asked(stack: Stack) {
     let shop = Shop::open(stack).await;
     let slot = shop.slot(20).await;
+    // A price from before the database refused it.
+    let past_the_check = match shop.stack.db.get_database_backend() {
+        DbBackend::Postgres => {
+            "ALTER TABLE offering DROP CONSTRAINT offering_smallest_amount_check"
+        }
+        _ => "DROP TRIGGER offering_smallest_amount_update",
+    };
+    let drop = shop.stack.patient_db.execute_unprepared(past_the_check);
+    drop.await.unwrap();
     let calls = shop.stripe.api_calls();
     for (currency, unit, quantity, status, what) in [
         ("eur", 20, 1, 422, "quantity"),

@@ -26,7 +26,8 @@ pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
         )];
     }
     let more = problems.len().saturating_sub(NAMED);
-    let remedy = "worker catalogue apply or worker offering set corrects it; until then it is not offered";
+    let remedy =
+        "worker catalogue apply or worker offering set corrects it; until then it is not offered";
     let mut findings: Vec<Finding> = problems
         .into_iter()
         .take(NAMED)
