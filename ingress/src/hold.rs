@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use shared::{
-    checkout_options::CheckoutOptions, line_item::LineItem, money::Currency,
+    checkout_options::CheckoutOptions, db::checkout, line_item::LineItem, money::Currency,
     stripe::id::CheckoutSessionId,
 };
 use time::OffsetDateTime;
@@ -88,7 +88,10 @@ impl NewHold {
         let wish = match &self.once {
             Some(Once::Reference(reference)) => format!("reference\n{reference}"),
             Some(Once::Email(slot_id)) => {
-                format!("email\n{slot_id}\n{}", self.customer_email.to_lowercase())
+                return Some(checkout::fingerprint_of_email(
+                    *slot_id,
+                    &self.customer_email,
+                ));
             }
             None => format!("{}\n{}", self.request_hash, self.idempotency_key.as_ref()?),
         };

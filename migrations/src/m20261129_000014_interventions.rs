@@ -1,10 +1,11 @@
 //! What an operator or a buyer decided about a booking, with who and why; refunds of a part; and until
 //! when a buyer may cancel.
 
+use sea_orm::Statement;
 use sea_orm_migration::{
     prelude::{
-        ColumnDef, DbErr, DeriveMigrationName, ForeignKey, Index, MigrationTrait, SchemaManager,
-        Table, TableCreateStatement,
+        ColumnDef, ConnectionTrait, DbErr, DeriveMigrationName, ForeignKey, Index, MigrationTrait,
+        SchemaManager, Table, TableCreateStatement,
     },
     schema::{big_integer_null, integer_null, text, text_null, timestamp_with_time_zone, uuid},
 };
@@ -40,7 +41,26 @@ impl MigrationTrait for Migration {
         Ok(())
     }
 
+    /// Fails while there is what the release before would undo: a part that is owed would be all, and an
+    /// end that a person decided would be booked again.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let conn = manager.get_connection();
+        for (rows, why) in [
+            (
+                "owed_refund WHERE amount_minor_units IS NOT NULL",
+                "a part of a payment is owed, or was",
+            ),
+            (
+                "booking WHERE reason IN ('cancelled_by_merchant', 'cancelled_by_buyer', 'settled', 'given_back')",
+                "a person has ended a booking",
+            ),
+        ] {
+            let any = format!("SELECT 1 FROM {rows} LIMIT 1");
+            let any = Statement::from_string(conn.get_database_backend(), any);
+            if conn.query_one_raw(any).await?.is_some() {
+                return Err(DbErr::Migration(why.to_owned()));
+            }
+        }
         for (table, column) in new_columns() {
             let alter = Table::alter()
                 .table(table)

@@ -1,8 +1,8 @@
 //! A catalogue that is kept in a file: offerings by a key of the merchant's, and what is closed. The
 //! database checks what the file may say, too: currencies, smallest amounts, policies and times.
 //!
-//! Rows that are there already stay. SQLite adds no constraint to a table that exists, and so has
-//! triggers.
+//! Rows that are there already stay, and can be changed in what a check is not about: they are triggers,
+//! and no constraints.
 
 use sea_orm::DbBackend;
 use sea_orm_migration::{
@@ -43,26 +43,9 @@ impl MigrationTrait for Migration {
         manager.create_index(index).await?;
         let conn = manager.get_connection();
         let is_postgres = manager.get_database_backend() == DbBackend::Postgres;
-        for (table, name, check, message) in checks() {
-            if is_postgres {
-                let add = format!(
-                    "ALTER TABLE {table} ADD CONSTRAINT {table}_{name}_check CHECK ({check}) NOT VALID"
-                );
-                conn.execute_unprepared(&add).await?;
-                continue;
-            }
-            for event in ["insert", "update"] {
-                // Times may be written in more than one way there.
-                let check = check.replace(
-                    "ends_at > starts_at",
-                    "julianday(ends_at) > julianday(starts_at)",
-                );
-                let of_new = of_new(&check);
-                let create = format!(
-                    "CREATE TRIGGER {table}_{name}_{event} BEFORE {event} ON {table} \
-                     WHEN NOT ({of_new}) BEGIN SELECT RAISE(ABORT, '{message}'); END"
-                );
-                conn.execute_unprepared(&create).await?;
+        for (table, name, columns, check, message) in checks() {
+            for statement in create(is_postgres, table, name, columns, &check, message) {
+                conn.execute_unprepared(&statement).await?;
             }
         }
         Ok(())
@@ -72,14 +55,18 @@ impl MigrationTrait for Migration {
         let conn = manager.get_connection();
         let is_postgres = manager.get_database_backend() == DbBackend::Postgres;
         for (table, name, ..) in checks() {
-            if is_postgres {
-                let drop = format!("ALTER TABLE {table} DROP CONSTRAINT {table}_{name}_check");
-                conn.execute_unprepared(&drop).await?;
-                continue;
-            }
-            for event in ["insert", "update"] {
-                conn.execute_unprepared(&format!("DROP TRIGGER {table}_{name}_{event}"))
-                    .await?;
+            let statements = if is_postgres {
+                vec![
+                    format!("DROP TRIGGER {table}_{name} ON {table}"),
+                    format!("DROP FUNCTION {table}_{name}()"),
+                ]
+            } else {
+                ["insert", "update"]
+                    .map(|event| format!("DROP TRIGGER {table}_{name}_{event}"))
+                    .into()
+            };
+            for statement in statements {
+                conn.execute_unprepared(&statement).await?;
             }
         }
         let index = Index::drop().name(INDEX).table("offering").to_owned();
@@ -95,8 +82,59 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Table, name, check, and what SQLite says of a row that fails it.
-fn checks() -> Vec<(&'static str, &'static str, String, &'static str)> {
+/// The check of one rule, when a row is new or the columns it is about change: a row from before that fails
+/// it can be changed in all others.
+fn create(
+    is_postgres: bool,
+    table: &str,
+    name: &str,
+    columns: &str,
+    check: &str,
+    message: &str,
+) -> Vec<String> {
+    if is_postgres {
+        let check = of_new(check);
+        return vec![
+            format!(
+                "CREATE FUNCTION {table}_{name}() RETURNS trigger LANGUAGE plpgsql AS $check$ BEGIN \
+                 IF NOT ({check}) THEN RAISE check_violation USING MESSAGE = '{message}'; END IF; \
+                 RETURN NEW; END $check$"
+            ),
+            format!(
+                "CREATE TRIGGER {table}_{name} BEFORE INSERT OR UPDATE OF {columns} ON {table} \
+                 FOR EACH ROW EXECUTE FUNCTION {table}_{name}()"
+            ),
+        ];
+    }
+    // Times may be written in more than one way there.
+    let check = check.replace(
+        "ends_at > starts_at",
+        "julianday(ends_at) > julianday(starts_at)",
+    );
+    let check = of_new(&check);
+    [
+        ("insert", String::new()),
+        ("update", format!(" OF {columns}")),
+    ]
+    .map(|(event, of)| {
+        format!(
+            "CREATE TRIGGER {table}_{name}_{event} BEFORE {event}{of} ON {table} \
+                 WHEN NOT ({check}) BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        )
+    })
+    .into()
+}
+
+/// Table, name, the columns it is about, check, and what is said of a row that fails it.
+type Check = (
+    &'static str,
+    &'static str,
+    &'static str,
+    String,
+    &'static str,
+);
+
+fn checks() -> Vec<Check> {
     let currencies: Vec<String> = money::CURRENCIES
         .split(' ')
         .map(|code| format!("'{code}'"))
@@ -109,12 +147,14 @@ fn checks() -> Vec<(&'static str, &'static str, String, &'static str)> {
         (
             "offering",
             "known_currency",
+            "currency",
             format!("currency IN ({})", currencies.join(", ")),
             "offering.currency is none that Stripe knows",
         ),
         (
             "offering",
             "smallest_amount",
+            "currency, unit_amount_minor_units",
             format!(
                 "unit_amount_minor_units = 0 OR unit_amount_minor_units >= \
                  CASE currency {} ELSE 1 END",
@@ -125,6 +165,7 @@ fn checks() -> Vec<(&'static str, &'static str, String, &'static str)> {
         (
             "offering",
             "policy",
+            "cancellation_free_hours, cancellation_late_percent",
             "(cancellation_free_hours IS NULL OR cancellation_free_hours BETWEEN 0 AND 8784) \
              AND (cancellation_late_percent IS NULL OR cancellation_late_percent BETWEEN 0 AND 100)"
                 .to_owned(),
@@ -133,6 +174,7 @@ fn checks() -> Vec<(&'static str, &'static str, String, &'static str)> {
         (
             "slot",
             "ends_after_start",
+            "starts_at, ends_at",
             "ends_at > starts_at".to_owned(),
             "slot.ends_at is not after starts_at",
         ),

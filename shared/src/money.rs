@@ -155,7 +155,7 @@ impl Currency {
     /// paid.
     ///
     /// Source: <https://docs.stripe.com/currencies#special-cases>
-    fn step(&self) -> i64 {
+    pub fn step(&self) -> i64 {
         match self.as_str() {
             "isk" | "ugx" => 100,
             "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,

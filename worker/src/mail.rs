@@ -196,9 +196,8 @@ impl Mailer {
 
     fn to_merchant(&self, document: &Document, message_id: String) -> Result<Message, Failure> {
         let settings = &self.0;
-        let Some(merchant) = settings.merchant.clone() else {
-            return Err(Failure::for_good("MAIL_MERCHANT is not set any more"));
-        };
+        let merchant = settings.merchant.clone();
+        let merchant = merchant.ok_or_else(|| Failure::later("MAIL_MERCHANT is not set"))?;
         let words = settings.templates.words(None);
         let facts = Facts::new(document, document.merchant_kind(), words, &settings.shop);
         let text = settings.templates.render("merchant.txt", words, &facts)?;

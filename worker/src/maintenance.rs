@@ -74,7 +74,7 @@ async fn read_gauges(context: &Context) -> Result<(), DbErr> {
     let now = (context.clock)();
     let (number, oldest) = backlog::outbox(&context.db, now).await?;
     metrics::outbox_waiting(number, oldest);
-    let (number, oldest) = backlog::deliveries(&context.db, now).await?;
+    let (number, oldest) = backlog::deliveries(&context.db, context.mailer.is_some(), now).await?;
     metrics::deliveries_waiting(number, oldest);
     let job = recurring_job::Entity::find_by_id(recurring_job::RECONCILE);
     let job = job.one(&context.db).await?;

@@ -82,6 +82,8 @@ export default {
   quote: "Wenn Sie uns schreiben, geben Sie bitte dies an:",
   goToPayment: "Weiter zur Zahlung",
   backToShop: "Zurück zum Shop",
+  notFoundTitle: "Hier ist nichts",
+  notFoundText: "Diese Adresse führt zu keiner Seite dieses Shops. Wurde sie vollständig kopiert? Was Sie gebucht haben, bleibt gebucht.",
   // By the API's statuses and what the page itself makes of them: title and text
   outcomes: {
     confirmed: ["Ihre Buchung ist bestätigt", "Bewahren Sie die Buchungsnummer auf. Diese Seite bleibt bestehen: Sie können zu ihr zurückkehren."],

@@ -82,6 +82,8 @@ export default {
   quote: "If you write to us, quote this:",
   goToPayment: "Go on to the payment",
   backToShop: "Back to the shop",
+  notFoundTitle: "There is nothing here",
+  notFoundText: "The address leads to no page of this shop. Was it copied whole? What you have booked is safe.",
   // By the API's statuses and what the page itself makes of them: title and text
   outcomes: {
     confirmed: ["Your booking is confirmed", "Keep the reference. This page stays here: you can come back to it."],

@@ -83,6 +83,8 @@ export default {
   quote: "Si nos escribe, indique esto:",
   goToPayment: "Continuar con el pago",
   backToShop: "Volver a la tienda",
+  notFoundTitle: "Aquí no hay nada",
+  notFoundText: "Esta dirección no lleva a ninguna página de esta tienda. ¿La ha copiado entera? Lo que ha reservado sigue reservado.",
   // By the API's statuses and what the page itself makes of them: title and text
   outcomes: {
     confirmed: ["Su reserva está confirmada", "Guarde la referencia. Esta página se conserva: puede volver a ella."],

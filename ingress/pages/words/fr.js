@@ -83,6 +83,8 @@ export default {
   quote: "Si vous nous écrivez, indiquez ceci\u00a0:",
   goToPayment: "Continuer vers le paiement",
   backToShop: "Retour à la boutique",
+  notFoundTitle: "Il n’y a rien ici",
+  notFoundText: "Cette adresse ne mène à aucune page de cette boutique. A-t-elle été copiée en entier\u00a0? Ce que vous avez réservé reste réservé.",
   // By the API's statuses and what the page itself makes of them: title and text
   outcomes: {
     confirmed: ["Votre réservation est confirmée", "Conservez la référence. Cette page reste en place\u00a0: vous pouvez y revenir."],

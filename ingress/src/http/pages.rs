@@ -2,13 +2,14 @@
 
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, header},
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::Ingress;
+use crate::{Ingress, http::error::ApiError};
 
 /// Nothing from elsewhere, nothing inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -62,6 +63,20 @@ pub fn router() -> Router<Ingress> {
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(CONTENT_SECURITY_POLICY),
         ))
+}
+
+/// What is at no address: a page for a person in a browser, a problem for a program.
+pub async fn not_found(request: Request) -> Response {
+    let accepts = request.headers().get(header::ACCEPT);
+    let accepts = accepts.and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let is_api = request.uri().path().starts_with("/api");
+    if request.method() != Method::GET || is_api || !accepts.contains("text/html") {
+        return ApiError::NotFound.into_response();
+    }
+    let page = file(HTML, include_str!("../../pages/not-found.html"));
+    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    let policy = [(header::CONTENT_SECURITY_POLICY, policy)];
+    (StatusCode::NOT_FOUND, policy, page).into_response()
 }
 
 fn file(kind: &'static str, content: &'static str) -> Response {

@@ -69,7 +69,7 @@ pub fn router(app: Ingress) -> Router {
         .merge(site)
         .merge(api)
         .merge(pages::router())
-        .fallback(|| async { ApiError::NotFound })
+        .fallback(pages::not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(time_limit))
         .layer(CatchPanicLayer::custom(panicked))

@@ -1,6 +1,7 @@
 //! `checkout`: one row per Checkout Session we created. It is the hold on the seats.
 
-use sea_orm::{entity::prelude::*, sea_query::Expr};
+use sea_orm::{UpdateMany, entity::prelude::*, sea_query::Expr};
+use sha2::{Digest, Sha256};
 
 use crate::line_item::LineItems;
 
@@ -114,6 +115,23 @@ pub enum Relation {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Takes out what says who ordered, hashes of it included. Rows and amounts stay.
+pub fn without_a_person() -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::CustomerName, Expr::value(""))
+        .col_expr(Column::CustomerEmail, Expr::value(""))
+        .col_expr(Column::Metadata, Expr::value(None::<Json>))
+        .col_expr(Column::CheckoutUrl, Expr::value(None::<String>))
+        .col_expr(Column::RequestHash, Expr::value(None::<String>))
+        .col_expr(Column::OrderFingerprint, Expr::value(None::<String>))
+}
+
+/// The fingerprint of an order of which one for this slot and e-mail address is enough.
+pub fn fingerprint_of_email(slot_id: Uuid, email: &str) -> String {
+    let wish = format!("email\n{slot_id}\n{}", email.to_lowercase());
+    hex::encode(Sha256::digest(wish))
+}
 
 /// Moves a checkout, whose row the caller has locked, on to `next`, if it can go there.
 pub async fn advance(

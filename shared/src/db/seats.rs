@@ -26,8 +26,8 @@ pub async fn free(tx: &impl ConnectionTrait, checkout: &checkout::Model) -> Resu
     Ok(())
 }
 
-/// Takes the seats of a checkout that holds none, if there are that many and the slot has not
-/// begun. One statement, so that it cannot race, or with the resource locked; the table's CHECK
+/// Takes the seats of a checkout that holds none, if there are that many and the slot is open and
+/// has not begun. One statement, so that it cannot race, or with the resource locked; the table's CHECK
 /// constraint stands behind it. Where there is no slot, there is nothing to take, and enough of it.
 ///
 /// Returns whether the checkout holds them now.
@@ -65,6 +65,7 @@ pub async fn take_of(
     let mut update = slot::Entity::update_many()
         .col_expr(slot::Column::SeatsTaken, taken.clone())
         .filter(slot::Column::Id.eq(slot.id))
+        .filter(slot::Column::Closed.eq(false))
         .filter(slot::Column::StartsAt.gt(now));
     update = if let Some(key) = &slot.resource_key {
         let (capacity, taken) = resource::lock_and_count(tx, key, slot).await?;
@@ -106,6 +107,7 @@ pub async fn move_to(
     let enter = slot::Entity::update_many()
         .col_expr(slot::Column::SeatsTaken, more.clone())
         .filter(slot::Column::Id.eq(to.id))
+        .filter(slot::Column::Closed.eq(false))
         .filter(slot::Column::StartsAt.gt(now))
         .filter(more.lte(Expr::col(slot::Column::Capacity)));
     let entered = if from < to.id {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveEnum, DeriveActiveEnum, EnumIter};
 use serde::Deserialize;
 
-use crate::stripe::checkout_session::Expandable;
+use crate::stripe::{checkout_session::Expandable, lenient};
 
 /// The few fields of Stripe's object that decide about a booking.
 ///
@@ -23,7 +23,7 @@ pub struct Refund {
     /// `pi_…`
     pub payment_intent: Option<Expandable>,
     /// What whoever made it wrote on it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::metadata")]
     pub metadata: HashMap<String, String>,
 }
 
@@ -72,5 +72,21 @@ pub enum Status {
 impl From<String> for Status {
     fn from(word: String) -> Self {
         Self::try_from_value(&word).unwrap_or(Self::Pending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refund_without_metadata_is_one() {
+        for metadata in ["null", "{}", r#"{"a": 1}"#, "[]"] {
+            let json = format!(
+                r#"{{"id": "re_1", "amount": 5, "currency": "eur", "metadata": {metadata}}}"#
+            );
+            let refund: Refund = serde_json::from_str(&json).unwrap();
+            assert_eq!((refund.amount, refund.metadata.len()), (5, 0), "{metadata}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    PaginatorTrait, QueryFilter, QuerySelect, Set,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, sea_query::LockType,
 };
 use shared::db::{self, booking, checkout, offering, slot};
 use time::OffsetDateTime;
@@ -53,6 +53,9 @@ pub async fn apply(
     let tx = db::begin(db).await?;
     let mut changes = Changes::default();
     let mut problems = Vec::new();
+    if !dry_run {
+        lock(&tx, wanted, now).await?;
+    }
     for it in wanted {
         let id = apply_offering(&tx, it, &mut changes).await?;
         apply_slots(&tx, it, id, now, &mut changes, &mut problems).await?;
@@ -66,6 +69,30 @@ pub async fn apply(
         tx.commit().await?;
     }
     Ok(changes)
+}
+
+/// No buyer takes a seat while it is decided whether there are fewer. Slots are locked in their order, as by
+/// all others.
+async fn lock(
+    tx: &impl ConnectionTrait,
+    wanted: &[Offering],
+    now: OffsetDateTime,
+) -> Result<(), DbErr> {
+    let mut offerings = Vec::new();
+    for it in wanted {
+        offerings.extend(find(tx, &it.key).await?.map(|it| it.id));
+    }
+    slot::Entity::find()
+        .select_only()
+        .column(slot::Column::Id)
+        .filter(slot::Column::OfferingId.is_in(offerings))
+        .filter(slot::Column::StartsAt.gt(now))
+        .order_by_asc(slot::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple::<Uuid>()
+        .all(tx)
+        .await?;
+    Ok(())
 }
 
 /// Returns its id.
@@ -88,7 +115,10 @@ async fn apply_offering(
         currency: wanted.price.currency.as_str().to_owned(),
         time_zone: wanted.time_zone.clone(),
         location: wanted.location.clone(),
-        closed: wanted.closed,
+        closed: wanted
+            .closed
+            .or(known.as_ref().map(|it| it.closed))
+            .unwrap_or_default(),
         cancellation_free_hours: wanted.cancellation_free_hours,
         cancellation_late_percent: wanted.cancellation_late_percent,
     };
@@ -133,11 +163,9 @@ async fn apply_slots(
     changes: &mut Changes,
     problems: &mut Vec<Problem>,
 ) -> Result<(), DbErr> {
-    // No buyer takes a seat while it is decided whether there are fewer.
     let rows = slot::Entity::find()
         .filter(slot::Column::OfferingId.eq(offering_id))
         .filter(slot::Column::StartsAt.gt(now))
-        .lock_exclusive()
         .all(tx)
         .await?;
     let mut known: BTreeMap<OffsetDateTime, slot::Model> =
@@ -172,7 +200,7 @@ async fn apply_slots(
                 let after = slot::Model {
                     ends_at: it.ends_at,
                     capacity: it.capacity,
-                    closed: it.closed,
+                    closed: it.closed.unwrap_or(before.closed),
                     ..before.clone()
                 };
                 if after != before {
@@ -213,7 +241,7 @@ fn row(wanted: &Slot, offering_id: Uuid) -> slot::ActiveModel {
         ends_at: wanted.ends_at,
         capacity: wanted.capacity,
         seats_taken: 0,
-        closed: wanted.closed,
+        closed: wanted.closed.unwrap_or_default(),
     };
     slot::ActiveModel::from(row).reset_all()
 }

@@ -29,7 +29,8 @@ pub struct Offering {
     pub price: Amount,
     pub time_zone: Option<String>,
     pub location: Option<String>,
-    pub closed: bool,
+    /// As it is, if the file does not say.
+    pub closed: Option<bool>,
     pub cancellation_free_hours: Option<i32>,
     pub cancellation_late_percent: Option<i32>,
     /// All of those that have not begun, in order.
@@ -44,7 +45,8 @@ pub struct Slot {
     pub starts_at: OffsetDateTime,
     pub ends_at: OffsetDateTime,
     pub capacity: i32,
-    pub closed: bool,
+    /// As it is, if the file does not say.
+    pub closed: Option<bool>,
 }
 
 /// What `raw` means.
@@ -196,7 +198,7 @@ fn offering(raw: RawOffering, at: &mut At<'_>) -> Option<Offering> {
             .and(zone)
             .and_then(|it| it.iana_name().map(str::to_owned)),
         location,
-        closed: raw.closed.unwrap_or_default(),
+        closed: raw.closed,
         cancellation_free_hours: free_hours,
         cancellation_late_percent: late_percent,
         slots,
@@ -273,7 +275,7 @@ fn series(raw: &RawSlot, zone: &TimeZone, at: &mut At<'_>) -> Vec<Slot> {
             starts_at,
             ends_at: starts_at.checked_add(Duration::minutes(minutes))?,
             capacity: i32::try_from(capacity).ok()?,
-            closed: raw.closed.unwrap_or_default(),
+            closed: raw.closed,
         })
     };
     times.into_iter().filter_map(slot).collect()

@@ -1,6 +1,9 @@
 //! What goes back to a buyer who cancels, by the policy of the offering.
 
-use shared::db::{offering, slot};
+use shared::{
+    db::{offering, slot},
+    money::Currency,
+};
 use time::{Duration, OffsetDateTime};
 
 use crate::fulfill_checkout::intervene::Share;
@@ -25,9 +28,62 @@ pub fn share(
         .saturating_mul(percent)
         .checked_div(100)
         .unwrap_or_default();
+    let step = offering
+        .currency
+        .parse()
+        .map_or(1, |it: Currency| it.step());
+    let part = part.saturating_sub(part.checked_rem(step).unwrap_or_default());
     Some(match part {
         0 => Share::None,
         all if all >= left => Share::Full,
         part => Share::Part(part),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn given(currency: &str, left: i64, hours_before: i64) -> Option<Share> {
+        let offering = offering::Model {
+            id: Uuid::nil(),
+            key: None,
+            name: String::new(),
+            description: String::new(),
+            unit_amount_minor_units: left,
+            currency: currency.to_owned(),
+            time_zone: None,
+            location: None,
+            closed: false,
+            cancellation_free_hours: Some(48),
+            cancellation_late_percent: Some(33),
+        };
+        let starts_at = datetime!(2027-05-01 09:00 UTC);
+        let slot = slot::Model {
+            id: Uuid::nil(),
+            offering_id: Some(Uuid::nil()),
+            resource_key: None,
+            starts_at,
+            ends_at: starts_at,
+            capacity: 1,
+            seats_taken: 1,
+            closed: false,
+        };
+        let now = starts_at.saturating_sub(Duration::hours(hours_before));
+        share(&offering, &slot, left, now)
+    }
+
+    #[test]
+    fn all_goes_back_in_time_and_a_share_after_that_in_what_the_currency_has() {
+        assert_eq!(given("eur", 4900, 72), Some(Share::Full));
+        assert_eq!(given("eur", 4900, 48), Some(Share::Full));
+        assert_eq!(given("eur", 4900, 47), Some(Share::Part(1617)));
+        assert_eq!(given("isk", 490_000, 1), Some(Share::Part(161_700)));
+        assert_eq!(given("kwd", 4950, 1), Some(Share::Part(1630)));
+        assert_eq!(given("eur", 2, 1), Some(Share::None));
+        assert_eq!(given("eur", 4900, 0), None);
+    }
 }

@@ -59,7 +59,14 @@ pub async fn carry_out_decision(
         Seats::Take => {
             record.checkout.seats_held = seats::take(tx, &record.checkout, now).await?;
             if !record.checkout.seats_held {
-                return Err(Refusal::NoSeats.into());
+                let slot = seats::slot_of(tx, &record.checkout).await?;
+                let has_begun = slot.is_some_and(|it| it.starts_at <= now);
+                let refusal = if has_begun {
+                    Refusal::SlotStarted
+                } else {
+                    Refusal::NoSeats
+                };
+                return Err(refusal.into());
             }
         }
         Seats::Free => {
@@ -91,6 +98,13 @@ async fn move_to(
     }
     if !seats::move_to(tx, &record.checkout, &to, now).await? {
         return Err(Refusal::NoSeats.into());
+    }
+    // What is enough once is enough once of the slot it is for now.
+    let checkout = &mut record.checkout;
+    let fingerprint = |slot| checkout::fingerprint_of_email(slot, &checkout.customer_email);
+    let before = checkout.slot_id.map(fingerprint);
+    if before.is_some() && before == checkout.order_fingerprint {
+        checkout.order_fingerprint = Some(fingerprint(slot_id));
     }
     record.checkout.slot_id = Some(slot_id);
     if let Some(booking) = &mut record.booking {

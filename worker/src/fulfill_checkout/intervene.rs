@@ -206,12 +206,18 @@ fn cancel(
         Status::Confirmed | Status::NeedsAttention => {}
     }
     let left = left(record);
+    // One that is on its way may come back: what is owed then says that it is missing.
+    let on_its_way = record.refunds.iter().any(|it| it.status.is_on_its_way());
+    let paid = record
+        .payment
+        .as_ref()
+        .map_or(0, |it| it.amount_minor_units);
     let refund = match refund {
         Share::None => Refund::Forget,
-        Share::Full if left == 0 => Refund::Forget,
+        Share::Full if left == 0 && !on_its_way => Refund::Forget,
         Share::Full => Refund::OweAnew(None),
         Share::Part(amount) if amount <= 0 || amount > left => return Err(Refusal::TooMuch(left)),
-        Share::Part(amount) if amount == left => Refund::OweAnew(None),
+        Share::Part(amount) if amount == paid && record.refunds.is_empty() => Refund::OweAnew(None),
         Share::Part(amount) => Refund::OweAnew(Some(amount)),
     };
     let why = match wish {
@@ -285,7 +291,17 @@ mod tests {
         assert_eq!(owed(&partly, Share::Part(1)), Ok(Refund::OweAnew(Some(1))));
         partly.payment.as_mut().unwrap().amount_refunded_minor_units = 900;
         assert_eq!(owed(&partly, Share::Part(1)), Err(Refusal::TooMuch(0)));
-        assert_eq!(owed(&partly, Share::Full), Ok(Refund::Forget));
+        // The one on its way may come back.
+        assert_eq!(owed(&partly, Share::Full), Ok(Refund::OweAnew(None)));
+        let mut all = confirmed().refund(Succeeded, PRICE);
+        all.payment.as_mut().unwrap().amount_refunded_minor_units = PRICE;
+        assert_eq!(owed(&all, Share::Full), Ok(Refund::Forget));
+        let mut rest = confirmed().refund(Pending, 4000);
+        rest.payment.as_mut().unwrap().amount_refunded_minor_units = 0;
+        assert_eq!(
+            owed(&rest, Share::Part(900)),
+            Ok(Refund::OweAnew(Some(900)))
+        );
         for wrong in [0, -1, PRICE + 1] {
             assert_eq!(
                 owed(&confirmed(), Share::Part(wrong)),

@@ -107,6 +107,10 @@ async fn save_checkouts(
         if now.slot_id != before.slot_id {
             checkout::Entity::update_many()
                 .col_expr(Column::SlotId, Expr::value(now.slot_id))
+                .col_expr(
+                    Column::OrderFingerprint,
+                    Expr::value(now.order_fingerprint.clone()),
+                )
                 .filter(Column::Id.eq(now.id))
                 .exec(tx)
                 .await?;

@@ -178,6 +178,8 @@ async fn wait_for_verdict(context: &Context, owed: &owed_refund::Model) -> Resul
         .col_expr(owed_refund::Column::DueAt, Expr::value(due_at))
         .col_expr(owed_refund::Column::Attempts, Expr::value(owed.attempts))
         .filter(owed_refund::Column::CheckoutId.eq(owed.checkout_id))
+        // And not of a debt that took its place.
+        .filter(owed_refund::Column::CreatedAt.eq(owed.created_at))
         .filter(owed_refund::Column::DoneAt.is_null())
         .exec(&context.db)
         .await?;
@@ -210,6 +212,8 @@ async fn postpone(
         )
         .col_expr(owed_refund::Column::Attempts, Expr::value(attempts))
         .filter(owed_refund::Column::CheckoutId.eq(owed.checkout_id))
+        // And not of a debt that took its place.
+        .filter(owed_refund::Column::CreatedAt.eq(owed.created_at))
         // Another worker may have made it after our lease.
         .filter(owed_refund::Column::DoneAt.is_null())
         .exec(&context.db)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sea_orm::{
     ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    prelude::Json, sea_query::Expr,
+    sea_query::Expr,
 };
 use shared::{
     db::{
@@ -157,10 +157,7 @@ async fn unpaid_checkouts(context: &Context, end: OffsetDateTime) -> Result<u64,
             .all(&context.db)
             .await?;
         for some in ids.chunks(usize::try_from(AT_ONCE).unwrap_or(1)) {
-            let update = checkout::Entity::update_many()
-                .col_expr(Column::CustomerName, Expr::value(""))
-                .col_expr(Column::CustomerEmail, Expr::value(""))
-                .col_expr(Column::Metadata, Expr::value(None::<Json>))
+            let update = checkout::without_a_person()
                 // A payment may have come this moment.
                 .filter(Column::State.eq(state))
                 .filter(Column::Id.is_in(some.iter().copied()))

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 ///
 /// Source: <https://www.iana.org/assignments/iana-ipv4-special-registry/>,
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry/>
-const NOT_PUBLIC: [&str; 26] = [
+const NOT_PUBLIC: [&str; 27] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -32,6 +32,7 @@ const NOT_PUBLIC: [&str; 26] = [
     "224.0.0.0/4",
     "240.0.0.0/4",
     "::/96",
+    "::ffff:0:0:0/96",
     "64:ff9b:1::/48",
     "100::/64",
     "2001::/23",
@@ -161,6 +162,7 @@ mod tests {
             "::",
             "::ffff:127.0.0.1",
             "::127.0.0.1",
+            "::ffff:0:7f00:1",
             "64:ff9b::7f00:1",
             "64:ff9b::a00:1",
             "2002:7f00:1::1",

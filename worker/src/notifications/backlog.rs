@@ -6,7 +6,10 @@ use sea_orm::{
 };
 use shared::{
     clock::elapsed,
-    db::{endpoint, outbox, outbox_delivery},
+    db::{
+        endpoint, outbox,
+        outbox_delivery::{self, BUYER, MERCHANT},
+    },
 };
 use time::{Duration, OffsetDateTime};
 
@@ -23,22 +26,28 @@ pub async fn outbox(
     Ok((waiting().count(db).await?, elapsed(oldest.created_at, now)))
 }
 
-/// Deliveries to destinations that are not switched off, and the age of the oldest.
+/// Deliveries to destinations that are there and not switched off, and the age of the oldest.
+///
+/// - `by_mail`: whether mail is sent.
 pub async fn deliveries(
     db: &impl ConnectionTrait,
+    by_mail: bool,
     now: OffsetDateTime,
 ) -> Result<(u64, Duration), DbErr> {
-    let off = endpoint::Entity::find()
+    let mut on = endpoint::Entity::find()
         .select_only()
         .column(endpoint::Column::Id)
-        .filter(endpoint::Column::DisabledAt.is_not_null())
+        .filter(endpoint::Column::DisabledAt.is_null())
         .into_tuple::<String>()
         .all(db)
         .await?;
+    if by_mail {
+        on.extend([BUYER, MERCHANT].map(str::to_owned));
+    }
     let waiting = || {
         outbox_delivery::Entity::find()
             .filter(outbox_delivery::Column::DoneAt.is_null())
-            .filter(outbox_delivery::Column::Destination.is_not_in(off.clone()))
+            .filter(outbox_delivery::Column::Destination.is_in(on.clone()))
     };
     let oldest = waiting()
         .find_also_related(outbox::Entity)

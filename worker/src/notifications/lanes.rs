@@ -36,7 +36,7 @@ use crate::{
 /// Deliveries on their way to one destination at once, of each worker.
 const AT_ONCE: usize = 16;
 /// Longer than any attempt may take.
-const LEASE: time::Duration = time::Duration::seconds(30);
+const LEASE: time::Duration = time::Duration::seconds(45);
 /// After this long a lane ends, and the next one knows what has changed about the destination.
 const LIFE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

@@ -37,10 +37,13 @@ use crate::{
 
 /// Notifications handed on at once.
 const AT_ONCE: u64 = 200;
+/// Rows in one statement: an engine takes so many values and no more.
+const ROWS_AT_ONCE: usize = 500;
 /// For handing them on; longer than the broker is given for its confirm.
 const LEASE: time::Duration = time::Duration::seconds(15);
-/// After the broker did not confirm.
-const AGAIN: time::Duration = time::Duration::seconds(1);
+/// After the broker did not confirm: long enough for all others to be handed to their destinations
+/// meanwhile.
+const AGAIN: time::Duration = time::Duration::seconds(10);
 /// After a failure of the database.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -109,14 +112,16 @@ async fn hand_out(
         .iter()
         .flat_map(|it| deliveries(it, destinations, now))
         .collect();
-    if !deliveries.is_empty() {
+    let mut deliveries = deliveries.into_iter().peekable();
+    while deliveries.peek().is_some() {
+        let some: Vec<_> = deliveries.by_ref().take(ROWS_AT_ONCE).collect();
         let exists = OnConflict::columns([
             outbox_delivery::Column::OutboxId,
             outbox_delivery::Column::Destination,
         ])
         .do_nothing()
         .to_owned();
-        outbox_delivery::Entity::insert_many(deliveries)
+        outbox_delivery::Entity::insert_many(some)
             .on_conflict(exists)
             .exec_without_returning(&tx)
             .await?;

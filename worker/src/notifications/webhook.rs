@@ -29,8 +29,10 @@ use crate::notifications::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For the whole of one attempt, as the specification recommends.
+/// Until the status of an answer, as the specification recommends.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// For what is behind the status of an answer, which has arrived by then.
+const REST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Of an answer, of which only the status counts, to keep its connection. One that says more loses it.
 const LONGEST_ANSWER: usize = 64 * 1024;
 /// Kept open for the next notification.
@@ -177,18 +179,13 @@ impl WebhookClient {
             .header(HEADER_WEBHOOK_SIGNATURE, signature)
             .body(Full::from(document.to_owned()))
             .map_err(|_| Failure::later(UrlError::Malformed.to_string()))?;
-        let exchange = async {
-            let answer = client
-                .request(request)
-                .await
-                .map_err(|error| Failure::later(cause(&error)))?;
-            let (status, body) = (answer.status(), answer.into_body());
-            Limited::new(body, LONGEST_ANSWER).collect().await.ok();
-            Ok(status)
-        };
-        let status = tokio::time::timeout(TIMEOUT, exchange).await;
-        let status = status
-            .map_err(|_| Failure::later(format!("no answer in {} s", TIMEOUT.as_secs())))??;
+        let answer = tokio::time::timeout(TIMEOUT, client.request(request)).await;
+        let answer = answer
+            .map_err(|_| Failure::later(format!("no answer in {} s", TIMEOUT.as_secs())))?
+            .map_err(|error| Failure::later(cause(&error)))?;
+        let (status, body) = (answer.status(), answer.into_body());
+        let rest = Limited::new(body, LONGEST_ANSWER).collect();
+        tokio::time::timeout(REST_TIMEOUT, rest).await.ok();
         match status {
             it if it.is_success() => Ok(it),
             StatusCode::GONE => Err(Failure {

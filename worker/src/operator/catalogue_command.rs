@@ -3,6 +3,7 @@
 use std::{
     io::Read,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -11,7 +12,8 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOr
 use serde_json::json;
 use shared::{
     clock,
-    db::{offering, slot},
+    db::{self, Trouble, offering, slot},
+    retry,
 };
 
 use crate::{
@@ -24,6 +26,10 @@ use crate::{
 
 /// Of a file.
 const LARGEST: u64 = 10 * 1024 * 1024;
+/// Between tries, if buyers were in the way.
+const PAUSES: usize = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Problems that are printed.
 const MOST_PROBLEMS: usize = 50;
 
@@ -73,7 +79,15 @@ async fn apply(file: &Path, dry_run: bool, as_json: bool) -> anyhow::Result<()> 
         Err(problems) => return Err(refused(&problems)),
     };
     let db = database(&environment()?).await?;
-    let changes = match catalogue::apply(&db, &wanted, clock::system(), dry_run).await {
+    let pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(PAUSES);
+    let in_the_way = |error: &ApplyError| match error {
+        ApplyError::Database(error) => db::trouble(error) == Trouble::Contention,
+        ApplyError::InTheWay(_) => false,
+    };
+    let applied = retry::retry(pauses, in_the_way, || {
+        catalogue::apply(&db, &wanted, clock::system(), dry_run)
+    });
+    let changes = match applied.await {
         Ok(changes) => changes,
         Err(ApplyError::InTheWay(problems)) => return Err(refused(&problems)),
         Err(ApplyError::Database(error)) => return Err(error).context("nothing is changed"),

@@ -29,7 +29,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             let schema = format!("answers; the newest migration is {}", db::SCHEMA);
             findings.push(Finding::ok("database", schema));
             findings.extend(database::examine(&db).await);
-            findings.extend(notifications::examine(&db).await);
+            findings.extend(notifications::examine(&db, config.mailer.is_some()).await);
             findings.extend(catalogue::examine(&db).await);
             if let Some(hook) = &config.booking_hook {
                 findings.push(booking_hook::examine(&db, hook).await);

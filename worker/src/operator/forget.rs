@@ -5,7 +5,6 @@ use clap::Args;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
     QueryFilter, QueryOrder, QuerySelect,
-    prelude::Json,
     sea_query::{Expr, Func},
 };
 use serde_json::json;
@@ -14,7 +13,7 @@ use shared::{
     db::{
         self,
         booking::{self, Status},
-        checkout, dead_letter, job, outbox, outbox_delivery, slot,
+        checkout, dead_letter, intervention, job, outbox, outbox_delivery, slot,
     },
 };
 use time::OffsetDateTime;
@@ -221,14 +220,7 @@ async fn erase(
     use checkout::Column;
     let mut notifications: u64 = 0;
     for some in ids.chunks(100) {
-        checkout::Entity::update_many()
-            .col_expr(Column::CustomerName, Expr::value(""))
-            .col_expr(Column::CustomerEmail, Expr::value(""))
-            .col_expr(Column::Metadata, Expr::value(None::<Json>))
-            .col_expr(Column::CheckoutUrl, Expr::value(None::<String>))
-            // Hashes of an order with the name in it.
-            .col_expr(Column::RequestHash, Expr::value(None::<String>))
-            .col_expr(Column::OrderFingerprint, Expr::value(None::<String>))
+        checkout::without_a_person()
             .filter(Column::Id.is_in(some.iter().copied()))
             .exec(tx)
             .await?;
@@ -240,6 +232,11 @@ async fn erase(
             .exec(tx)
             .await?;
         notifications = notifications.saturating_add(told.rows_affected);
+        intervention::Entity::update_many()
+            .col_expr(intervention::Column::Why, Expr::value(""))
+            .filter(intervention::Column::CheckoutId.is_in(some.iter().copied()))
+            .exec(tx)
+            .await?;
         // A mail that waits would have no address.
         outbox_delivery::Entity::delete_many()
             .filter(outbox_delivery::Column::CheckoutId.is_in(some.iter().copied()))

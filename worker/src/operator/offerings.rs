@@ -166,7 +166,21 @@ async fn set(db: &DatabaseConnection, fields: Fields) -> anyhow::Result<()> {
         ..before.clone()
     };
     ensure!(row != before, "nothing to change; see --help");
-    row.into_active_model().reset_all().update(db).await?;
+    let mut change = before.into_active_model();
+    change.name.set_if_not_equals(row.name);
+    change.description.set_if_not_equals(row.description);
+    change
+        .unit_amount_minor_units
+        .set_if_not_equals(row.unit_amount_minor_units);
+    change.time_zone.set_if_not_equals(row.time_zone);
+    change.location.set_if_not_equals(row.location);
+    change
+        .cancellation_free_hours
+        .set_if_not_equals(row.cancellation_free_hours);
+    change
+        .cancellation_late_percent
+        .set_if_not_equals(row.cancellation_late_percent);
+    change.update(db).await?;
     line(format!("{name} is changed"));
     Ok(())
 }

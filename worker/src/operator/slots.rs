@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
 };
 use serde_json::{Value, json};
 use shared::{
@@ -13,7 +13,8 @@ use shared::{
     db::{
         self,
         booking::{self, Status},
-        checkout, offering, slot,
+        checkout::{self, State},
+        offering, slot,
     },
 };
 use uuid::Uuid;
@@ -153,7 +154,7 @@ async fn list(
 
 async fn find(conn: &impl sea_orm::ConnectionTrait, id: Uuid) -> anyhow::Result<slot::Model> {
     let found = slot::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(conn)
         .await?;
     let found = found.with_context(|| format!("there is no slot {id}; see worker slot list"))?;
@@ -192,7 +193,7 @@ async fn set_capacity(db: &DatabaseConnection, id: Uuid, capacity: i32) -> anyho
 async fn recount(db: &DatabaseConnection, id: Uuid) -> anyhow::Result<()> {
     let tx = db::begin(db).await?;
     let row = slot::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(&tx)
         .await?;
     let row = row.with_context(|| format!("there is no slot {id}"))?;
@@ -230,10 +231,16 @@ async fn close(env: &Env, db: &DatabaseConnection, close: Close) -> anyhow::Resu
     if !close.dry_run {
         set_closed(db, id, true).await?;
     }
-    // Nobody books it any more: these are all there are.
+    // No seat of it is taken from now on; what is held may still be paid.
+    let held = checkout::Entity::find()
+        .filter(checkout::Column::SlotId.eq(id))
+        .filter(checkout::Column::SeatsHeld.eq(true))
+        .filter(checkout::Column::State.is_in([State::Open, State::PaymentPending]))
+        .count(db)
+        .await?;
     let bookings = booking::Entity::find()
         .filter(booking::Column::SlotId.eq(id))
-        .filter(booking::Column::Status.eq(Status::Confirmed))
+        .filter(booking::Column::Status.is_in([Status::Confirmed, Status::NeedsAttention]))
         .all(db)
         .await?;
     let would = if close.dry_run { "would be" } else { "is" };
@@ -272,6 +279,12 @@ async fn close(env: &Env, db: &DatabaseConnection, close: Close) -> anyhow::Resu
                 failed = failed.saturating_add(1);
             }
         }
+    }
+    if held > 0 && !close.dry_run {
+        bail!(
+            "{} can still be paid, and would be booked: run this again when they have ended",
+            counted(held, "order")
+        );
     }
     ensure!(
         failed == 0,

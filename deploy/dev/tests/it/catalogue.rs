@@ -96,10 +96,8 @@ async fn one_bad_row_costs_that_row_and_doctor_names_it(stack: Stack) {
     let good = shop.slot(1).await;
     // From before the checks, or past them.
     if backend == DbBackend::Postgres {
-        for check in ["currency", "known_currency"] {
-            let drop = format!("ALTER TABLE offering DROP CONSTRAINT offering_{check}_check");
-            run(&drop).await;
-        }
+        run("ALTER TABLE offering DROP CONSTRAINT offering_currency_check").await;
+        run("DROP TRIGGER offering_known_currency ON offering").await;
         run(&offering(backend, "Misspelt", "5000", "EURO")).await;
     } else {
         for trigger in [
@@ -260,7 +258,7 @@ async fn a_slot_that_ends_before_it_starts_is_not_sold(stack: Stack) {
     let later = shop.stack.slot_after(good, 120).await;
     let ends_at = clock::system();
     let past_the_check = match shop.stack.db.get_database_backend() {
-        DbBackend::Postgres => "ALTER TABLE slot DROP CONSTRAINT slot_ends_after_start_check",
+        DbBackend::Postgres => "DROP TRIGGER slot_ends_after_start ON slot",
         _ => "DROP TRIGGER slot_ends_after_start_update",
     };
     let drop = shop.stack.patient_db.execute_unprepared(past_the_check);

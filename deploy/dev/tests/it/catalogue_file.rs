@@ -210,6 +210,10 @@ async fn what_is_sold_stands_in_the_way(stack: Stack) {
             .all(|it| it.amount_refunded == it.amount_total)
     })
     .await;
+    // What a command has closed, the same file does not open.
+    let same = apply(&shop, "c.toml", TOML, &[]).await.unwrap();
+    let closed = rows(&shop).await.1.pop().unwrap();
+    assert!(closed.closed && closed.capacity == 2, "{same}");
     let by_hand = "UPDATE slot SET seats_taken = 1";
     shop.stack
         .patient_db
@@ -311,7 +315,14 @@ async fn what_is_closed_is_not_sold(stack: Stack) {
     let (_, slots) = rows(&shop).await;
     let id = slots[0].id.to_string();
 
-    say(&shop, &["slot", "close", &id]).await.unwrap();
+    let held = shop.create(slots[0].id).await;
+    let can_be_paid = say(&shop, &["slot", "close", &id, "--cancel", "--why", "ill"]).await;
+    let can_be_paid = can_be_paid.unwrap_err();
+    assert!(
+        can_be_paid.contains("1 order can still be paid"),
+        "{can_be_paid}"
+    );
+    shop.stripe.expire(&held.id).unwrap();
     let fewer = offered().await;
     let (status, refused) = shop.try_create(slots[0].id, 1).await;
     say(&shop, &["offering", "close", "kayak"]).await.unwrap();

@@ -58,9 +58,8 @@ async fn tables_with(shop: &Shop, needles: &[&str]) -> Vec<String> {
                 let text = text.to_lowercase();
                 // Bytes are shown in hexadecimal.
                 let hex = |it: &str| {
-                    it.bytes()
-                        .map(|byte| format!("{byte:02x}"))
-                        .collect::<String>()
+                    let bytes = it.bytes();
+                    bytes.fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
                 };
                 if needles
                     .iter()

@@ -6,6 +6,37 @@ use serde_json::Value;
 use crate::{shop::Shop, stack::Stack};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_nowhere_is_a_page_for_people_and_a_problem_for_programs() {
+    let shop = Shop::without_worker(Stack::sqlite_embedded().await).await;
+    let get = async |path: &str, accept: &str| {
+        let request = shop.http.get(format!("{}{path}", shop.url));
+        request.header("accept", accept).send().await.unwrap()
+    };
+    let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+
+    let page = get("/nowhere", browser).await;
+    let program = get("/nowhere", "*/*").await;
+    let api = get("/api/nowhere", browser).await;
+    let post = shop.http.post(format!("{}/nowhere", shop.url));
+    let post = post.header("accept", browser).send().await.unwrap();
+
+    assert_eq!(page.status(), StatusCode::NOT_FOUND);
+    assert!(
+        page.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/html")
+    );
+    assert!(page.headers().contains_key("content-security-policy"));
+    assert!(page.text().await.unwrap().contains("Back to the shop"));
+    for answer in [program, api, post] {
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_page_and_what_it_loads_is_served_under_a_strict_policy() {
     let shop = Shop::without_worker(Stack::sqlite_embedded().await).await;
     let get = async |path: &str| {

@@ -79,9 +79,7 @@ async fn an_amount_that_stripe_does_not_take_is_told_before_stripe_is_asked(stac
     let slot = shop.slot(20).await;
     // A price from before the database refused it.
     let past_the_check = match shop.stack.db.get_database_backend() {
-        DbBackend::Postgres => {
-            "ALTER TABLE offering DROP CONSTRAINT offering_smallest_amount_check"
-        }
+        DbBackend::Postgres => "DROP TRIGGER offering_smallest_amount ON offering",
         _ => "DROP TRIGGER offering_smallest_amount_update",
     };
     let drop = shop.stack.patient_db.execute_unprepared(past_the_check);

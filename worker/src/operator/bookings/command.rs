@@ -210,6 +210,7 @@ async fn share(db: &DatabaseConnection, text: &str, story: &Story) -> anyhow::Re
             let amount = Amount::parse(amount, currency);
             let amount = amount
                 .context("--refund: expected full, none, policy or an amount such as 12.50")?;
+            amount.check_price().context("--refund")?;
             Ok(Share::Part(amount.minor_units))
         }
     }

@@ -102,6 +102,9 @@ pub(crate) async fn preview(
         if to.offering_id != story.offering_id {
             return Err(Refusal::OtherOffering.into());
         }
+        if to.starts_at <= shared::clock::system() {
+            return Err(Refusal::SlotStarted.into());
+        }
         let free = to.capacity.saturating_sub(to.seats_taken);
         if free < story.record.checkout.quantity {
             return Err(Refusal::NoSeats.into());

@@ -17,6 +17,9 @@ use uuid::Uuid;
 
 use crate::operator::bookings::row::Row;
 
+/// Rows that are read at most.
+const MOST: u64 = 100_000;
+
 /// Which bookings. What is said of each field is its help text on the command line.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Filter {
@@ -82,10 +85,13 @@ pub async fn list(db: &DatabaseConnection, filter: &Filter) -> anyhow::Result<Ve
     if let Some(text) = &filter.text {
         wanted = wanted.add(with_text(text));
     }
-    let mut rows = read(db, query().filter(wanted).limit(filter.limit)).await?;
-    if let Some(day) = filter.day {
-        rows.retain(|row| begins_on(row, day));
-    }
+    let Some(day) = filter.day else {
+        return read(db, query().filter(wanted).limit(filter.limit)).await;
+    };
+    // Which day it is where it takes place, the database does not know.
+    let mut rows = read(db, query().filter(wanted).limit(MOST)).await?;
+    rows.retain(|row| begins_on(row, day));
+    rows.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
     Ok(rows)
 }
 

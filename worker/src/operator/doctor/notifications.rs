@@ -16,8 +16,8 @@ use crate::{
 const LATE: Duration = Duration::minutes(5);
 
 /// Looks at the outbox, at deliveries, and at the endpoints.
-pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
-    look(db).await.unwrap_or_else(|error| {
+pub async fn examine(db: &DatabaseConnection, by_mail: bool) -> Vec<Finding> {
+    look(db, by_mail).await.unwrap_or_else(|error| {
         vec![Finding::failed(
             "notifications",
             chain(&error),
@@ -26,7 +26,7 @@ pub async fn examine(db: &DatabaseConnection) -> Vec<Finding> {
     })
 }
 
-async fn look(db: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
+async fn look(db: &DatabaseConnection, by_mail: bool) -> Result<Vec<Finding>, DbErr> {
     const CHECK: &str = "notifications";
     let now = clock::system();
     let mut findings = Vec::new();
@@ -39,7 +39,7 @@ async fn look(db: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
         );
         findings.push(Finding::failed(CHECK, detail, START_A_WORKER));
     }
-    let (waiting, oldest) = backlog::deliveries(db, now).await?;
+    let (waiting, oldest) = backlog::deliveries(db, by_mail, now).await?;
     if oldest > LATE {
         let minutes = LATE.whole_minutes();
         let waiting = counted(waiting, "notification");
