@@ -82,7 +82,7 @@ impl Mailer {
     /// # Errors
     ///
     /// [`Failure`] if the server has not taken it, as far as is known.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         db: &DatabaseConnection,
         recipient: Recipient,
