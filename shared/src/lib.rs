@@ -5,6 +5,9 @@
 //! fulfills. A module that only one of them uses belongs to that one.
 
 pub mod batcher;
+pub mod booking_link;
+pub mod calendar;
+pub mod cancellation;
 pub mod checkout_options;
 pub mod clock;
 pub mod config;
@@ -12,6 +15,7 @@ pub mod db;
 pub mod line_item;
 pub mod message;
 pub mod money;
+pub mod one_line;
 pub mod queue;
 pub mod retry;
 pub mod service;

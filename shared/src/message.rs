@@ -1,18 +1,21 @@
 //! What ingress puts on the queue and the worker takes off it: the wire contract.
 //!
-//! Two kinds travel. A `stripe.event` carries the bytes Stripe signed, untouched, and the
+//! Three kinds travel. A `stripe.event` carries the bytes Stripe signed, untouched, and the
 //! signature, so that the worker need not trust the publisher. A
 //! `checkout.confirm` carries a Checkout Session id only, because a browser chose it: the
-//! worker asks Stripe. Add a kind before any service publishes it, and remove one only after the
+//! worker asks Stripe. A `booking.cancel` is a buyer's wish, with what they were told comes back; ingress
+//! signs it, for the same reason. Add a kind before any service publishes it, and remove one only after the
 //! queue has drained.
+
+mod work;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
+pub use self::work::{BookingCancel, DecodeError, Work};
 use crate::{clock, stripe::id::CheckoutSessionId, traceparent::Traceparent};
 
 /// The version of the contract written here. Readers take this one and the one before.
@@ -22,6 +25,8 @@ pub const SCHEMA: i64 = 1;
 const STRIPE_EVENT: &str = "stripe.event";
 /// That of the wish to find out at Stripe whether a Checkout Session is paid.
 const CHECKOUT_CONFIRM: &str = "checkout.confirm";
+/// That of a buyer's wish to cancel a booking.
+const BOOKING_CANCEL: &str = "booking.cancel";
 
 /// Who asked for the work: the header `bookonce-source`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub enum Source {
     Webhook,
     /// A buyer's page asked for a session that has no final state yet.
     Confirm,
+    /// A buyer cancels.
+    Buyer,
     /// A hold has ended, and its outcome was not announced.
     Sweep,
     /// Stripe's books have what ours lack.
@@ -44,6 +51,7 @@ impl Source {
         match self {
             Self::Webhook => "webhook",
             Self::Confirm => "confirm",
+            Self::Buyer => "buyer",
             Self::Sweep => "sweep",
             Self::Reconcile => "reconcile",
             Self::Replay => "replay",
@@ -55,7 +63,7 @@ impl Source {
 /// queue. Every field that a publisher may have got wrong is optional here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Envelope {
-    /// Property `message_id`: the event id, or `confirm:<session id>`.
+    /// Property `message_id`: the event id, or `confirm:<session id>`, or `cancel:<booking id>`.
     pub message_id: Option<String>,
     /// Property `type`.
     pub kind: Option<String>,
@@ -77,37 +85,6 @@ pub struct Envelope {
     pub signature: Option<String>,
     /// The body.
     pub body: Bytes,
-}
-
-/// What the worker is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Work {
-    /// Act on an event; the bytes are Stripe's.
-    StripeEvent(Bytes),
-    /// Ask Stripe about a session.
-    CheckoutConfirm(CheckoutSessionId),
-}
-
-/// A message that cannot be understood.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// A later release published it; a worker of that release will take it.
-    #[error("schema is newer than this worker")]
-    NewerSchema,
-    /// No header `bookonce-schema`, or a version no longer read.
-    #[error("schema is missing or no longer supported")]
-    UnsupportedSchema,
-    /// The property `type` is missing or none of ours.
-    #[error("type is missing or unknown")]
-    UnknownType,
-    /// The body of a `checkout.confirm` is not the JSON it should be.
-    #[error("body is malformed")]
-    MalformedBody(#[source] serde_json::Error),
-}
-
-#[derive(Deserialize)]
-struct ConfirmBody {
-    checkout_session_id: CheckoutSessionId,
 }
 
 impl Envelope {
@@ -140,6 +117,29 @@ impl Envelope {
             message_id: Some(format!("confirm:{session_id}")),
             body: body.to_string().into(),
             ..Self::new(CHECKOUT_CONFIRM, Source::Confirm, received_at, traceparent)
+        }
+    }
+
+    /// A message by which a buyer cancels.
+    pub fn booking_cancel(
+        wish: &BookingCancel,
+        received_at: OffsetDateTime,
+        traceparent: &Traceparent,
+    ) -> Self {
+        let BookingCancel {
+            booking_id,
+            refund_amount,
+            signature,
+        } = wish;
+        let body = serde_json::json!({
+            "booking_id": booking_id,
+            "refund_amount": refund_amount,
+            "signature": signature,
+        });
+        Self {
+            message_id: Some(format!("cancel:{booking_id}")),
+            body: body.to_string().into(),
+            ..Self::new(BOOKING_CANCEL, Source::Buyer, received_at, traceparent)
         }
     }
 
@@ -195,29 +195,8 @@ impl Envelope {
         match self.kind.as_deref() {
             Some(STRIPE_EVENT) => STRIPE_EVENT,
             Some(CHECKOUT_CONFIRM) => CHECKOUT_CONFIRM,
+            Some(BOOKING_CANCEL) => BOOKING_CANCEL,
             _ => "unknown",
-        }
-    }
-
-    /// What the message asks for.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] if this worker cannot tell.
-    pub fn work(&self) -> Result<Work, DecodeError> {
-        match self.schema {
-            Some(SCHEMA) => {}
-            Some(newer) if newer > SCHEMA => return Err(DecodeError::NewerSchema),
-            _ => return Err(DecodeError::UnsupportedSchema),
-        }
-        match self.kind.as_deref() {
-            Some(STRIPE_EVENT) => Ok(Work::StripeEvent(self.body.clone())),
-            Some(CHECKOUT_CONFIRM) => {
-                let body: ConfirmBody =
-                    serde_json::from_slice(&self.body).map_err(DecodeError::MalformedBody)?;
-                Ok(Work::CheckoutConfirm(body.checkout_session_id))
-            }
-            _ => Err(DecodeError::UnknownType),
         }
     }
 }

@@ -4,7 +4,6 @@
 mod apply;
 mod check;
 mod export;
-mod policy;
 mod series;
 mod source;
 
@@ -12,7 +11,6 @@ pub use self::{
     apply::{ApplyError, apply, find, in_the_way},
     check::check,
     export::{csv, price, toml},
-    policy::share,
     source::{Form, RawOffering, parse},
 };
 

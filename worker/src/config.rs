@@ -3,8 +3,11 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use ipnet::IpNet;
-use shared::config::{
-    ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, SqlName, StripeSettings,
+use shared::{
+    booking_link::LinkSecrets,
+    config::{
+        ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, SqlName, StripeSettings,
+    },
 };
 
 use crate::{
@@ -26,6 +29,8 @@ pub struct Config {
     pub booking_hook: Option<BookingHook>,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,
+    /// What the links in mails are signed with.
+    pub link_secrets: LinkSecrets,
     /// How buyers and the merchant get mail, if they do.
     pub mailer: Option<Mailer>,
     /// After which what is no longer needed is erased.
@@ -104,6 +109,7 @@ impl Config {
             on_unfulfillable: on_unfulfillable(env)?,
             booking_hook: booking_hook(env, &database)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
+            link_secrets: LinkSecrets::from_env(env)?,
             mailer: MailSettings::from_env(env)?.map(Mailer::new),
             retention: time::Duration::days(env.number_in("RETENTION_DAYS", 30, 1..=3650)?),
             webhooks: webhooks(env)?,
@@ -206,6 +212,7 @@ mod tests {
             ("ON_UNFULFILLABLE", "shrug"),
             ("BOOKING_HOOK", "site.on_booking"),
             ("ENDPOINT_NETWORKS", "10.0.0.1/8x"),
+            ("LINK_SECRET", "short"),
             ("RETENTION_DAYS", "0"),
             ("SMTP_URL", "https://mail.example.com"),
             ("MAIL_FROM", ""),

@@ -1,5 +1,6 @@
 use sea_orm::DatabaseConnection;
 use shared::{
+    booking_link::LinkSecrets,
     clock::Clock,
     config::EndpointSecrets,
     stripe::{client::StripeClient, id::Mode},
@@ -27,6 +28,8 @@ pub struct Context {
     pub mode: Mode,
     /// What Stripe signs events with: a message says nothing that is not signed.
     pub endpoint_secrets: EndpointSecrets,
+    /// What the links in mails, and what buyers do by them, are signed with.
+    pub link_secrets: LinkSecrets,
     /// What becomes of a payment without seats.
     pub on_unfulfillable: OnUnfulfillable,
     /// The site's function that is told of each booking, if there is one.
@@ -60,6 +63,7 @@ impl Context {
             stripe,
             mode: config.stripe.mode,
             endpoint_secrets: config.endpoint_secrets.clone(),
+            link_secrets: config.link_secrets.clone(),
             on_unfulfillable: config.on_unfulfillable,
             booking_hook: config.booking_hook.clone(),
             mailer: config.mailer.clone(),

@@ -11,7 +11,7 @@ use crate::outage::dependency::Dependency;
 /// Why a job failed. The word for each is part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter)]
 pub enum FailureCode {
-    /// The body of a `checkout.confirm` cannot be read.
+    /// The body of a `checkout.confirm` or `booking.cancel` cannot be read.
     MalformedBody,
     /// An event lacks what every event of its type has.
     MalformedEvent,
@@ -23,7 +23,7 @@ pub enum FailureCode {
     NewerSchema,
     /// An event of a type that this release does not act on.
     UnhandledEventType,
-    /// An event without Stripe's signature.
+    /// An event without Stripe's signature, or a cancellation without ours.
     Forged,
     /// Workers died of it.
     DeliveryLimit,
@@ -161,15 +161,15 @@ impl FailureCode {
             | Self::UnknownType
             | Self::UnsupportedSchema => {
                 "not a message of ours, or of a release too old: discard; worker reconcile brings \
-                 back what was lost"
+                 back what was lost. But a booking.cancel: update the workers, then replay"
             }
             Self::NewerSchema => "a newer release published it: update the workers, then replay",
             Self::UnhandledEventType => {
                 "a newer ingress let it through: update the workers, then replay"
             }
             Self::Forged => {
-                "not signed by Stripe with a secret in STRIPE_WEBHOOK_SECRET: if the secret was \
-                 rolled, add the old one and replay; otherwise find out who may publish to the \
+                "not signed by Stripe with a secret in STRIPE_WEBHOOK_SECRET, or a booking.cancel not by \
+                 ingress with one in LINK_SECRET: if the secret was rolled, add the old one and replay; otherwise find out who may publish to the \
                  broker, and discard. worker reconcile brings back what Stripe knows"
             }
             Self::DeliveryLimit => {

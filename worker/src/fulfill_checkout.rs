@@ -109,7 +109,9 @@ pub async fn fulfill_checkouts(
         for (place, update) in by_slot(updates, &drafts) {
             let outcome = fulfill(&tx, rules.policy, &mut drafts, &mut inbox, update, now).await?;
             outcomes.push((place, outcome));
-            interventions.extend(intervention(update, &drafts, now));
+            if outcome != Fulfillment::AlreadyProcessed {
+                interventions.extend(intervention(update, &drafts, now));
+            }
         }
         outcomes.sort_unstable_by_key(|(place, _)| *place);
         failpoint::crash_at("job_after_settle");

@@ -2,6 +2,7 @@
 //! it is planned; nothing is written until plans are committed, one or many at once.
 
 mod asker;
+mod cancel_booking;
 mod confirm_checkout;
 pub(crate) mod job;
 mod payment_event;
@@ -51,6 +52,7 @@ pub fn read(mode: Mode, secrets: &EndpointSecrets, message: &Envelope) -> Result
             };
             return Ok(Job::Confirm(session_id, asker));
         }
+        Ok(Work::BookingCancel(wish)) => return Ok(Job::Cancel(wish)),
         // A worker of that release will take it.
         Err(error @ DecodeError::NewerSchema) => (FailureCode::NewerSchema, error),
         Err(error @ DecodeError::UnsupportedSchema) => (FailureCode::UnsupportedSchema, error),

@@ -47,6 +47,7 @@ Environment (all optional; deploy/env.example says more of each):
   MAIL_TEMPLATES            a folder of your own words and templates [none]
   SHOP_NAME                 how mails call the shop [the name in MAIL_FROM]
   SHOP_COLOR                such as #0a5c7d [grey]
+  LINK_SECRET               signs the links by which buyers cancel [none]
   RETENTION_DAYS            after which what is not needed is erased [30]
   RUST_LOG                  such as info or debug [the worker, and warnings]
   LOG_FORMAT                pretty or json [pretty]

@@ -1,3 +1,5 @@
+use uuid::Uuid;
+
 use crate::message::*;
 
 const NOW: OffsetDateTime = time::macros::datetime!(2025-01-01 00:00:00.5 UTC);
@@ -30,6 +32,25 @@ fn the_wire_format_of_a_confirm_job_is_fixed() {
         envelope.work().unwrap(),
         Work::CheckoutConfirm(session_id())
     );
+}
+
+#[test]
+fn the_wire_format_of_a_cancellation_is_fixed() {
+    let wish = BookingCancel {
+        booking_id: Uuid::nil(),
+        refund_amount: 4900,
+        signature: "00ff".into(),
+    };
+
+    let envelope = Envelope::booking_cancel(&wish, NOW, &Traceparent::new());
+
+    let body = r#"{"booking_id":"00000000-0000-0000-0000-000000000000","refund_amount":4900,"signature":"00ff"}"#;
+    assert_eq!(envelope.body, body);
+    assert_eq!(envelope.kind.as_deref(), Some("booking.cancel"));
+    assert_eq!(envelope.source.as_deref(), Some("buyer"));
+    let id = "cancel:00000000-0000-0000-0000-000000000000";
+    assert_eq!(envelope.message_id.as_deref(), Some(id));
+    assert_eq!(envelope.work().unwrap(), Work::BookingCancel(wish));
 }
 
 #[test]

@@ -117,6 +117,10 @@ struct Offering<'a> {
     /// An IANA name; `null` is UTC.
     time_zone: Option<&'a str>,
     location: Option<&'a str>,
+    /// A buyer who cancels so many hours before it starts gets all of it back; `null` if they cannot.
+    cancellation_free_hours: Option<i32>,
+    /// And after that so much of a hundred.
+    cancellation_late_percent: Option<i32>,
 }
 
 impl<'a> BookingDocument<'a> {
@@ -199,6 +203,8 @@ impl<'a> Slot<'a> {
                 name: &it.name,
                 time_zone: it.time_zone.as_deref(),
                 location: it.location.as_deref(),
+                cancellation_free_hours: it.cancellation_free_hours,
+                cancellation_late_percent: it.cancellation_late_percent,
             }),
         }
     }

@@ -63,6 +63,8 @@ pub enum Share {
     None,
     /// So much of it, in minor units.
     Part(i64),
+    /// So much of it, or what is left if that is less: as the offering's policy says.
+    UpTo(i64),
 }
 
 /// Why a decision cannot be carried out. Nothing is changed.
@@ -80,6 +82,9 @@ pub enum Refusal {
     /// The money is going back.
     #[error("its payment is going back already")]
     GoingBack,
+    /// The shop has to decide first.
+    #[error("it needs attention; worker booking resolve decides about it")]
+    NeedsAttention,
     /// Only what needs attention can be resolved.
     #[error("it needs no attention")]
     NeedsNoAttention,
@@ -127,7 +132,7 @@ impl Kind {
             Self::Cancel { refund, .. } => Some(match refund {
                 Share::Full => "refund full".to_owned(),
                 Share::None => "refund none".to_owned(),
-                Share::Part(amount) => format!("refund {amount}"),
+                Share::Part(amount) | Share::UpTo(amount) => format!("refund {amount}"),
             }),
             Self::Move { slot_id } => Some(format!("to slot {slot_id}")),
             Self::Book | Self::GiveBack | Self::End => None,
@@ -201,6 +206,12 @@ fn cancel(
     refund: Share,
 ) -> Result<Decision, Refusal> {
     match booking.status {
+        // Who clicks twice means it once.
+        Status::Cancelled | Status::RefundPending if wish == Wish::Buyer => {
+            return Ok(Decision::leave_alone(Fulfillment::AlreadyProcessed));
+        }
+        // What becomes of the money is a person's to say: the wish is set aside for them.
+        Status::NeedsAttention if wish == Wish::Buyer => return Err(Refusal::NeedsAttention),
         Status::Cancelled => return Err(Refusal::AlreadyCancelled),
         Status::RefundPending => return Err(Refusal::GoingBack),
         Status::Confirmed | Status::NeedsAttention => {}
@@ -213,12 +224,14 @@ fn cancel(
         .as_ref()
         .map_or(0, |it| it.amount_minor_units);
     let refund = match refund {
-        Share::None => Refund::Forget,
-        Share::Full if left == 0 && !on_its_way => Refund::Forget,
+        Share::Full | Share::UpTo(_) if left == 0 && on_its_way => Refund::OweAnew(None),
+        Share::Full | Share::UpTo(_) if left == 0 => Refund::Forget,
+        Share::None | Share::UpTo(0) => Refund::Forget,
         Share::Full => Refund::OweAnew(None),
+        Share::UpTo(amount) if amount >= left => Refund::OweAnew(None),
         Share::Part(amount) if amount <= 0 || amount > left => return Err(Refusal::TooMuch(left)),
         Share::Part(amount) if amount == paid && record.refunds.is_empty() => Refund::OweAnew(None),
-        Share::Part(amount) => Refund::OweAnew(Some(amount)),
+        Share::Part(amount) | Share::UpTo(amount) => Refund::OweAnew(Some(amount)),
     };
     let why = match wish {
         Wish::Merchant => reason::CANCELLED_BY_MERCHANT,
@@ -308,6 +321,51 @@ mod tests {
                 Err(Refusal::TooMuch(PRICE))
             );
         }
+    }
+
+    #[test]
+    fn a_buyer_gets_what_they_were_told_or_what_is_left() {
+        let by_buyer = |record: &CheckoutRecord, amount| {
+            let refund = Share::UpTo(amount);
+            let wish = Wish::Buyer;
+            let decided = intervene(record, Kind::Cancel { wish, refund });
+            decided.map(|it| (it.outcome, it.refund))
+        };
+        let confirmed = || paid().booked(Status::Confirmed, None);
+        let cancelled = |refund| Ok((Fulfillment::Cancelled, refund));
+
+        assert_eq!(
+            by_buyer(&confirmed(), PRICE),
+            cancelled(Refund::OweAnew(None))
+        );
+        assert_eq!(
+            by_buyer(&confirmed(), 900),
+            cancelled(Refund::OweAnew(Some(900)))
+        );
+        assert_eq!(by_buyer(&confirmed(), 0), cancelled(Refund::Forget));
+        // More went back meanwhile than the buyer was told would be left.
+        let mut partly = confirmed().refund(Succeeded, 4000);
+        partly.payment.as_mut().unwrap().amount_refunded_minor_units = 4000;
+        assert_eq!(by_buyer(&partly, PRICE), cancelled(Refund::OweAnew(None)));
+        let mut all = confirmed().refund(Succeeded, PRICE);
+        all.payment.as_mut().unwrap().amount_refunded_minor_units = PRICE;
+        assert_eq!(by_buyer(&all, PRICE), cancelled(Refund::Forget));
+        // All of it is on its way, and may come back.
+        let mut on_its_way = confirmed().refund(Pending, PRICE);
+        let payment = on_its_way.payment.as_mut().unwrap();
+        payment.amount_refunded_minor_units = PRICE;
+        for told in [0, PRICE] {
+            assert_eq!(
+                by_buyer(&on_its_way, told),
+                cancelled(Refund::OweAnew(None))
+            );
+        }
+
+        let again = paid().booked(Status::Cancelled, None);
+        let alone = Ok((Fulfillment::AlreadyProcessed, Refund::Keep));
+        assert_eq!(by_buyer(&again, PRICE), alone);
+        let unclear = paid().booked(Status::NeedsAttention, None);
+        assert_eq!(by_buyer(&unclear, PRICE), Err(Refusal::NeedsAttention));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What a message asks for, and the way from there to a plan.
 
-use shared::stripe::id::CheckoutSessionId;
+use shared::{message::BookingCancel, stripe::id::CheckoutSessionId};
 
 use crate::{
     Context,
     fulfill_checkout::{lock, outcome::NotOurs, update::Target},
     job_error::JobError,
-    jobs::{asker::Asker, confirm_checkout, payment_event::PaymentEvent, plan::Plan},
+    jobs::{
+        asker::Asker, cancel_booking, confirm_checkout, payment_event::PaymentEvent, plan::Plan,
+    },
 };
 
 /// What a message asks for.
@@ -18,6 +20,8 @@ pub enum Job {
     Faulty(Target, JobError),
     /// Ask Stripe about a session.
     Confirm(CheckoutSessionId, Asker),
+    /// A buyer cancels.
+    Cancel(BookingCancel),
     /// A payment went back, or was taken to the bank.
     Payment(Box<PaymentEvent>),
 }
@@ -35,6 +39,7 @@ impl Job {
             Self::Confirm(session_id, asker) => {
                 confirm_checkout::plan(context, &session_id, asker).await
             }
+            Self::Cancel(wish) => cancel_booking::plan(context, &wish).await,
             Self::Payment(event) => event.plan(context).await,
         }
     }

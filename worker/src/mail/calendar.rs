@@ -1,13 +1,11 @@
-//! An entry for the buyer's calendar. It is the same entry for as long as there is the booking, so that a
-//! change replaces it, and its end takes it out.
+//! The booking's entry for the buyer's calendar, as an invitation: a change replaces it, and the end takes it
+//! out.
 //!
 //! Source: <https://www.rfc-editor.org/rfc/rfc5546>
 
-use icalendar::{
-    Attendee, Calendar, Component, Event, EventLike, EventStatus, PartStat, Property, Role,
-};
+use icalendar::{Attendee, Component, EventStatus, PartStat, Property, Role};
 use lettre::message::{Mailbox, header::ContentType};
-use time::{OffsetDateTime, UtcOffset, macros::format_description};
+use shared::calendar::{self, Entry};
 
 use crate::mail::{document::Document, facts::Facts, shop::Shop};
 
@@ -38,22 +36,20 @@ pub fn entry(
     from: &Mailbox,
 ) -> Option<(ContentType, String)> {
     let slot = document.slot.as_ref()?;
-    let mut event = Event::new();
-    event
-        .uid(&format!("{}@{}", document.booking.id, shop.host))
-        // It rises with everything that happens to the booking.
-        .sequence(u32::try_from(document.sequence).unwrap_or_default())
-        .add_property("DTSTAMP", stamp(document.occurred_at)?)
-        .starts(slot.starts_at)
-        .ends(slot.ends_at)
-        .summary(&facts.what)
-        .description(&format!("{}\n{}", facts.reference, shop.name));
-    if let Some(location) = &facts.r#where {
-        event.location(location);
-    }
-    if let Some(url) = &facts.status_url {
-        event.url(url);
-    }
+    let description = format!("{}\n{}", facts.reference, shop.name);
+    let entry = Entry {
+        booking_id: document.booking.id,
+        host: &shop.host,
+        sequence: document.sequence,
+        stamp: document.occurred_at,
+        starts_at: slot.starts_at,
+        ends_at: slot.ends_at,
+        summary: &facts.what,
+        description: &description,
+        location: facts.r#where.as_deref(),
+        url: facts.status_url.as_deref(),
+    };
+    let mut event = entry.event()?;
     let organizer = Property::new("ORGANIZER", format!("mailto:{}", from.email))
         .add_parameter("CN", &plain(&shop.name))
         .done();
@@ -71,19 +67,11 @@ pub fn entry(
     }
     event.append_property(organizer).attendee(attendee);
     event.status(status);
-    let mut calendar = Calendar::empty();
+    let mut calendar = calendar::calendar();
     calendar
-        .append_property(("VERSION", "2.0"))
-        .append_property(("PRODID", "-//Bookonce//Bookonce//EN"))
-        .append_property(("CALSCALE", "GREGORIAN"))
         .append_property(("METHOD", method.as_str()))
-        .push(event.done());
+        .push(event);
     Some((calendar_type(method)?, calendar.to_string()))
-}
-
-fn stamp(at: OffsetDateTime) -> Option<String> {
-    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    at.to_offset(UtcOffset::UTC).format(format).ok()
 }
 
 /// `text/calendar`, which has to name the method of what it is.

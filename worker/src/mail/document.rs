@@ -71,6 +71,9 @@ pub struct Offering {
     pub time_zone: Option<String>,
     #[serde(default)]
     pub location: Option<String>,
+    /// A buyer can cancel if there is one.
+    #[serde(default)]
+    pub cancellation_free_hours: Option<i32>,
 }
 
 /// What a mail says; the names are those of templates and words.

@@ -1,11 +1,11 @@
 //! What a template is filled with: texts that are ready to be shown.
 
 use serde::Serialize;
-use shared::line_item::LineItems;
+use shared::{line_item::LineItems, one_line::in_one_line};
 
 use crate::mail::{
     document::{Document, MailKind, Slot},
-    shop::{Shop, in_one_line},
+    shop::Shop,
     words::Words,
 };
 
@@ -73,7 +73,10 @@ impl Facts {
                 .session_id
                 .as_ref()
                 .map(|id| format!("{}/payment-success?session_id={id}", shop.url)),
-            cancel_url: None,
+            cancel_url: offering
+                .filter(|_| matches!(kind, MailKind::Confirmed | MailKind::Moved))
+                .filter(|it| it.cancellation_free_hours.is_some())
+                .and_then(|_| shop.booking_url(booking)),
             r#type: document.r#type.clone(),
             reason: booking.reason.clone(),
             customer_email: checkout.customer.email.clone(),

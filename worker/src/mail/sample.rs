@@ -15,6 +15,7 @@ pub fn full() -> Document {
             name: "Harbour kayak tour".to_owned(),
             time_zone: Some("Europe/Berlin".to_owned()),
             location: Some("Pier 3".to_owned()),
+            cancellation_free_hours: Some(48),
         }),
     };
     Document {

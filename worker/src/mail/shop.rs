@@ -2,8 +2,14 @@
 
 use lettre::message::Mailbox;
 use serde::Serialize;
-use shared::config::{ConfigError, Env, http_address::http_url};
+use shared::{
+    booking_link::LinkSecrets,
+    config::{ConfigError, Env, http_address::http_url},
+    one_line::in_one_line,
+};
 use url::Url;
+
+use crate::mail::document::Booking;
 
 /// Whose mails they are.
 #[derive(Debug, Clone, Serialize)]
@@ -17,10 +23,13 @@ pub struct Shop {
     /// The host of them.
     #[serde(skip)]
     pub host: String,
+    /// What links to a booking are signed with.
+    #[serde(skip)]
+    pub link_secrets: LinkSecrets,
 }
 
 impl Shop {
-    /// Reads `PUBLIC_URL`, `SHOP_NAME` and `SHOP_COLOR`.
+    /// Reads `PUBLIC_URL`, `SHOP_NAME`, `SHOP_COLOR` and `LINK_SECRET`.
     ///
     /// - `from`: who it is, if it has no name.
     ///
@@ -47,18 +56,20 @@ impl Shop {
             colour: colour.map(str::to_owned),
             url,
             host,
+            link_secrets: LinkSecrets::from_env(env)?,
         })
+    }
+
+    /// Where the buyer sees `booking` and can cancel it, if links are signed. What proves that it is theirs
+    /// comes after the `#`, which no browser sends and no server logs.
+    pub fn booking_url(&self, booking: &Booking) -> Option<String> {
+        let token = self.link_secrets.token(booking.id)?;
+        let (url, reference) = (&self.url, &booking.reference);
+        Some(format!("{url}/booking#{reference}.{token}"))
     }
 }
 
 fn is_colour(text: &str) -> bool {
     let digits = text.strip_prefix('#').unwrap_or_default();
     digits.len() == 6 && digits.bytes().all(|it| it.is_ascii_hexdigit())
-}
-
-/// No name adds a line to a mail.
-pub fn in_one_line(text: &str) -> String {
-    let words = text.split(|it: char| it.is_control() || it.is_whitespace());
-    let words: Vec<&str> = words.filter(|it| !it.is_empty()).collect();
-    words.join(" ")
 }

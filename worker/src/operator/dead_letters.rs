@@ -37,7 +37,7 @@ pub struct Filter {
     /// Set aside for this code, such as `stripe_not_found`.
     #[arg(long)]
     pub reason: Option<String>,
-    /// Of this type: `stripe.event` or `checkout.confirm`.
+    /// Of this type: `stripe.event`, `checkout.confirm` or `booking.cancel`.
     #[arg(long)]
     pub kind: Option<String>,
     /// Set aside since then, such as 72h.

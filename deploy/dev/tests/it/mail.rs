@@ -32,6 +32,7 @@ fn variables(server: &MailServer) -> Vec<(&'static str, String)> {
         ("MAIL_MERCHANT", "owner@kayak.example"),
         ("PUBLIC_URL", "https://kayak.example"),
         ("SHOP_COLOR", "#0a5c7d"),
+        ("LINK_SECRET", "secret-of-the-tests-for-links-in-mails"),
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .into()
@@ -85,6 +86,8 @@ async fn no_waiting(shop: &Shop) {
 async fn a_buyer_gets_each_mail_once_in_their_language(stack: Stack) {
     let (shop, server) = shop_with_mail(stack).await;
     let slot = shop.slot(5).await;
+    let policy = "UPDATE offering SET cancellation_free_hours = 1";
+    shop.stack.db.execute_unprepared(policy).await.unwrap();
     let session = book(&shop, slot, "de-AT,de;q=0.9").await;
     arrived(&server, 2).await;
     shop.stripe.refund(&session.id, Some(900)).unwrap();
@@ -118,6 +121,7 @@ async fn a_buyer_gets_each_mail_once_in_their_language(stack: Stack) {
         "https://kayak.example/payment-success?session_id={}",
         session.id
     );
+    let cancel_link = format!("https://kayak.example/booking#{reference}.");
     for text in [&confirmed["text"], &confirmed["html"]] {
         // Slashes are escaped, too, where it is HTML.
         let text = text.as_str().unwrap().replace("&#x2f;", "/");
@@ -129,11 +133,13 @@ async fn a_buyer_gets_each_mail_once_in_their_language(stack: Stack) {
             "Europe/Berlin",
             "Pier 3",
             &link,
+            &cancel_link,
         ] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
         assert!(!text.contains("none") && !text.contains("{{"), "{text}");
     }
+    assert!(!cancelled["text"].as_str().unwrap().contains(&cancel_link));
     assert!(confirmed["html"].as_str().unwrap().contains("#0a5c7d"));
     assert!(refunded["text"].as_str().unwrap().contains("9,00 EUR"));
     assert!(cancelled["text"].as_str().unwrap().contains("49,00 EUR"));
@@ -166,15 +172,7 @@ async fn a_buyer_gets_each_mail_once_in_their_language(stack: Stack) {
         .or(told["booking"]["starts_at"].as_str());
     assert_eq!(starts_at[..19], expected.unwrap()[..19]);
 
-    // A line for the merchant of what became of it.
-    let merchant = to(&mails, "owner@kayak.example");
-    let texts: Vec<_> = merchant
-        .iter()
-        .map(|it| it["text"].as_str().unwrap())
-        .collect();
-    assert_eq!(texts.len(), 2);
-    assert!(texts[0].starts_with("New booking") && texts[1].starts_with("A booking was cancelled"));
-    assert!(texts[0].contains("49.00 EUR") && texts[0].contains("worker booking show"));
+    assert_the_merchant_was_told(&mails);
     let mut ids: Vec<_> = mails
         .iter()
         .map(|it| it["message_id"].to_string())
@@ -183,6 +181,18 @@ async fn a_buyer_gets_each_mail_once_in_their_language(stack: Stack) {
     ids.dedup();
     assert_eq!(ids.len(), mails.len());
     shop.close().await;
+}
+
+/// A line of what became of it.
+fn assert_the_merchant_was_told(mails: &[Value]) {
+    let merchant = to(mails, "owner@kayak.example");
+    let texts: Vec<_> = merchant
+        .iter()
+        .map(|it| it["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts.len(), 2);
+    assert!(texts[0].starts_with("New booking") && texts[1].starts_with("A booking was cancelled"));
+    assert!(texts[0].contains("49.00 EUR") && texts[0].contains("worker booking show"));
 }
 
 async fn a_server_that_does_not_take_it_delays_mail_and_nothing_else(stack: Stack) {

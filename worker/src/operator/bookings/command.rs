@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use sea_orm::{DatabaseConnection, EntityTrait};
 use serde_json::{Value, json};
 use shared::{
-    clock,
+    cancellation, clock,
     config::{DatabaseSettings, Env},
     db::{offering, slot},
     money::Amount,
@@ -13,7 +13,7 @@ use shared::{
 use uuid::Uuid;
 
 use crate::{
-    catalogue, config,
+    config,
     fulfill_checkout::{
         Rules,
         intervene::{Intervention, Kind, Share, Wish, left},
@@ -228,8 +228,8 @@ async fn by_policy(db: &DatabaseConnection, story: &Story) -> anyhow::Result<Sha
         bail!("it is for no slot of an offering, which has a policy");
     };
     let left = left(&story.record);
-    let share = catalogue::share(&offering, &slot, left, clock::system());
-    share.context("its offering has no policy (worker offering set --cancellation-free-hours), or the slot has begun")
+    let refund = cancellation::refund(&offering, &slot, left, clock::system());
+    refund.map(Share::UpTo).context("its offering has no policy (worker offering set --cancellation-free-hours), or the slot has begun")
 }
 
 async fn act(

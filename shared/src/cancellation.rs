@@ -1,43 +1,41 @@
 //! What goes back to a buyer who cancels, by the policy of the offering.
 
-use shared::{
+use time::{Duration, OffsetDateTime};
+
+use crate::{
     db::{offering, slot},
     money::Currency,
 };
-use time::{Duration, OffsetDateTime};
 
-use crate::fulfill_checkout::intervene::Share;
-
-/// What goes back of `left` at `now`; `None` if a buyer cannot cancel.
-pub fn share(
+/// In minor units, what goes back of `left` at `now`; `None` if a buyer cannot cancel.
+pub fn refund(
     offering: &offering::Model,
     slot: &slot::Model,
     left: i64,
     now: OffsetDateTime,
-) -> Option<Share> {
-    let free = Duration::hours(offering.cancellation_free_hours?.into());
+) -> Option<i64> {
+    let free_until = free_until(offering, slot)?;
     if now >= slot.starts_at {
         return None;
     }
-    if now <= slot.starts_at.saturating_sub(free) {
-        return Some(Share::Full);
+    if now <= free_until {
+        return Some(left);
     }
     let percent = i64::from(offering.cancellation_late_percent.unwrap_or_default());
-    // Rounded down: never more than the policy says.
-    let part = left
-        .saturating_mul(percent)
-        .checked_div(100)
-        .unwrap_or_default();
+    // Rounded down: never more than the policy says, and what the currency has.
+    let part = left.saturating_mul(percent).checked_div(100);
+    let part = part.unwrap_or_default().min(left);
     let step = offering
         .currency
         .parse()
         .map_or(1, |it: Currency| it.step());
-    let part = part.saturating_sub(part.checked_rem(step).unwrap_or_default());
-    Some(match part {
-        0 => Share::None,
-        all if all >= left => Share::Full,
-        part => Share::Part(part),
-    })
+    Some(part.saturating_sub(part.checked_rem(step).unwrap_or_default()))
+}
+
+/// Until when all of it goes back, if a buyer can cancel.
+pub fn free_until(offering: &offering::Model, slot: &slot::Model) -> Option<OffsetDateTime> {
+    let free = Duration::hours(offering.cancellation_free_hours?.into());
+    Some(slot.starts_at.saturating_sub(free))
 }
 
 #[cfg(test)]
@@ -47,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    fn given(currency: &str, left: i64, hours_before: i64) -> Option<Share> {
+    fn given(currency: &str, left: i64, hours_before: i64) -> Option<i64> {
         let offering = offering::Model {
             id: Uuid::nil(),
             key: None,
@@ -73,17 +71,17 @@ mod tests {
             closed: false,
         };
         let now = starts_at.saturating_sub(Duration::hours(hours_before));
-        share(&offering, &slot, left, now)
+        refund(&offering, &slot, left, now)
     }
 
     #[test]
     fn all_goes_back_in_time_and_a_share_after_that_in_what_the_currency_has() {
-        assert_eq!(given("eur", 4900, 72), Some(Share::Full));
-        assert_eq!(given("eur", 4900, 48), Some(Share::Full));
-        assert_eq!(given("eur", 4900, 47), Some(Share::Part(1617)));
-        assert_eq!(given("isk", 490_000, 1), Some(Share::Part(161_700)));
-        assert_eq!(given("kwd", 4950, 1), Some(Share::Part(1630)));
-        assert_eq!(given("eur", 2, 1), Some(Share::None));
+        assert_eq!(given("eur", 4900, 72), Some(4900));
+        assert_eq!(given("eur", 4900, 48), Some(4900));
+        assert_eq!(given("eur", 4900, 47), Some(1617));
+        assert_eq!(given("isk", 490_000, 1), Some(161_700));
+        assert_eq!(given("kwd", 4950, 1), Some(1630));
+        assert_eq!(given("eur", 2, 1), Some(0));
         assert_eq!(given("eur", 4900, 0), None);
     }
 }
