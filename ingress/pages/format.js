@@ -37,6 +37,11 @@ export const when = (startsAt, endsAt, zone) => write(startsAt, endsAt, DAY, zon
 export const whenExactly = (startsAt, endsAt, zone) =>
   write(startsAt, endsAt, { ...DAY, year: "numeric", timeZoneName: "short" }, zone);
 
+/** One moment, such as the last by which something can be done. */
+export const moment = (time) =>
+  new Intl.DateTimeFormat(locale, { ...DAY, year: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" })
+    .format(Date.parse(time));
+
 function write(startsAt, endsAt, fields, zone) {
   const [here, elsewhere] = [range(datesOf(startsAt, endsAt), fields), there(startsAt, endsAt, zone)];
   return elsewhere ? `${here} (${elsewhere})` : here;

@@ -109,6 +109,7 @@ function showOrder(view) {
   const amount = money(amount_total, currency);
   write("paid", amount_refunded ? words.partlyBack(amount, money(amount_refunded, currency)) : amount);
   byId("when").hidden = byId("when-label").hidden = !starts_at;
+  byId("calendar").hidden = view !== "confirmed" || !starts_at;
   if (starts_at) write("when", whenExactly(starts_at, ends_at, time_zone ?? own?.time_zone));
 }
 
@@ -133,6 +134,7 @@ function askAgain() {
 }
 
 byId("quote-id").textContent = sessionId;
+byId("calendar").href = `/api/booking/calendar?session_id=${encodeURIComponent(sessionId ?? "")}`;
 if (sessionId) {
   if (sessionId !== params.get("session_id")) {
     params.set("session_id", sessionId);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use shared::{
+    booking_link::LinkSecrets,
     checkout_options::CheckoutOptions,
     config::{
         ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
@@ -36,6 +37,8 @@ pub struct Config {
     pub orders_per_minute: u32,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,
+    /// What links to a booking are signed with.
+    pub link_secrets: LinkSecrets,
     /// How long seats are held for a buyer who has not paid yet.
     pub hold: time::Duration,
     /// See [`DatabaseSettings`].
@@ -80,6 +83,7 @@ impl Config {
                 .collect::<Result<_, _>>()?,
             orders_per_minute: env.number_in("ORDERS_PER_MINUTE", 30, 0..=10_000)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
+            link_secrets: LinkSecrets::from_env(env)?,
             // Stripe lets a session live for 30 minutes to 24 hours; see `create_checkout_session`.
             hold: time::Duration::minutes(env.number_in("HOLD_MINUTES", 30, 30..=1439)?),
             queue: QueueSettings::from_env(env, &database)?,

@@ -4,6 +4,7 @@
 //! booking or a payment and never asks Stripe whether a session is paid; both are the worker's.
 
 mod app;
+mod booking_calendar;
 mod check_options;
 pub mod config;
 mod confirm;
@@ -15,9 +16,11 @@ mod hold_seats;
 mod http;
 mod ignored_event;
 mod legible;
+mod manage_booking;
 mod offerings;
 mod order;
 mod order_limit;
+mod own_booking;
 mod refusal;
 mod replace_session;
 mod return_url;

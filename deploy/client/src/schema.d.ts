@@ -4,6 +4,63 @@
  */
 
 export interface paths {
+    "/api/booking": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows a booking to who has the link from the mail, or knows the e-mail address it was booked with. */
+        post: operations["show_booking"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/booking/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A file with the booking as one entry.
+         * @description It is the same entry as in the mails: a calendar that has it from there does not have it twice.
+         */
+        get: operations["booking_calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/booking/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancels a booking, by the policy of what is booked.
+         * @description A worker does it; this answers as soon as it is on its way. Asking twice changes nothing.
+         */
+        post: operations["cancel_booking"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/checkout-sessions": {
         parameters: {
             query?: never;
@@ -167,6 +224,59 @@ export interface components {
             time_zone?: string | null;
         };
         /**
+         * @description A booking, and what shows that it is the asker's: the token of the link in a mail, or the e-mail address
+         *     that it was booked with.
+         */
+        BookingQuery: {
+            /**
+             * @description Without a token: the address that it was booked with.
+             * @example ada@example.com
+             */
+            email?: string | null;
+            /** @example 7K3FQ-2XM9D */
+            reference: string;
+            /** @description From the link in a mail: what stands behind the point. */
+            token?: string | null;
+        };
+        /** @description Which booking to cancel. */
+        CancelBooking: {
+            /** @example 7K3FQ-2XM9D */
+            reference: string;
+            /**
+             * Format: int64
+             * @description What the buyer was told comes back, in the currency's minor unit: if it is less by now, nothing is
+             *     cancelled. Without it, they get what comes back now.
+             * @example 4900
+             */
+            refund_amount?: number | null;
+            /** @description From the link in a mail. */
+            token: string;
+        };
+        /** @description What comes back to who cancels now. */
+        Cancellation: {
+            /**
+             * @description ISO 4217, lower case.
+             * @example eur
+             */
+            currency: string;
+            /**
+             * Format: date-time
+             * @description Until then all of it comes back; absent once that is over.
+             */
+            free_until?: string | null;
+            /**
+             * Format: int64
+             * @description In the currency's minor unit.
+             * @example 4900
+             */
+            refund_amount: number;
+        };
+        /** @description Cancelling goes on its way; ask for the booking again. */
+        CancellationAccepted: {
+            /** @example processing */
+            status: string;
+        };
+        /**
          * @description Parameters of Stripe's Checkout Session, by Stripe's names; `tax_behavior` and `tax_code` are of each
          *     line item. What is left out is as Stripe has it.
          */
@@ -314,6 +424,13 @@ export interface components {
              * @example 18000
              */
             unit_amount: number;
+        };
+        /** @description A booking, and what can be done about it. */
+        ManagedBooking: {
+            booking: components["schemas"]["Booking"];
+            cancellation?: components["schemas"]["Cancellation"] | null;
+            payment?: components["schemas"]["Payment"] | null;
+            status: components["schemas"]["PaymentStatus"];
         };
         /** @description Something to book. */
         Offering: components["schemas"]["Slots"] & {
@@ -635,6 +752,206 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    show_booking: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookingQuery"];
+            };
+        };
+        responses: {
+            /** @description The booking */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedBooking"];
+                };
+            };
+            /** @description malformed_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description booking_not_found: none, or not theirs */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description payload_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description database_unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    booking_calendar: {
+        parameters: {
+            query: {
+                /**
+                 * @description `cs_…`, as the page has it that Stripe sends the buyer to.
+                 * @example cs_test_a1B2c3D4e5
+                 */
+                session_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description iCalendar */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
+                };
+            };
+            /** @description malformed_session_id */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description booking_not_found: nothing is booked, or it has no time */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description database_unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_booking: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelBooking"];
+            };
+        };
+        responses: {
+            /** @description It is on its way */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancellationAccepted"];
+                };
+            };
+            /** @description malformed_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description booking_not_found: none, or not theirs */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description cancellation_closed, cancellation_changed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description payload_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description database_unavailable, queue_unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_site_checkout: {
         parameters: {
             query?: never;

@@ -82,6 +82,7 @@ export default {
   quote: "Wenn Sie uns schreiben, geben Sie bitte dies an:",
   goToPayment: "Weiter zur Zahlung",
   backToShop: "Zurück zum Shop",
+  addToCalendar: "In den Kalender eintragen",
   notFoundTitle: "Hier ist nichts",
   notFoundText: "Diese Adresse führt zu keiner Seite dieses Shops. Wurde sie vollständig kopiert? Was Sie gebucht haben, bleibt gebucht.",
   // By the API's statuses and what the page itself makes of them: title and text
@@ -100,5 +101,22 @@ export default {
     needs_attention: ["Wir haben Ihre Zahlung", "Etwas daran muss sich ein Mensch ansehen: Der Shop kümmert sich darum und meldet sich bei Ihnen. Sie müssen nicht noch einmal bezahlen."],
     offline: ["Keine Verbindung", "Der Shop ist gerade nicht erreichbar. Sobald es geht, macht diese Seite von selbst weiter; Sie müssen nicht noch einmal bezahlen."],
     unknown: ["Diese Buchung gibt es nicht", "Dieser Link gehört zu keiner Buchung in diesem Shop. Wurde er vollständig kopiert?"],
+  },
+
+  findLink: "Buchung finden",
+  findText: "Geben Sie die Buchungsnummer und die E-Mail-Adresse ein, mit der Sie gebucht haben.",
+  find: "Finden",
+  findAgain: "Mit der Buchungsnummer und Ihrer E-Mail-Adresse finden Sie sie hier wieder. Wenn sie storniert werden kann, steht in der E-Mail dazu ein Link.",
+  cancelTitle: "Diese Buchung stornieren",
+  cancelNow: "Buchung jetzt stornieren",
+  cancelNothingBack: "Wenn Sie jetzt stornieren, geht nichts von der Zahlung zurück.",
+  cancelBack: (amount) => `Wenn Sie jetzt stornieren, gehen ${amount} auf die verwendete Karte oder das verwendete Konto zurück; Ihre Bank braucht dafür unter Umständen 5 bis 10 Tage.`,
+  cancelFreeUntil: (when) => `Wenn Sie bis ${when} stornieren, geht alles zurück.`,
+  cancelling: ["Ihre Buchung wird storniert", "Einen Moment, bitte. Sie wird auch storniert, wenn Sie diese Seite schließen; Sie erfahren es auch per E-Mail."],
+  bookingProblems: {
+    offline: "Der Shop hat nicht geantwortet. Bitte versuchen Sie es gleich noch einmal; was schon geschehen ist, geschieht nicht zweimal.",
+    booking_not_found: "Es gibt keine solche Buchung. Stimmen Buchungsnummer und E-Mail-Adresse, und ist der Link vollständig?",
+    cancellation_closed: "Diese Buchung kann hier nicht mehr storniert werden. Bitte schreiben Sie dem Shop und nennen Sie die Buchungsnummer.",
+    cancellation_changed: "Inzwischen geht weniger zurück, als auf dieser Seite stand. Es ist nichts storniert; bitte sehen Sie noch einmal nach.",
   },
 };

@@ -82,6 +82,7 @@ export default {
   quote: "If you write to us, quote this:",
   goToPayment: "Go on to the payment",
   backToShop: "Back to the shop",
+  addToCalendar: "Add to your calendar",
   notFoundTitle: "There is nothing here",
   notFoundText: "The address leads to no page of this shop. Was it copied whole? What you have booked is safe.",
   // By the API's statuses and what the page itself makes of them: title and text
@@ -100,5 +101,23 @@ export default {
     needs_attention: ["We have your payment", "Something about it needs a person: the shop will look into it and come back to you. You need not pay again."],
     offline: ["No connection", "The shop cannot be reached at the moment. This page goes on by itself as soon as it can; you need not pay again."],
     unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],
+  },
+
+  // Finding and cancelling a booking
+  findLink: "Find a booking",
+  findText: "Enter the reference and the e-mail address that you booked with.",
+  find: "Find it",
+  findAgain: "With the reference and your e-mail address you find it here again. If it can be cancelled, the mail about it has a link to do so.",
+  cancelTitle: "Cancel this booking",
+  cancelNow: "Cancel the booking now",
+  cancelNothingBack: "If you cancel now, nothing of the payment goes back.",
+  cancelBack: (amount) => `If you cancel now, ${amount} goes back to the card or account you paid with; your bank may need 5 to 10 days.`,
+  cancelFreeUntil: (when) => `Cancel by ${when}, and all of it goes back.`,
+  cancelling: ["Your booking is being cancelled", "One moment, please. It is cancelled even if you close this page; a mail says so as well."],
+  bookingProblems: {
+    offline: "The shop did not answer. Please try again in a moment; what is done already is not done twice.",
+    booking_not_found: "There is no such booking. Are reference and e-mail address right, and was the link copied whole?",
+    cancellation_closed: "This booking can no longer be cancelled here. Please write to the shop, and quote the reference.",
+    cancellation_changed: "By now less goes back than this page said. Nothing is cancelled; please look again.",
   },
 };

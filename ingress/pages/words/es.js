@@ -83,6 +83,7 @@ export default {
   quote: "Si nos escribe, indique esto:",
   goToPayment: "Continuar con el pago",
   backToShop: "Volver a la tienda",
+  addToCalendar: "Añadir a su calendario",
   notFoundTitle: "Aquí no hay nada",
   notFoundText: "Esta dirección no lleva a ninguna página de esta tienda. ¿La ha copiado entera? Lo que ha reservado sigue reservado.",
   // By the API's statuses and what the page itself makes of them: title and text
@@ -101,5 +102,22 @@ export default {
     needs_attention: ["Tenemos su pago", "Hay algo que debe revisar una persona: la tienda lo examinará y se pondrá en contacto con usted. No hace falta que pague otra vez."],
     offline: ["Sin conexión", "No se puede contactar con la tienda en este momento. Esta página continuará por sí sola en cuanto pueda; no hace falta que pague otra vez."],
     unknown: ["No existe esa reserva", "Este enlace no pertenece a ninguna reserva de esta tienda. ¿Se copió entero?"],
+  },
+
+  findLink: "Buscar una reserva",
+  findText: "Indique la referencia y el correo electrónico con los que reservó.",
+  find: "Buscar",
+  findAgain: "Con la referencia y su correo electrónico la encontrará aquí de nuevo. Si se puede cancelar, el correo que la confirma tiene un enlace para hacerlo.",
+  cancelTitle: "Cancelar esta reserva",
+  cancelNow: "Cancelar la reserva ahora",
+  cancelNothingBack: "Si cancela ahora, no se le devuelve nada del pago.",
+  cancelBack: (amount) => `Si cancela ahora, se le devuelven ${amount} a la tarjeta o cuenta con la que pagó; su banco puede tardar de 5 a 10 días.`,
+  cancelFreeUntil: (when) => `Si cancela antes del ${when}, se le devuelve todo.`,
+  cancelling: ["Su reserva se está cancelando", "Un momento, por favor. Se cancelará aunque cierre esta página; también recibirá un correo."],
+  bookingProblems: {
+    offline: "La tienda no ha respondido. Inténtelo de nuevo en un momento; lo que ya está hecho no se hace dos veces.",
+    booking_not_found: "No existe esa reserva. ¿Son correctos la referencia y el correo electrónico, y se copió entero el enlace?",
+    cancellation_closed: "Esta reserva ya no se puede cancelar aquí. Escriba a la tienda e indique la referencia.",
+    cancellation_changed: "Ahora se devuelve menos de lo que indicaba esta página. No se ha cancelado nada; vuelva a mirarlo.",
   },
 };

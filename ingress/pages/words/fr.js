@@ -83,6 +83,7 @@ export default {
   quote: "Si vous nous écrivez, indiquez ceci\u00a0:",
   goToPayment: "Continuer vers le paiement",
   backToShop: "Retour à la boutique",
+  addToCalendar: "Ajouter à votre agenda",
   notFoundTitle: "Il n’y a rien ici",
   notFoundText: "Cette adresse ne mène à aucune page de cette boutique. A-t-elle été copiée en entier\u00a0? Ce que vous avez réservé reste réservé.",
   // By the API's statuses and what the page itself makes of them: title and text
@@ -101,5 +102,22 @@ export default {
     needs_attention: ["Nous avons votre paiement", "Un point doit être examiné par une personne\u00a0: la boutique s’en occupe et revient vers vous. Inutile de payer à nouveau."],
     offline: ["Pas de connexion", "La boutique est injoignable pour le moment. Cette page reprend d’elle-même dès que possible\u202f; inutile de payer à nouveau."],
     unknown: ["Réservation introuvable", "Ce lien ne correspond à aucune réservation dans cette boutique. A-t-il été copié en entier\u202f?"],
+  },
+
+  findLink: "Retrouver une réservation",
+  findText: "Saisissez la référence et l’adresse e-mail de votre réservation.",
+  find: "Rechercher",
+  findAgain: "Avec la référence et votre adresse e-mail, vous la retrouverez ici. Si elle peut être annulée, l’e-mail qui la confirme contient un lien pour le faire.",
+  cancelTitle: "Annuler cette réservation",
+  cancelNow: "Annuler la réservation maintenant",
+  cancelNothingBack: "Si vous annulez maintenant, rien ne vous sera remboursé.",
+  cancelBack: (amount) => `Si vous annulez maintenant, ${amount} vous sont remboursés sur la carte ou le compte utilisé\u202f; votre banque peut prendre 5 à 10 jours.`,
+  cancelFreeUntil: (when) => `Si vous annulez avant le ${when}, tout vous est remboursé.`,
+  cancelling: ["Votre réservation est en cours d’annulation", "Un instant, s’il vous plaît. Elle sera annulée même si vous fermez cette page\u202f; un e-mail vous le confirmera."],
+  bookingProblems: {
+    offline: "La boutique n’a pas répondu. Veuillez réessayer dans un instant\u202f; ce qui est déjà fait ne sera pas fait deux fois.",
+    booking_not_found: "Cette réservation n’existe pas. La référence et l’adresse e-mail sont-elles exactes, et le lien a-t-il été copié en entier\u202f?",
+    cancellation_closed: "Cette réservation ne peut plus être annulée ici. Veuillez écrire à la boutique en indiquant la référence.",
+    cancellation_changed: "Le remboursement est désormais inférieur au montant affiché. Rien n’a été annulé\u202f; veuillez vérifier à nouveau.",
   },
 };

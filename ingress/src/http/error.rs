@@ -50,6 +50,12 @@ pub enum ApiError {
     MalformedSessionId,
     #[error("session was not created by this shop")]
     SessionNotFound,
+    #[error("no such booking of theirs")]
+    BookingNotFound,
+    #[error("booking cannot be cancelled by its buyer")]
+    CancellationClosed,
+    #[error("less comes back than the buyer was told")]
+    CancellationChanged,
     #[error("slot does not exist")]
     SlotNotFound,
     #[error("slot has too few seats left")]
@@ -191,6 +197,24 @@ impl ApiError {
                 "session_not_found",
                 "Unknown session",
                 "This shop did not create that Checkout Session.",
+            ),
+            Self::BookingNotFound => problem(
+                S::NOT_FOUND,
+                "booking_not_found",
+                "No such booking",
+                "There is no booking of this reference, or it is not of this address or link.",
+            ),
+            Self::CancellationClosed => problem(
+                S::CONFLICT,
+                "cancellation_closed",
+                "Cannot be cancelled",
+                "The booking has ended or begun, or what is booked cannot be cancelled by its buyer.",
+            ),
+            Self::CancellationChanged => problem(
+                S::CONFLICT,
+                "cancellation_changed",
+                "Less comes back by now",
+                "Ask for the booking again, and show what comes back now.",
             ),
             Self::SlotNotFound => problem(
                 S::NOT_FOUND,

@@ -7,7 +7,8 @@ use utoipa::{
 };
 
 use crate::{
-    confirm_payment, create_checkout_session, create_site_checkout, offerings, stripe_webhook,
+    booking_calendar, confirm_payment, create_checkout_session, create_site_checkout,
+    manage_booking, offerings, stripe_webhook,
 };
 
 #[derive(OpenApi)]
@@ -24,6 +25,9 @@ use crate::{
         create_checkout_session::create_checkout_session,
         create_site_checkout::create_site_checkout,
         confirm_payment::confirm_payment,
+        booking_calendar::booking_calendar,
+        manage_booking::show_booking,
+        manage_booking::cancel_booking,
         stripe_webhook::stripe_webhook,
     ),
     modifiers(&SiteKey)

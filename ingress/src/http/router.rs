@@ -20,10 +20,12 @@ use tower_http::{
 
 use crate::{
     Ingress,
+    booking_calendar::booking_calendar,
     confirm_payment::confirm_payment,
     create_checkout_session::create_checkout_session,
     create_site_checkout::create_site_checkout,
     http::{error::ApiError, openapi, pages},
+    manage_booking::{cancel_booking, show_booking},
     offerings::{more_slots, offerings},
     stripe_webhook::stripe_webhook,
 };
@@ -57,6 +59,9 @@ pub fn router(app: Ingress) -> Router {
             post(create_checkout_session).layer(DefaultBodyLimit::max(ORDER_LIMIT_BYTES)),
         )
         .route("/api/payment/confirm", post(confirm_payment))
+        .route("/api/booking", post(show_booking))
+        .route("/api/booking/calendar", get(booking_calendar))
+        .route("/api/booking/cancel", post(cancel_booking))
         .route("/api/openapi.json", get(openapi::openapi))
         // Inside the CORS layer, which answers the OPTIONS that no route takes.
         .method_not_allowed_fallback(method_not_allowed)

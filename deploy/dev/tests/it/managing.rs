@@ -1,6 +1,7 @@
 //! What support does: find a booking, end it, move it, decide about a payment; once, told, and with who
 //! and why.
 
+mod buyers_link;
 mod decisions;
 mod finding;
 

@@ -47,7 +47,13 @@ async fn every_page_and_what_it_loads_is_served_under_a_strict_policy() {
             .unwrap()
     };
 
-    for page in ["/", "/payment-success", "/payment-cancelled", "/docs"] {
+    for page in [
+        "/",
+        "/booking",
+        "/payment-success",
+        "/payment-cancelled",
+        "/docs",
+    ] {
         let response = get(page).await;
         assert_eq!(response.status(), StatusCode::OK, "{page}");
         let headers = response.headers().clone();
@@ -92,6 +98,9 @@ async fn the_openapi_document_lists_the_endpoints() {
 
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
     let expected = [
+        "/api/booking",
+        "/api/booking/calendar",
+        "/api/booking/cancel",
         "/api/checkout-sessions",
         "/api/create-checkout-session",
         "/api/offerings",

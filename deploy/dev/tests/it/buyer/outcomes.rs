@@ -22,6 +22,7 @@ async fn without_webhooks_the_page_itself_leads_to_the_booking() {
     browser.click("button", "Pay").await;
 
     browser.read_heading("Your booking is confirmed").await;
+    browser.find("a", "Add to your calendar").await;
     browser.close(&[]).await;
     shop.close().await;
 }
