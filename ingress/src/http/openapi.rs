@@ -3,7 +3,11 @@
 use axum::Json;
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    openapi::{
+        RefOr, Schema,
+        schema::AdditionalProperties,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
 };
 
 use crate::{
@@ -30,7 +34,7 @@ use crate::{
         manage_booking::cancel_booking,
         stripe_webhook::stripe_webhook,
     ),
-    modifiers(&SiteKey)
+    modifiers(&SiteKey, &OneDiscount)
 )]
 struct Document;
 
@@ -43,6 +47,24 @@ impl Modify for SiteKey {
         bearer.description = Some("One of the keys in SITE_API_KEYS.".to_owned());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("site_key", SecurityScheme::Http(bearer));
+    }
+}
+
+/// A discount has one key, which the derived schema does not say.
+struct OneDiscount;
+
+impl Modify for OneDiscount {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let Some(RefOr::T(Schema::OneOf(discount))) = components.schemas.get_mut("Discount") else {
+            return;
+        };
+        for either in &mut discount.items {
+            if let RefOr::T(Schema::Object(either)) = either {
+                let none_else = AdditionalProperties::FreeForm(false);
+                either.additional_properties = Some(Box::new(none_else));
+            }
+        }
     }
 }
 
