@@ -25,7 +25,7 @@ use shared::{
 use testkit::{MailServer, Receiver, Variables};
 use uuid::Uuid;
 
-/// What notifications are signed with; nobody verifies it here.
+/// What notifications are signed with. The receiver of the drills does not verify them.
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// Everyone who is told.

@@ -226,7 +226,7 @@ async fn what_is_sold_stands_in_the_way(stack: Stack) {
             .unwrap();
     }
     assert!(rows(&shop).await.1.iter().all(|it| it.seats_taken == 0));
-    // Nobody holds it, but it was ordered: it stays, closed.
+    // No seat of it is taken, but an order is for it: the row stays, closed.
     let gone = apply(&shop, "c.toml", &without, &[]).await.unwrap();
     assert!(gone.contains("0 changes made"), "{gone}");
     crate::shop::eventually("it is written down", async || {

@@ -87,7 +87,7 @@ async fn forget(shop: &Shop, more: &[&str]) -> Result<String, String> {
 
 async fn no_table_names_who_was_forgotten_and_the_books_agree(stack: Stack) {
     let mut shop = Shop::open(stack).await;
-    // Somebody who is told and does not listen, so that something waits.
+    // An endpoint that answers 500, so that a delivery waits.
     let receiver = Receiver::start().await.unwrap();
     receiver.answer(500);
     add_endpoint(&shop, &receiver.url, &[]).await;
@@ -146,7 +146,7 @@ async fn no_table_names_who_was_forgotten_and_the_books_agree(stack: Stack) {
         "{}",
         String::from_utf8_lossy(&done.stderr)
     );
-    assert!(!again.status.success(), "there is nobody any more");
+    assert!(!again.status.success(), "no row has the address any more");
     assert!(
         before.contains(&"checkout.customer_email".to_owned())
             && before.contains(&"outbox.document".to_owned())

@@ -134,7 +134,7 @@ const BY_SCHEMA: &str = r"
 import json, sys
 import jsonschema_rs
 schema = json.load(open(sys.argv[1]))
-# What is not in the schema is a field that nobody was told of.
+# A field that the schema does not describe is an error, too.
 def strict(it):
     if isinstance(it, dict):
         if 'properties' in it:

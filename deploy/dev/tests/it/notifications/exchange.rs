@@ -1,4 +1,4 @@
-//! `bookonce.notifications`: whoever binds a queue there is told.
+//! `bookonce.notifications`: each queue that is bound to it gets each notification.
 
 use lapin::{
     options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions},
