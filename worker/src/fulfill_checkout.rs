@@ -12,6 +12,7 @@ mod exact_amount;
 pub(crate) mod fulfill_error;
 mod inbox;
 pub(crate) mod intervene;
+pub(crate) mod intervention;
 pub(crate) mod lock;
 pub(crate) mod other_tabs;
 pub(crate) mod outcome;
@@ -28,7 +29,7 @@ use std::{collections::HashMap, time::Duration};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, IntoActiveModel};
 use shared::{
     clock::Clock,
-    db::{self, Writes, checkout, intervention, outbox},
+    db::{self, Writes, checkout, outbox},
     retry,
     service::failpoint,
 };
@@ -44,7 +45,6 @@ use crate::{
         decide::{Circumstances, is_booked},
         fulfill_error::FulfillError,
         inbox::Inbox,
-        intervene::Intervention,
         other_tabs::end_other_tabs,
         outcome::{Fulfillment, NotOurs},
         record::Draft,
@@ -110,7 +110,8 @@ pub async fn fulfill_checkouts(
             let outcome = fulfill(&tx, rules.policy, &mut drafts, &mut inbox, update, now).await?;
             outcomes.push((place, outcome));
             if outcome != Fulfillment::AlreadyProcessed {
-                interventions.extend(intervention(update, &drafts, now));
+                let decided = checkout_of(update, &drafts).zip(update.change.intervention());
+                interventions.extend(decided.map(|(mine, decided)| decided.row(mine.id, now)));
             }
         }
         outcomes.sort_unstable_by_key(|(place, _)| *place);
@@ -162,27 +163,6 @@ fn checkout_of<'a>(
     candidates.max_by_key(|checkout| checkout.session_id.is_some())
 }
 
-/// What a person decided, with who and why.
-fn intervention(
-    update: &Update,
-    drafts: &HashMap<Uuid, Draft>,
-    now: OffsetDateTime,
-) -> Option<intervention::ActiveModel> {
-    let update::Change::Decided(Intervention { kind, by, why }) = &update.change else {
-        return None;
-    };
-    let row = intervention::Model {
-        id: Uuid::now_v7(),
-        checkout_id: checkout_of(update, drafts)?.id,
-        kind: kind.as_str().to_owned(),
-        detail: kind.detail(),
-        decided_by: by.clone(),
-        why: why.clone(),
-        created_at: now,
-    };
-    Some(intervention::ActiveModel::from(row).reset_all())
-}
-
 /// One update, in memory but for the seats.
 async fn fulfill(
     tx: &impl ConnectionTrait,
@@ -214,8 +194,8 @@ async fn fulfill(
         let claimed = &mut current.checkout.session_id;
         claimed.get_or_insert_with(|| id.clone());
     }
-    if let update::Change::Decided(Intervention { kind, .. }) = &update.change {
-        return carry_out_decision(tx, current, *kind, now).await;
+    if let Some(decided) = update.change.intervention() {
+        return carry_out_decision(tx, current, decided.kind, now).await;
     }
     apply(current, &update.change, now);
     failpoint::crash_at("job_after_record");

@@ -27,7 +27,8 @@ pub use self::{
     context::Context,
     failure_code::FailureCode,
     fulfill_checkout::{
-        intervene::{Intervention, Kind as Decision, Refusal, Share, Wish},
+        intervene::Refusal,
+        intervention::{Intervention, Kind as Decision, Share, Wish},
         outcome::{Fulfillment, NotOurs},
     },
     job_error::JobError,

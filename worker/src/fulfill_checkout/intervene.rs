@@ -1,71 +1,14 @@
-//! What a person decides about a booking, and what follows from it. Nothing is asked and nothing
-//! written here.
+//! What follows from a person's decision. Nothing is asked and nothing written here.
 
 use shared::db::booking::{self, Status};
-use uuid::Uuid;
 
 use crate::fulfill_checkout::{
     decide::{Decision, Refund, Seats, reason},
+    intervention::{Kind, Share, Wish},
     outcome::Fulfillment,
     payment_balance::PaymentBalance,
     record::CheckoutRecord,
 };
-
-/// A decision of an operator, or of a buyer by a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intervention {
-    /// What.
-    pub kind: Kind,
-    /// Who.
-    pub by: String,
-    /// And why.
-    pub why: String,
-}
-
-/// What is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The booking ends, and its seats are free.
-    Cancel {
-        /// Whose wish it is.
-        wish: Wish,
-        /// What goes back of the payment.
-        refund: Share,
-    },
-    /// It is for another slot of the same offering.
-    Move {
-        /// The slot.
-        slot_id: Uuid,
-    },
-    /// What needed attention is booked as it is.
-    Book,
-    /// What needed attention goes back, all of it.
-    GiveBack,
-    /// What needed attention is settled outside: it ends, and no money moves.
-    End,
-}
-
-/// Whose wish an end is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// The shop's.
-    Merchant,
-    /// Who booked.
-    Buyer,
-}
-
-/// What goes back of a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// All that is left.
-    Full,
-    /// Nothing.
-    None,
-    /// So much of it, in minor units.
-    Part(i64),
-    /// So much of it, or what is left if that is less: as the offering's policy says.
-    UpTo(i64),
-}
 
 /// Why a decision cannot be carried out. Nothing is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,32 +55,6 @@ pub enum Refusal {
     /// Nothing is left of the payment.
     #[error("nothing is left to give back")]
     NothingLeft,
-}
-
-impl Kind {
-    /// The word for the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancel { .. } => "cancel",
-            Self::Move { .. } => "move",
-            Self::Book => "book",
-            Self::GiveBack => "refund",
-            Self::End => "end",
-        }
-    }
-
-    /// What else is to be kept of it.
-    pub fn detail(self) -> Option<String> {
-        match self {
-            Self::Cancel { refund, .. } => Some(match refund {
-                Share::Full => "refund full".to_owned(),
-                Share::None => "refund none".to_owned(),
-                Share::Part(amount) | Share::UpTo(amount) => format!("refund {amount}"),
-            }),
-            Self::Move { slot_id } => Some(format!("to slot {slot_id}")),
-            Self::Book | Self::GiveBack | Self::End => None,
-        }
-    }
 }
 
 /// What follows from `kind`.

@@ -11,7 +11,7 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::fulfill_checkout::intervene::Intervention;
+use crate::fulfill_checkout::intervention::Intervention;
 
 /// What one checkout is to be brought in line with.
 #[derive(Debug, Clone)]
@@ -78,6 +78,16 @@ pub enum Change {
     Disputes(Vec<Dispute>),
     /// A person decided about it.
     Decided(Intervention),
+}
+
+impl Change {
+    /// What a person decided, if one did.
+    pub fn intervention(&self) -> Option<&Intervention> {
+        match self {
+            Self::Decided(intervention) => Some(intervention),
+            _ => None,
+        }
+    }
 }
 
 /// What was paid, whatever the hold says about it.

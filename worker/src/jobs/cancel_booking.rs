@@ -7,7 +7,7 @@ use crate::{
     Context,
     failure_code::FailureCode,
     fulfill_checkout::{
-        intervene::{Intervention, Kind, Share, Wish},
+        intervention::{Intervention, Kind, Share, Wish},
         outcome::NotOurs,
         update::{Change, Target},
     },

@@ -23,7 +23,7 @@ use crate::{
     catalogue, config,
     fulfill_checkout::{
         Rules,
-        intervene::{Intervention, Kind, Share, Wish},
+        intervention::{Intervention, Kind, Share, Wish},
     },
     operator::{
         bookings::decide,

@@ -1,4 +1,5 @@
 use shared::db::refund::Status::{Pending, Succeeded};
+use uuid::Uuid;
 
 use crate::fulfill_checkout::{
     intervene::*,

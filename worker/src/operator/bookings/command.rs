@@ -16,7 +16,8 @@ use crate::{
     config,
     fulfill_checkout::{
         Rules,
-        intervene::{Intervention, Kind, Share, Wish, left},
+        intervene::left,
+        intervention::{Intervention, Kind, Share, Wish},
     },
     operator::{
         booking_show::{Story, story},
