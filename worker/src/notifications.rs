@@ -7,6 +7,7 @@ pub(crate) mod backlog;
 mod delivery;
 mod destination;
 pub(crate) mod failure;
+mod heads;
 mod lanes;
 mod relay;
 pub(crate) mod wakes;

@@ -7,9 +7,8 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-    sea_query::{Alias, Expr, LockBehavior, LockType, Query},
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
 };
 use shared::{
     db::{
@@ -19,7 +18,6 @@ use shared::{
     retry,
     service::failpoint,
 };
-use time::OffsetDateTime;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +27,7 @@ use crate::{
     notifications::{
         delivery::{Next, attempt},
         destination::{self, Destination},
+        heads::Lines,
         wakes::next_look,
     },
 };
@@ -41,6 +40,14 @@ const LEASE: time::Duration = time::Duration::seconds(45);
 const LIFE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What happened to a checkout goes to each destination in its order.
+const LINES: Lines<outbox_delivery::Entity, 2> = Lines {
+    line: [Column::Destination, Column::CheckoutId],
+    sequence: Column::Sequence,
+    due_at: Column::DueAt,
+    done_at: Column::DoneAt,
+};
 
 /// Delivers what is there, and what comes, until `shutdown`; then ends what is on its way.
 pub async fn keep_delivering(context: &Context, shutdown: &CancellationToken) {
@@ -133,7 +140,13 @@ async fn take(
 ) -> Result<Vec<(outbox_delivery::Model, outbox::Model)>, DbErr> {
     let now = (context.clock)();
     let tx = db::begin(&context.db).await?;
-    let taken = heads(&tx, destination.name(), now, limit).await?;
+    let taken = LINES
+        .heads(now)
+        .filter(Column::Destination.eq(destination.name()))
+        .order_by_asc(Column::OutboxId)
+        .limit(u64::try_from(limit).unwrap_or(u64::MAX))
+        .all(&tx)
+        .await?;
     if taken.is_empty() {
         return Ok(Vec::new());
     }
@@ -158,34 +171,4 @@ async fn take(
         Some((delivery, notification))
     };
     Ok(taken.into_iter().filter_map(both).collect())
-}
-
-/// Of each checkout, the first that has not arrived.
-async fn heads(
-    tx: &impl ConnectionTrait,
-    destination: &str,
-    now: OffsetDateTime,
-    limit: usize,
-) -> Result<Vec<outbox_delivery::Model>, DbErr> {
-    let earlier = Alias::new("earlier");
-    let of_earlier = |column: Column| Expr::col((earlier.clone(), column));
-    let own = |column: Column| (outbox_delivery::Entity, column);
-    let one_before = Query::select()
-        .expr(Expr::val(1))
-        .from_as(outbox_delivery::Entity, earlier.clone())
-        .and_where(of_earlier(Column::Destination).equals(own(Column::Destination)))
-        .and_where(of_earlier(Column::CheckoutId).equals(own(Column::CheckoutId)))
-        .and_where(of_earlier(Column::Sequence).lt(Expr::col(own(Column::Sequence))))
-        .and_where(of_earlier(Column::DoneAt).is_null())
-        .to_owned();
-    outbox_delivery::Entity::find()
-        .filter(Column::DoneAt.is_null())
-        .filter(Column::Destination.eq(destination))
-        .filter(Column::DueAt.lte(now))
-        .filter(Expr::exists(one_before).not())
-        .order_by_asc(Column::OutboxId)
-        .limit(u64::try_from(limit).unwrap_or(u64::MAX))
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .all(tx)
-        .await
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, QuerySelect,
-    sea_query::{Alias, Expr, LockBehavior, LockType, OnConflict, Query},
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{Expr, OnConflict},
 };
 use shared::{
     db::{
@@ -31,6 +31,7 @@ use crate::{
     job_error::JobError,
     notifications::{
         destination::{self, Destination},
+        heads::Lines,
         wakes::next_look,
     },
 };
@@ -47,6 +48,14 @@ const AGAIN: time::Duration = time::Duration::seconds(10);
 /// After a failure of the database.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What happened to a checkout is handed on in its order.
+const LINES: Lines<outbox::Entity, 1> = Lines {
+    line: [Column::CheckoutId],
+    sequence: Column::Sequence,
+    due_at: Column::DueAt,
+    done_at: Column::DoneAt,
+};
 
 /// Hands on what is there, and what comes, until `shutdown`.
 pub async fn keep_relaying(context: &Context, publisher: &Publisher, shutdown: &CancellationToken) {
@@ -107,7 +116,12 @@ async fn hand_out(
 ) -> Result<Vec<outbox::Model>, DbErr> {
     let now = (context.clock)();
     let tx = db::begin(&context.db).await?;
-    let taken = take(&tx, now).await?;
+    let taken = LINES
+        .heads(now)
+        .order_by_asc(Column::Id)
+        .limit(AT_ONCE)
+        .all(&tx)
+        .await?;
     let deliveries: Vec<_> = taken
         .iter()
         .flat_map(|it| deliveries(it, destinations, now))
@@ -134,28 +148,6 @@ async fn hand_out(
     }
     tx.commit().await?;
     Ok(taken)
-}
-
-/// Of each checkout, the first that is not handed on yet.
-async fn take(tx: &impl ConnectionTrait, now: OffsetDateTime) -> Result<Vec<outbox::Model>, DbErr> {
-    let earlier = Alias::new("earlier");
-    let of_earlier = |column: Column| Expr::col((earlier.clone(), column));
-    let one_before = Query::select()
-        .expr(Expr::val(1))
-        .from_as(outbox::Entity, earlier.clone())
-        .and_where(of_earlier(Column::CheckoutId).equals((outbox::Entity, Column::CheckoutId)))
-        .and_where(of_earlier(Column::Sequence).lt(Expr::col((outbox::Entity, Column::Sequence))))
-        .and_where(of_earlier(Column::DoneAt).is_null())
-        .to_owned();
-    outbox::Entity::find()
-        .filter(Column::DoneAt.is_null())
-        .filter(Column::DueAt.lte(now))
-        .filter(Expr::exists(one_before).not())
-        .order_by_asc(Column::Id)
-        .limit(AT_ONCE)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .all(tx)
-        .await
 }
 
 fn deliveries(
