@@ -88,13 +88,19 @@ fn steps(shop: &Shop, happened: &Happened, other_slot: Uuid, random: &mut StdRng
         .into_iter()
         .map(|it| Step::Message(Box::new(it)))
         .collect();
-    let shares = [Share::Full, Share::None, Share::Part(1250)];
+    let shares = [
+        Share::Full,
+        Share::None,
+        Share::Part(1250),
+        Share::UpTo(1250),
+        Share::UpTo(1_000_000),
+    ];
     let wishes = [Wish::Merchant, Wish::Buyer];
     while random.random_bool(0.7) && steps.len() < 20 {
         steps.push(match random.random_range(0..8) {
             0..=2 => Step::Decision(Decision::Cancel {
                 wish: wishes[random.random_range(0..2_usize)],
-                refund: shares[random.random_range(0..3_usize)],
+                refund: shares[random.random_range(0..5_usize)],
             }),
             3 | 4 => Step::Decision(Decision::Move {
                 slot_id: [happened.slot_id, other_slot][random.random_range(0..2_usize)],

@@ -1,7 +1,7 @@
 //! SIGKILL of workers while they send: no booking is without its mail, and one that was on its way when
 //! its worker died may come twice, by the same id.
-
-use std::collections::HashMap;
+//!
+//! `TEST_KILLS=20 TEST_BOOKINGS_A_KILL=100` is what `deploy/test --long` asks for.
 
 use testkit::MailServer;
 
@@ -9,42 +9,42 @@ use super::variables;
 use crate::{
     deployment::Deployment,
     shop::eventually,
-    stack::{Stack, on_each_stack},
+    stack::{Stack, on_each_stack, scale},
 };
 
 on_each_stack![no_booking_is_without_its_mail];
 
-const KILLS: usize = 6;
 /// In the hands of one worker at once, for each of buyer and merchant.
 const AT_ONCE: usize = 16;
 
 async fn no_booking_is_without_its_mail(stack: Stack) {
+    let kills = scale("TEST_KILLS", 6);
+    let each = scale("TEST_BOOKINGS_A_KILL", 10);
+    let bookings = kills * each;
     let server = MailServer::start().unwrap();
     let mut shop = Deployment::new(stack).await;
     shop.variables.extend(variables(&server));
     shop.variables.insert("PUBLIC_URL", shop.url.clone());
-    let slot = shop.stack.slot(100).await;
+    let slot = shop.stack.slot(bookings.try_into().unwrap()).await;
     let ingress = shop.start_ingress().await;
 
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         let worker = shop.start("worker");
         worker.wait_until_ready().await;
-        shop.buy(slot, 10).await;
+        shop.buy(slot, each.try_into().unwrap()).await;
         worker.kill();
     }
     let steady = shop.start("worker");
-    shop.wait_for_bookings(60).await;
-    let by_id = || {
-        let mut by_id: HashMap<String, usize> = HashMap::new();
-        for mail in server.mails().unwrap() {
-            *by_id.entry(mail["message_id"].to_string()).or_default() += 1;
-        }
-        by_id
-    };
-    eventually("each has its mails", async || by_id().len() == 120).await;
+    shop.wait_for_bookings(bookings.into()).await;
+    let mails = usize::try_from(2 * bookings).unwrap();
+    eventually("each has its mails", async || {
+        server.message_ids().unwrap().len() == mails
+    })
+    .await;
 
-    let again: usize = by_id().values().map(|times| times - 1).sum();
-    assert!(again <= KILLS * 2 * AT_ONCE, "{again} came twice");
+    let again = server.count().unwrap() - mails;
+    let most = usize::try_from(kills).unwrap() * 2 * AT_ONCE;
+    assert!(again <= most, "{again} came twice");
     assert!(steady.terminate().await.success());
     assert!(ingress.terminate().await.success());
     shop.close().await;
