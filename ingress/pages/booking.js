@@ -2,7 +2,7 @@
 // cancellation, which says what comes back before anything is clicked.
 
 import { moment, money, whenExactly } from "./format.js";
-import { words } from "./language.js";
+import { entitle, words } from "./language.js";
 
 const ASK_AGAIN_MS = 1_000;
 /** Longer than a worker takes, unless something is wrong. */
@@ -38,7 +38,8 @@ function show(answer) {
   const { status, booking, payment, cancellation } = answer;
   const isSecond = booking.reason === "duplicate_payment" && ["refund_pending", "refunded"].includes(status);
   const [title, text] = words.outcomes[isSecond ? "second_payment" : status] ?? words.outcomes.processing;
-  document.title = byId("title").textContent = title;
+  entitle(title);
+  byId("title").textContent = title;
   byId("text").textContent = status === "confirmed" && !whose.token ? words.findAgain : text;
   byId("find").hidden = true;
   byId("booking").hidden = false;

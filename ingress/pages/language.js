@@ -26,6 +26,13 @@ function isTag(tag) {
   }
 }
 
+const shopName = document.querySelector("meta[name=application-name]")?.content;
+
+/** Has the tab say where one is, and in whose shop. */
+export function entitle(text) {
+  document.title = shopName ? `${text} – ${shopName}` : text;
+}
+
 const page = document.documentElement;
 page.lang = language;
 page.dir = RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr";
@@ -35,3 +42,4 @@ if (language !== "en") {
     element.textContent = words[element.dataset.words];
   }
 }
+entitle(document.title);

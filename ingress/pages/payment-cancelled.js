@@ -3,7 +3,7 @@
 
 import { pollConfirm } from "./confirm.js";
 import { minutesLeft, money, whenExactly } from "./format.js";
-import { words } from "./language.js";
+import { entitle, words } from "./language.js";
 import { forget, recall } from "./open-checkout.js";
 
 const byId = (id) => document.getElementById(id);
@@ -11,7 +11,8 @@ const held = recall();
 let asking = new AbortController();
 
 function say(title, text) {
-  document.title = byId("title").textContent = title;
+  entitle(title);
+  byId("title").textContent = title;
   byId("text").textContent = text;
 }
 

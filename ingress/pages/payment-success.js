@@ -2,7 +2,7 @@
 
 import { pollConfirm } from "./confirm.js";
 import { money, whenExactly } from "./format.js";
-import { words } from "./language.js";
+import { entitle, words } from "./language.js";
 import { forget, isBooked, markBooked, markReturned, recall } from "./open-checkout.js";
 
 /** Most answers are there before anything has to be said. */
@@ -85,7 +85,7 @@ function showView(view) {
   shown = view;
   markReturned(sessionId, view !== "awaiting_payment" && (cameBack || opened));
   const [title, text] = words.outcomes[view];
-  document.title = title;
+  entitle(title);
   byId("title").textContent = title;
   byId("text").textContent = text;
   byId("text").classList.toggle("working", WORKING.includes(view));

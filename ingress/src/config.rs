@@ -7,8 +7,8 @@ use shared::{
     booking_link::LinkSecrets,
     checkout_options::CheckoutOptions,
     config::{
-        ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, StripeSettings,
-        http_address::http_url,
+        ConfigError, DatabaseSettings, EndpointSecrets, Env, QueueSettings, ShopSettings,
+        StripeSettings, http_address::http_url,
     },
 };
 
@@ -39,6 +39,8 @@ pub struct Config {
     pub endpoint_secrets: EndpointSecrets,
     /// What links to a booking are signed with.
     pub link_secrets: LinkSecrets,
+    /// What the pages say of the merchant.
+    pub shop: ShopSettings,
     /// How long seats are held for a buyer who has not paid yet.
     pub hold: time::Duration,
     /// See [`DatabaseSettings`].
@@ -84,6 +86,7 @@ impl Config {
             orders_per_minute: env.number_in("ORDERS_PER_MINUTE", 30, 0..=10_000)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
             link_secrets: LinkSecrets::from_env(env)?,
+            shop: ShopSettings::from_env(env)?,
             // Stripe lets a session live for 30 minutes to 24 hours; see `create_checkout_session`.
             hold: time::Duration::minutes(env.number_in("HOLD_MINUTES", 30, 30..=1439)?),
             queue: QueueSettings::from_env(env, &database)?,

@@ -8,3 +8,4 @@ pub mod pages;
 pub mod problem;
 pub mod request_json;
 pub mod router;
+mod shop_css;

@@ -93,10 +93,11 @@ async fn serve(
     let (listen_addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
     tracing::info!(%listen_addr, %admin_addr, "Serving");
     let probes = admin::router(ingress.readiness().until(&shutdown));
+    let router = ingress::router(ingress).context("the pages")?;
     // Probes are answered until the last request is.
     let done = CancellationToken::new();
     let requests = async {
-        http_server::serve(listener, ingress::router(ingress), shutdown).await;
+        http_server::serve(listener, router, shutdown).await;
         done.cancel();
     };
     tokio::join!(

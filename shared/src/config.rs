@@ -4,6 +4,7 @@ mod database;
 mod env;
 pub mod http_address;
 mod queue;
+mod shop;
 mod sql_name;
 mod stripe;
 
@@ -11,6 +12,7 @@ pub use self::{
     database::DatabaseSettings,
     env::{ConfigError, Env},
     queue::{AmqpUri, QueueSettings},
+    shop::{Colour, Contact, Logo, ShopSettings},
     sql_name::SqlName,
     stripe::{EndpointSecrets, StripeSettings},
 };

@@ -127,7 +127,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let probes = admin::router(ingress.readiness().and(worker.readiness()));
 
     let mut tasks = JoinSet::new();
-    let mut router = ingress::router(ingress);
+    let mut router = ingress::router(ingress).context("the pages")?;
     if let Some(sim) = &stripe_sim {
         router = router.merge(sim.payment_page());
     }

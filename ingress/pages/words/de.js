@@ -62,6 +62,11 @@ export default {
     checkout_conflict: "Ihr letzter Klick wird noch bearbeitet. Bitte versuchen Sie es gleich noch einmal.",
   },
 
+  // Below every page
+  contact: "Kontakt",
+  terms: "AGB",
+  privacy: "Datenschutz",
+
   // After the payment page
   leftTitle: "Sie haben die Zahlungsseite verlassen",
   leftText: "Wenn Sie nicht bezahlt haben, wurde Ihnen nichts berechnet. Wenn doch, ist Ihre Buchung sicher: Die Seite, auf die Sie nach dem Bezahlen gekommen sind, zeigt sie an.",

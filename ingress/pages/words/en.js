@@ -103,6 +103,11 @@ export default {
     unknown: ["No such booking", "This link does not belong to a booking in this shop. Was it copied whole?"],
   },
 
+  // Below every page
+  contact: "Contact",
+  terms: "Terms",
+  privacy: "Privacy",
+
   // Finding and cancelling a booking
   findLink: "Find a booking",
   findText: "Enter the reference and the e-mail address that you booked with.",

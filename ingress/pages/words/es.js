@@ -63,6 +63,11 @@ export default {
     checkout_conflict: "Su último clic todavía se está procesando. Inténtelo de nuevo dentro de un momento.",
   },
 
+  // Below every page
+  contact: "Contacto",
+  terms: "Condiciones",
+  privacy: "Privacidad",
+
   // After the payment page
   leftTitle: "Ha salido de la página de pago",
   leftText: "Si no ha pagado, no se le ha cobrado nada. Si ha pagado, su reserva está a salvo: aparece en la página a la que llegó después de pagar.",

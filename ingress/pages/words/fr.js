@@ -63,6 +63,11 @@ export default {
     checkout_conflict: "Votre dernier clic est encore en cours de traitement. Veuillez réessayer dans un instant.",
   },
 
+  // Below every page
+  contact: "Contact",
+  terms: "Conditions générales",
+  privacy: "Confidentialité",
+
   // After the payment page
   leftTitle: "Vous avez quitté la page de paiement",
   leftText: "Si vous n’avez pas payé, rien n’a été débité. Si vous avez payé, votre réservation est bien enregistrée\u00a0: elle figure sur la page affichée après le paiement.",

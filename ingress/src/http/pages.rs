@@ -1,15 +1,23 @@
-//! The shop's pages: files inside the binary, no build step.
+//! The shop's pages: files inside the binary, no build step, filled in once for the merchant.
+
+use std::collections::BTreeMap;
 
 use axum::{
     Router,
+    body::Bytes,
     extract::Request,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use minijinja::{Environment, UndefinedBehavior, context, value::Serde};
+use shared::config::{Logo, ShopSettings};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::{Ingress, http::error::ApiError};
+use crate::{
+    Ingress,
+    http::{error::ApiError, shop_css::shop_css},
+};
 
 /// Nothing from elsewhere, nothing inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -21,67 +29,128 @@ const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-macro_rules! page {
-    ($kind:expr, $file:literal) => {
-        get(|| async { file($kind, include_str!(concat!("../../pages/", $file))) })
+macro_rules! source {
+    ($file:literal) => {
+        ($file, include_str!(concat!("../../pages/", $file)))
     };
 }
 
-/// The pages and what they load.
-pub fn router() -> Router<Ingress> {
-    Router::new()
-        .route("/", page!(HTML, "shop.html"))
-        .route("/payment-success", page!(HTML, "payment-success.html"))
-        .route("/payment-cancelled", page!(HTML, "payment-cancelled.html"))
-        .route("/booking", page!(HTML, "booking.html"))
-        .route("/docs", page!(HTML, "docs.html"))
-        .route("/assets/bookonce.css", page!(CSS, "bookonce.css"))
-        .route("/assets/icon.svg", page!(SVG, "icon.svg"))
-        .route("/assets/booking.js", page!(JAVASCRIPT, "booking.js"))
-        .route("/assets/confirm.js", page!(JAVASCRIPT, "confirm.js"))
-        .route("/assets/offerings.js", page!(JAVASCRIPT, "offerings.js"))
-        .route("/assets/docs.js", page!(JAVASCRIPT, "docs.js"))
-        .route("/assets/format.js", page!(JAVASCRIPT, "format.js"))
-        .route("/assets/language.js", page!(JAVASCRIPT, "language.js"))
-        .route(
-            "/assets/open-checkout.js",
-            page!(JAVASCRIPT, "open-checkout.js"),
+macro_rules! asset {
+    ($kind:expr, $file:literal) => {
+        (
+            concat!("/assets/", $file),
+            $kind,
+            include_str!(concat!("../../pages/", $file)),
         )
-        .route("/assets/order.js", page!(JAVASCRIPT, "order.js"))
-        .route(
-            "/assets/payment-cancelled.js",
-            page!(JAVASCRIPT, "payment-cancelled.js"),
-        )
-        .route(
-            "/assets/payment-success.js",
-            page!(JAVASCRIPT, "payment-success.js"),
-        )
-        .route("/assets/shop.js", page!(JAVASCRIPT, "shop.js"))
-        .route("/assets/words/de.js", page!(JAVASCRIPT, "words/de.js"))
-        .route("/assets/words/en.js", page!(JAVASCRIPT, "words/en.js"))
-        .route("/assets/words/es.js", page!(JAVASCRIPT, "words/es.js"))
-        .route("/assets/words/fr.js", page!(JAVASCRIPT, "words/fr.js"))
-        .layer(SetResponseHeaderLayer::overriding(
+    };
+}
+
+const LAYOUT: (&str, &str) = source!("layout.html");
+const NOT_FOUND: (&str, &str) = source!("not-found.html");
+
+/// Where each page is, and its template.
+const PAGES: [(&str, (&str, &str)); 5] = [
+    ("/", source!("shop.html")),
+    ("/payment-success", source!("payment-success.html")),
+    ("/payment-cancelled", source!("payment-cancelled.html")),
+    ("/booking", source!("booking.html")),
+    ("/docs", source!("docs.html")),
+];
+
+/// What pages load.
+const ASSETS: [(&str, &str, &str); 17] = [
+    asset!(CSS, "bookonce.css"),
+    asset!(SVG, "icon.svg"),
+    asset!(JAVASCRIPT, "booking.js"),
+    asset!(JAVASCRIPT, "confirm.js"),
+    asset!(JAVASCRIPT, "docs.js"),
+    asset!(JAVASCRIPT, "format.js"),
+    asset!(JAVASCRIPT, "language.js"),
+    asset!(JAVASCRIPT, "offerings.js"),
+    asset!(JAVASCRIPT, "open-checkout.js"),
+    asset!(JAVASCRIPT, "order.js"),
+    asset!(JAVASCRIPT, "payment-cancelled.js"),
+    asset!(JAVASCRIPT, "payment-success.js"),
+    asset!(JAVASCRIPT, "shop.js"),
+    asset!(JAVASCRIPT, "words/de.js"),
+    asset!(JAVASCRIPT, "words/en.js"),
+    asset!(JAVASCRIPT, "words/es.js"),
+    asset!(JAVASCRIPT, "words/fr.js"),
+];
+
+/// The pages of one merchant.
+pub struct Pages {
+    by_path: BTreeMap<&'static str, Bytes>,
+    not_found: Bytes,
+    css: Option<String>,
+    logo: Option<Logo>,
+}
+
+impl Pages {
+    /// Fills in what `shop` says of itself.
+    ///
+    /// # Errors
+    ///
+    /// Of a template that cannot be filled.
+    pub fn new(shop: &ShopSettings) -> Result<Self, minijinja::Error> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        for (name, source) in [LAYOUT, NOT_FOUND].into_iter().chain(PAGES.map(|it| it.1)) {
+            environment.add_template(name, source)?;
+        }
+        let render = |(name, _): (&str, &str)| -> Result<Bytes, minijinja::Error> {
+            let shop = Serde(shop);
+            let html = environment.get_template(name)?.render(context! { shop });
+            Ok(html?.into())
+        };
+        let pages = PAGES.into_iter();
+        let pages = pages.map(|(path, template)| Ok((path, render(template)?)));
+        Ok(Self {
+            by_path: pages.collect::<Result<_, minijinja::Error>>()?,
+            not_found: render(NOT_FOUND)?,
+            css: shop.colour.map(shop_css),
+            logo: shop.logo.clone(),
+        })
+    }
+
+    /// The pages and what they load.
+    pub fn router(&self) -> Router<Ingress> {
+        let mut router = Router::new();
+        for (path, html) in self.by_path.clone() {
+            router = router.route(path, get(async move || file(HTML, html)));
+        }
+        for (path, kind, content) in ASSETS {
+            router = router.route(path, get(async move || file(kind, content)));
+        }
+        if let Some(css) = self.css.clone() {
+            router = router.route("/assets/shop.css", get(async move || file(CSS, css)));
+        }
+        if let Some(Logo { bytes, media_type }) = self.logo.clone() {
+            let bytes = Bytes::from_owner(bytes);
+            router = router.route("/assets/logo", get(async move || file(media_type, bytes)));
+        }
+        router.layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(CONTENT_SECURITY_POLICY),
         ))
-}
-
-/// What is at no address: a page for a person in a browser, a problem for a program.
-pub async fn not_found(request: Request) -> Response {
-    let accepts = request.headers().get(header::ACCEPT);
-    let accepts = accepts.and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let is_api = request.uri().path().starts_with("/api");
-    if request.method() != Method::GET || is_api || !accepts.contains("text/html") {
-        return ApiError::NotFound.into_response();
     }
-    let page = file(HTML, include_str!("../../pages/not-found.html"));
-    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
-    let policy = [(header::CONTENT_SECURITY_POLICY, policy)];
-    (StatusCode::NOT_FOUND, policy, page).into_response()
+
+    /// What is at no address: a page for a person in a browser, a problem for a program.
+    pub fn not_found(&self, request: &Request) -> Response {
+        let accepts = request.headers().get(header::ACCEPT);
+        let accepts = accepts.and_then(|it| it.to_str().ok()).unwrap_or_default();
+        let is_api = request.uri().path().starts_with("/api");
+        if request.method() != Method::GET || is_api || !accepts.contains("text/html") {
+            return ApiError::NotFound.into_response();
+        }
+        let page = file(HTML, self.not_found.clone());
+        let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+        let policy = [(header::CONTENT_SECURITY_POLICY, policy)];
+        (StatusCode::NOT_FOUND, policy, page).into_response()
+    }
 }
 
-fn file(kind: &'static str, content: &'static str) -> Response {
+fn file(kind: &'static str, content: impl IntoResponse) -> Response {
     // Fetched anew every time: after a new release no browser runs the old script.
     const NO_CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-cache");
     ([(header::CONTENT_TYPE, kind), NO_CACHE], content).into_response()

@@ -1,6 +1,6 @@
 //! Which address leads where, and what holds for every request.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -24,7 +24,7 @@ use crate::{
     confirm_payment::confirm_payment,
     create_checkout_session::create_checkout_session,
     create_site_checkout::create_site_checkout,
-    http::{error::ApiError, openapi, pages},
+    http::{error::ApiError, openapi, pages::Pages},
     manage_booking::{cancel_booking, show_booking},
     offerings::{more_slots, offerings},
     stripe_webhook::stripe_webhook,
@@ -43,7 +43,12 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
 const TIMEOUT: Duration = Duration::from_secs(28);
 
 /// Everything ingress serves to the public.
-pub fn router(app: Ingress) -> Router {
+///
+/// # Errors
+///
+/// Of a page that cannot be filled in.
+pub fn router(app: Ingress) -> Result<Router, minijinja::Error> {
+    let pages = Arc::new(Pages::new(&app.config.shop)?);
     let webhook = Router::new()
         .route("/api/payment/webhook", post(stripe_webhook))
         .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT_BYTES));
@@ -69,12 +74,12 @@ pub fn router(app: Ingress) -> Router {
         .layer(cors(&app.config.cors_origins));
     let header =
         |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
-    Router::new()
+    let router = Router::new()
         .merge(webhook)
         .merge(site)
         .merge(api)
-        .merge(pages::router())
-        .fallback(pages::not_found)
+        .merge(pages.router())
+        .fallback(async move |request: Request| pages.not_found(&request))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(time_limit))
         .layer(CatchPanicLayer::custom(panicked))
@@ -86,7 +91,8 @@ pub fn router(app: Ingress) -> Router {
                 .on_failure(()),
         )
         .layer(middleware::from_fn(trace))
-        .with_state(app)
+        .with_state(app);
+    Ok(router)
 }
 
 async fn method_not_allowed() -> ApiError {

@@ -28,7 +28,7 @@ pub struct MailSettings {
 
 impl MailSettings {
     /// Reads `SMTP_URL`, without which there is no mail, and `MAIL_FROM`, `MAIL_MERCHANT`,
-    /// `MAIL_TEMPLATES`, `PUBLIC_URL`, `SHOP_NAME` and `SHOP_COLOR`.
+    /// `MAIL_TEMPLATES` and what [`Shop`] reads.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use lettre::message::Mailbox;
 use serde::Serialize;
 use shared::{
     booking_link::LinkSecrets,
-    config::{ConfigError, Env, http_address::http_url},
+    config::{Colour, ConfigError, Contact, Env, Logo, ShopSettings, http_address::http_url},
     one_line::in_one_line,
 };
 use url::Url;
@@ -16,8 +16,14 @@ use crate::mail::document::Booking;
 pub struct Shop {
     /// Its name.
     pub name: String,
-    /// Of a line at the top: `#rrggbb`.
-    pub colour: Option<String>,
+    /// Of a line at the top.
+    pub colour: Option<Colour>,
+    /// Where its logo is, if programs that read mail can show it.
+    pub logo_url: Option<String>,
+    /// Where buyers reach a person.
+    pub contact: Option<Contact>,
+    /// What it says about cancelling, in its own words.
+    pub cancellation: Option<String>,
     /// Where its pages are.
     pub url: String,
     /// The host of them.
@@ -29,7 +35,7 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Reads `PUBLIC_URL`, `SHOP_NAME`, `SHOP_COLOR` and `LINK_SECRET`.
+    /// Reads `PUBLIC_URL`, `LINK_SECRET` and [`ShopSettings`].
     ///
     /// - `from`: who it is, if it has no name.
     ///
@@ -45,15 +51,17 @@ impl Shop {
         let host = Url::parse(&url).ok();
         let host = host.and_then(|it| it.host_str().map(str::to_owned));
         let host = host.unwrap_or_default();
-        let name = env.get("SHOP_NAME").or(from.name.as_deref());
-        let colour = env.get("SHOP_COLOR");
-        if !colour.is_none_or(is_colour) {
-            let problem = "expected a colour such as #0a5c7d";
-            return Err(ConfigError::new("SHOP_COLOR", problem));
-        }
+        let shop = ShopSettings::from_env(env)?;
+        let name = shop.name.as_deref().or(from.name.as_deref());
         Ok(Self {
             name: in_one_line(name.unwrap_or(&host)),
-            colour: colour.map(str::to_owned),
+            colour: shop.colour,
+            logo_url: shop
+                .logo
+                .filter(Logo::is_for_mail)
+                .map(|_| format!("{url}/assets/logo")),
+            contact: shop.contact,
+            cancellation: shop.cancellation,
             url,
             host,
             link_secrets: LinkSecrets::from_env(env)?,
@@ -67,9 +75,4 @@ impl Shop {
         let (url, reference) = (&self.url, &booking.reference);
         Some(format!("{url}/booking#{reference}.{token}"))
     }
-}
-
-fn is_colour(text: &str) -> bool {
-    let digits = text.strip_prefix('#').unwrap_or_default();
-    digits.len() == 6 && digits.bytes().all(|it| it.is_ascii_hexdigit())
 }

@@ -12,6 +12,7 @@ use crate::{
 
 mod accessibility;
 mod languages;
+mod merchant;
 mod offerings;
 mod order_form;
 mod outcomes;

@@ -32,6 +32,8 @@ fn variables(server: &MailServer) -> Vec<(&'static str, String)> {
         ("MAIL_MERCHANT", "owner@kayak.example"),
         ("PUBLIC_URL", "https://kayak.example"),
         ("SHOP_COLOR", "#0a5c7d"),
+        ("SHOP_CONTACT", "+49 40 123456"),
+        ("SHOP_CANCELLATION", "Bis 24 Stunden vorher kostenlos."),
         ("LINK_SECRET", "secret-of-the-tests-for-links-in-mails"),
     ]
     .map(|(name, value)| (name, value.to_owned()))
@@ -132,6 +134,8 @@ async fn a_buyer_gets_each_mail_once_in_their_language(stack: Stack) {
             "49,00 EUR",
             "Europe/Berlin",
             "Pier 3",
+            "+49 40 123456",
+            "Bis 24 Stunden vorher kostenlos.",
             &link,
             &cancel_link,
         ] {

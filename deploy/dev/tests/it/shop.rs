@@ -78,7 +78,7 @@ impl Shop {
         );
         tokio::spawn(http_server::serve(
             listener,
-            ingress::router(ingress),
+            ingress::router(ingress).unwrap(),
             shutdown.clone(),
         ));
         let http = reqwest::Client::builder()

@@ -71,7 +71,15 @@ async fn a_merchants_own_words_and_templates_take_the_place_of_ours() {
     )
     .unwrap();
     let mut all = variables(&server);
-    all.push(("MAIL_TEMPLATES", folder.path().to_str().unwrap().to_owned()));
+    let logo = folder.path().join("logo.png");
+    fs::write(&logo, b"\x89PNG\r\n\x1a\n").unwrap();
+    for (variable, value) in [
+        ("MAIL_TEMPLATES", folder.path().to_str().unwrap()),
+        ("SHOP_NAME", "Kajak"),
+        ("SHOP_LOGO", logo.to_str().unwrap()),
+    ] {
+        all.push((variable, value.to_owned()));
+    }
     let mut shop = Shop::without_worker(Stack::sqlite_embedded().await).await;
     let env = all.into_iter().collect();
     shop.worker_config.mailer = MailSettings::from_env(&env).unwrap().map(Mailer::new);
@@ -90,11 +98,13 @@ async fn a_merchants_own_words_and_templates_take_the_place_of_ours() {
             .starts_with("Boeking bevestigd")
     );
     assert!(mail["text"].as_str().unwrap().starts_with("Tot ziens, Ada"));
-    assert!(
-        mail["html"]
-            .as_str()
-            .unwrap()
-            .contains("Your booking is confirmed")
-    );
+    let html = mail["html"].as_str().unwrap().replace("&#x2f;", "/");
+    for expected in [
+        "Your booking is confirmed",
+        "Kajak",
+        "https://kayak.example/assets/logo",
+    ] {
+        assert!(html.contains(expected), "{expected}: {html}");
+    }
     shop.close().await;
 }

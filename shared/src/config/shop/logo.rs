@@ -1,0 +1,95 @@
+//! The picture of a shop.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use serde::Serialize;
+
+const LARGEST: u64 = 256 * 1024;
+const EXPECTED: &str = "expected a PNG, JPEG, WebP or SVG file of at most 256 KB";
+
+/// A picture, as it stands in its file. Templates only see what kind it is.
+#[derive(Clone, Serialize)]
+#[serde(into = "&'static str")]
+pub struct Logo {
+    /// The file.
+    pub bytes: Arc<[u8]>,
+    /// What kind of picture it is.
+    pub media_type: &'static str,
+}
+
+impl Logo {
+    /// Reads the file at `path`. What it is says its content, not its name.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, String> {
+        let cannot = |error: std::io::Error| format!("{error}; {EXPECTED}");
+        let file = std::fs::metadata(&path).map_err(cannot)?;
+        if !file.is_file() || file.len() > LARGEST {
+            return Err(EXPECTED.to_owned());
+        }
+        let bytes = std::fs::read(&path).map_err(cannot)?;
+        let media_type = media_type(&bytes).ok_or(EXPECTED)?;
+        let bytes = bytes.into();
+        Ok(Self { bytes, media_type })
+    }
+
+    /// Whether programs that read mail show it: most know no SVG.
+    pub fn is_for_mail(&self) -> bool {
+        self.media_type != SVG
+    }
+}
+
+impl From<Logo> for &'static str {
+    fn from(logo: Logo) -> Self {
+        logo.media_type
+    }
+}
+
+impl fmt::Debug for Logo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (media_type, length) = (self.media_type, self.bytes.len());
+        write!(f, "Logo({media_type}, {length} bytes)")
+    }
+}
+
+const SVG: &str = "image/svg+xml";
+
+fn media_type(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Some("image/png");
+    }
+    if bytes.starts_with(b"\xff\xd8\xff") {
+        return Some("image/jpeg");
+    }
+    if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        return Some("image/webp");
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let is_svg = ["<svg", "<?xml", "<!--"]
+        .iter()
+        .any(|it| text.starts_with(it));
+    (is_svg && text.contains("<svg")).then_some(SVG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_known_by_what_is_in_it() {
+        for (content, kind) in [
+            (&b"\x89PNG\r\n\x1a\n\0"[..], Some("image/png")),
+            (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
+            (b"RIFF\0\0\0\0WEBPVP8 ", Some("image/webp")),
+            (b"<?xml version='1.0'?>\n<svg></svg>", Some(SVG)),
+            (b"<html><svg></svg></html>", None),
+            (b"GIF89a", None),
+            (b"", None),
+        ] {
+            assert_eq!(media_type(content), kind);
+        }
+    }
+}
