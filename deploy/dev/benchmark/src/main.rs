@@ -70,6 +70,10 @@ struct Cli {
     /// With --backlog: in turns with and without a site's own function that inserts a row for each.
     #[arg(long, requires = "backlog")]
     hook: bool,
+    /// Measure only what telling costs at so many events a second, in turns with a webhook, a queue and a
+    /// mail server, and without.
+    #[arg(long, value_name = "RATE")]
+    told: Option<u32>,
     /// Also measure the peers of this folder, which holds `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
@@ -120,6 +124,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Backing::Servers(&servers)
         };
         return measure_backlog(backing, folder.path(), events, effort).await;
+    }
+    if let Some(rate) = cli.told {
+        return measure_told(&servers, folder.path(), rate, effort).await;
     }
     let mut report = Report {
         date: time::UtcDateTime::now().date().to_string(),
@@ -188,6 +195,29 @@ async fn print_backlog(product: &mut Product, events: u32, how: &str) -> anyhow:
         std::io::stdout(),
         "{rate:.0} rows/s, {cpu:.3} ms of the worker's CPU time each{how}"
     )?;
+    Ok(())
+}
+
+async fn measure_told(
+    servers: &Servers,
+    folder: &Path,
+    rate: u32,
+    effort: Effort,
+) -> anyhow::Result<()> {
+    for _ in 0..effort.rounds {
+        for everyone in [false, true] {
+            let mut product = Product::start(Backing::Servers(servers), folder).await?;
+            let listeners = if everyone {
+                Some(measure::tell_everyone(&mut product).await?)
+            } else {
+                None
+            };
+            measure::warm_up(&product.target).await?;
+            let telling = measure::telling(&product, listeners.as_ref(), rate, effort.time).await?;
+            writeln!(std::io::stdout(), "{telling}")?;
+            product.stop().await?;
+        }
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod create_session;
 mod growth;
 mod soak;
 mod steady;
+mod telling;
 mod throughput;
 mod waiting;
 
@@ -15,5 +16,6 @@ pub use create_session::{CreateSession, create_session};
 pub use growth::growth;
 pub use soak::soak;
 pub use steady::{Steady, steady};
+pub use telling::{tell_everyone, telling};
 pub use throughput::{SPIKE_CONNECTIONS, Spike, Throughput, spike, throughput, warm_up};
 pub use waiting::{Waiting, waiting};

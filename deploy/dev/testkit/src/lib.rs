@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod database;
+mod listeners;
 mod lock;
 mod mail_server;
 mod process;
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 pub use crate::{
     catalogue::{PRICE, insert_offering, insert_slot, order, tomorrow},
     database::{create_database, open_database, run_as_admin},
+    listeners::{ListenerQueue, Listeners},
     mail_server::MailServer,
     process::{Process, binary, free_port},
     receiver::{Received, Receiver},
