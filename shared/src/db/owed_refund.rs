@@ -3,6 +3,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::clock;
+
 /// One row of `owed_refund`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "owed_refund")]
@@ -40,5 +42,11 @@ impl Model {
             done_at: None,
             refund_id: None,
         }
+    }
+
+    /// What a refund of a part is known by at Stripe: the same for every attempt at the same debt.
+    pub fn name(&self) -> String {
+        let since = clock::unix_ms(self.created_at);
+        format!("{}:{since}", self.checkout_id)
     }
 }

@@ -3,7 +3,7 @@
 
 use shared::{
     db::{checkout::State, dispute, payment, refund},
-    stripe::refund::Refund,
+    stripe::refund::{OWED, Refund},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -30,12 +30,17 @@ pub fn apply(record: &mut CheckoutRecord, change: &Change, now: OffsetDateTime) 
             advance(record, State::Paid);
         }
         Change::Refunds(refunds) => apply_refunds(record, refunds, now),
-        Change::OwedRefundEnded(refunds) => {
+        Change::OwedRefundEnded { name, refunds } => {
             apply_refunds(record, refunds, now);
-            if let Some(owed) = &mut record.owed_refund {
+            // And not a debt that took its place.
+            if let Some(owed) = record.owed_refund.as_mut().filter(|it| it.name() == *name) {
                 owed.done_at.get_or_insert(now);
-                if let (Some(_part), [refund]) = (owed.amount_minor_units, refunds.as_slice()) {
-                    owed.refund_id = Some(refund.id.clone());
+                // Others were made by hand, and left nothing to give.
+                if let Some(ours) = refunds
+                    .iter()
+                    .find(|it| it.metadata.get(OWED) == Some(name))
+                {
+                    owed.refund_id = Some(ours.id.clone());
                 }
             }
         }

@@ -72,8 +72,13 @@ pub enum Change {
     Expired,
     /// Money went back, or did not after all.
     Refunds(Vec<Refund>),
-    /// The refund we owed is made or given up, and this is all there is of it.
-    OwedRefundEnded(Vec<Refund>),
+    /// The refund we owed is made or given up.
+    OwedRefundEnded {
+        /// Which debt, by its name.
+        name: String,
+        /// All there is of it, and what was made by hand.
+        refunds: Vec<Refund>,
+    },
     /// The buyer took it to the bank.
     Disputes(Vec<Dispute>),
     /// A person decided about it.

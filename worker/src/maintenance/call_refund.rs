@@ -33,7 +33,7 @@ pub async fn call_refund(
         // A second call gives nothing back twice; there is only what is left.
         None => context.stripe()?.refund(intent, &key).await,
         Some(amount) => {
-            let name = name(owed);
+            let name = owed.name();
             if let Some(made) = made_before(context, intent, &name).await? {
                 return Ok(Ok(vec![made]));
             }
@@ -56,12 +56,6 @@ pub async fn call_refund(
         Err(refused @ StripeError::Refused { .. }) => Ok(Err(refused.into())),
         Err(error) => Err(error.into()),
     }
-}
-
-/// What a refund of a part is known by at Stripe: the same for every attempt at the same debt.
-fn name(owed: &owed_refund::Model) -> String {
-    let since = shared::clock::unix_ms(owed.created_at);
-    format!("{}:{since}", owed.checkout_id)
 }
 
 /// The attempt before may have made it, and not have got to writing it down.

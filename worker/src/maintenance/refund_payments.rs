@@ -126,7 +126,14 @@ async fn refund_payment(context: &Context, owed: &owed_refund::Model) -> Result<
     };
     failpoint::crash_at("refund_after_call");
     let target = Target::Checkout(checkout_id);
-    let plan = Plan::one(target, Change::OwedRefundEnded(refunds), None);
+    let plan = Plan::one(
+        target,
+        Change::OwedRefundEnded {
+            name: owed.name(),
+            refunds,
+        },
+        None,
+    );
     let outcomes = jobs::commit(context, &[plan]).await?;
     let outcome = outcomes.first().map(|outcome| outcome.as_str());
     tracing::info!(checkout.id = %checkout_id, outcome, "Payment refunded");
@@ -221,7 +228,10 @@ async fn postpone(
     if over {
         // Nothing went back: a booking that waits for it needs an operator.
         let target = Target::Checkout(owed.checkout_id);
-        let given_up = Change::OwedRefundEnded(Vec::new());
+        let given_up = Change::OwedRefundEnded {
+            name: owed.name(),
+            refunds: Vec::new(),
+        };
         match jobs::commit(context, &[Plan::one(target, given_up, None)]).await {
             // Again later: other refunds shall not wait for the site's function.
             Err(error) if error.code() == FailureCode::HookFailed => {

@@ -25,14 +25,18 @@ fn payment() -> Change {
 }
 
 fn refund(status: RefundStatus, amount: i64) -> Change {
-    Change::Refunds(vec![Refund {
+    Change::Refunds(vec![refund_object(status, amount)])
+}
+
+fn refund_object(status: RefundStatus, amount: i64) -> Refund {
+    Refund {
         id: "re_0".to_owned(),
         amount,
         currency: "eur".to_owned(),
         status: Some(status),
         payment_intent: None,
         metadata: HashMap::new(),
-    }])
+    }
 }
 
 fn dispute(status: dispute::Status, asked_at: Option<OffsetDateTime>) -> Change {
@@ -133,11 +137,44 @@ fn a_dispute_is_as_it_was_said_last() {
     }
 }
 
+fn ended(name: &str, made_for: Option<&str>) -> Change {
+    let mut refund = refund_object(RefundStatus::Succeeded, 900);
+    let mark = made_for.map(|it| (OWED.to_owned(), it.to_owned()));
+    refund.metadata.extend(mark);
+    Change::OwedRefundEnded {
+        name: name.to_owned(),
+        refunds: vec![refund],
+    }
+}
+
 #[test]
 fn the_refund_we_owed_is_done_when_it_is_made() {
     let mut record = paid().owing(false);
+    let name = record.owed_refund.as_ref().unwrap().name();
 
-    apply(&mut record, &Change::OwedRefundEnded(Vec::new()), NOW);
+    apply(&mut record, &ended(&name, Some(&name)), NOW);
 
-    assert_eq!(record.owed_refund.unwrap().done_at, Some(NOW));
+    let owed = record.owed_refund.unwrap();
+    assert_eq!(owed.done_at, Some(NOW));
+    assert_eq!(owed.refund_id.as_deref(), Some("re_0"));
+}
+
+#[test]
+fn what_was_refunded_by_hand_is_not_the_refund_we_owed() {
+    let mut record = paid().owing(false);
+    let name = record.owed_refund.as_ref().unwrap().name();
+
+    apply(&mut record, &ended(&name, None), NOW);
+
+    let owed = record.owed_refund.unwrap();
+    assert_eq!((owed.done_at, owed.refund_id), (Some(NOW), None));
+}
+
+#[test]
+fn the_end_of_one_debt_is_not_that_of_the_next() {
+    let mut record = paid().owing(false);
+
+    apply(&mut record, &ended("before", Some("before")), NOW);
+
+    assert_eq!(record.owed_refund.unwrap().done_at, None);
 }

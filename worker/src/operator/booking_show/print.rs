@@ -49,9 +49,11 @@ fn decided(it: &intervention::Model) -> String {
 }
 
 fn owed(it: &owed_refund::Model, currency: &str) -> String {
+    // What was refunded by hand meanwhile may have left nothing of it.
+    let is_made = it.amount_minor_units.is_none() || it.refund_id.is_some();
     let end = it.done_at.map_or_else(
         || "to be done".to_owned(),
-        |at| format!("done {}", moment(at)),
+        |at| format!("{} {}", if is_made { "done" } else { "over" }, moment(at)),
     );
     let error = it.last_error.as_deref();
     let error = error.map_or(String::new(), |error| format!(", last error {error}"));
