@@ -138,6 +138,7 @@ async fn take(own: &OwnStripe, checkout_id: Uuid, step: Step) {
 
 /// Until nothing more follows: what is owed is given back, and its events arrive.
 async fn settle(shop: &Shop, own: &OwnStripe, happened: &Happened, before: usize) {
+    let mut last = None;
     for _ in 0..ROUNDS {
         let due = "UPDATE owed_refund SET due_at = created_at WHERE done_at IS NULL";
         shop.stack.patient_db.execute_unprepared(due).await.unwrap();
@@ -146,6 +147,12 @@ async fn settle(shop: &Shop, own: &OwnStripe, happened: &Happened, before: usize
             run_job(&own.worker, &shop.message(&event)).await.unwrap();
         }
         run_job(&own.worker, &happened.confirm_job()).await.unwrap();
+        let events = own.stripe.events_after(before).len();
+        let now = Some((events, outcome(shop, happened.checkout_id).await));
+        if now == last {
+            break;
+        }
+        last = now;
     }
     // What waits for a verdict of a bank is left behind, and not for the next history.
     let over = "UPDATE owed_refund SET due_at = '2999-01-01T00:00:00Z' WHERE done_at IS NULL";
@@ -154,6 +161,16 @@ async fn settle(shop: &Shop, own: &OwnStripe, happened: &Happened, before: usize
         .execute_unprepared(over)
         .await
         .unwrap();
+}
+
+/// How it stands, but for what every attempt changes.
+async fn outcome(shop: &Shop, checkout_id: Uuid) -> String {
+    let db = &shop.stack.db;
+    let owed = owed_refund::Entity::find_by_id(checkout_id).one(db).await;
+    let owed = owed.unwrap().map(|it| (it.done_at, it.refund_id));
+    let booking = booking::Entity::find().filter(booking::Column::CheckoutId.eq(checkout_id));
+    let booking = booking.one(db).await.unwrap();
+    format!("{owed:?} {booking:?}")
 }
 
 async fn check(shop: &Shop, own: &OwnStripe, happened: &Happened, told: &Story) {
@@ -168,7 +185,7 @@ async fn check(shop: &Shop, own: &OwnStripe, happened: &Happened, told: &Story) 
     let decisions = decisions.all(db).await.unwrap();
     let story = story(db, &id.to_string()).await.unwrap().to_string();
 
-    // Money back is at most money paid, and what we owed went back once.
+    // Money back is at most money paid, and the part we owed went back once.
     let ledger = own.stripe.ledger();
     let entry = ledger
         .iter()

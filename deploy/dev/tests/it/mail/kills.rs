@@ -19,7 +19,7 @@ const AT_ONCE: usize = 16;
 
 async fn no_booking_is_without_its_mail(stack: Stack) {
     let kills = scale("TEST_KILLS", 6);
-    let each = scale("TEST_BOOKINGS_A_KILL", 10);
+    let each = scale("TEST_BOOKINGS_A_KILL", 30);
     let bookings = kills * each;
     let server = MailServer::start().unwrap();
     let mut shop = Deployment::new(stack).await;
