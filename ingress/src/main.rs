@@ -91,9 +91,9 @@ async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let (listen_addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
-    tracing::info!(%listen_addr, %admin_addr, "Serving");
     let probes = admin::router(ingress.readiness().until(&shutdown));
     let router = ingress::router(ingress).context("the pages")?;
+    tracing::info!(%listen_addr, %admin_addr, "Serving");
     // Probes are answered until the last request is.
     let done = CancellationToken::new();
     let requests = async {

@@ -12,6 +12,7 @@ pub mod checkout_options;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod email;
 pub mod line_item;
 pub mod message;
 pub mod money;

@@ -172,9 +172,10 @@ impl Mailer {
         let facts = Facts::new(document, kind, words, &settings.shop);
         let text = settings.templates.render("buyer.txt", words, &facts)?;
         let html = settings.templates.render("buyer.html", words, &facts)?;
-        let mut alternatives = MultiPart::alternative()
-            .singlepart(SinglePart::plain(text))
-            .singlepart(SinglePart::html(html));
+        let mut alternatives = self.with_logo(
+            MultiPart::alternative().singlepart(SinglePart::plain(text)),
+            SinglePart::html(html),
+        )?;
         let invitation = method
             .and_then(|it| calendar::entry(document, &facts, it, &settings.shop, &settings.from));
         if let Some((content_type, entry)) = &invitation {
@@ -192,6 +193,18 @@ impl Mailer {
         self.envelope(Mailbox::new(name, to), subject, message_id)
             .multipart(parts)
             .map_err(|_| Failure::for_good("it cannot be written"))
+    }
+
+    /// Adds `html` and, if there is one, the logo that it shows: as a part of the mail, which is there
+    /// wherever the shop's pages are.
+    fn with_logo(&self, mail: MultiPart, html: SinglePart) -> Result<MultiPart, Failure> {
+        let Some(logo) = &self.0.shop.logo else {
+            return Ok(mail.singlepart(html));
+        };
+        let kind = logo.media_type.parse();
+        let kind = kind.map_err(|_| Failure::for_good("the logo cannot be attached"))?;
+        let logo = Attachment::new_inline("logo".to_owned()).body(logo.bytes.to_vec(), kind);
+        Ok(mail.multipart(MultiPart::related().singlepart(html).singlepart(logo)))
     }
 
     fn to_merchant(&self, document: &Document, message_id: String) -> Result<Message, Failure> {

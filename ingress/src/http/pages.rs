@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -28,6 +28,11 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Fetched anew every time: after a new release no browser runs the old script.
+const EVERY_TIME: &str = "no-cache";
+/// What does not come with a release.
+const FOR_AN_HOUR: &str = "max-age=3600";
 
 macro_rules! source {
     ($file:literal) => {
@@ -91,7 +96,7 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// Of a template that cannot be filled.
+    /// A template cannot be filled.
     pub fn new(shop: &ShopSettings) -> Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -127,7 +132,8 @@ impl Pages {
         }
         if let Some(Logo { bytes, media_type }) = self.logo.clone() {
             let bytes = Bytes::from_owner(bytes);
-            router = router.route("/assets/logo", get(async move || file(media_type, bytes)));
+            let logo = async move || with_headers(media_type, FOR_AN_HOUR, bytes);
+            router = router.route("/assets/logo", get(logo));
         }
         router.layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
@@ -151,7 +157,13 @@ impl Pages {
 }
 
 fn file(kind: &'static str, content: impl IntoResponse) -> Response {
-    // Fetched anew every time: after a new release no browser runs the old script.
-    const NO_CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-cache");
-    ([(header::CONTENT_TYPE, kind), NO_CACHE], content).into_response()
+    with_headers(kind, EVERY_TIME, content)
+}
+
+fn with_headers(kind: &'static str, cached: &'static str, content: impl IntoResponse) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, cached),
+    ];
+    (headers, content).into_response()
 }

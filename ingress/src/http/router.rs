@@ -46,7 +46,7 @@ const TIMEOUT: Duration = Duration::from_secs(28);
 ///
 /// # Errors
 ///
-/// Of a page that cannot be filled in.
+/// A page cannot be filled in.
 pub fn router(app: Ingress) -> Result<Router, minijinja::Error> {
     let pages = Arc::new(Pages::new(&app.config.shop)?);
     let webhook = Router::new()

@@ -48,7 +48,7 @@ impl ShopSettings {
         let logo = env.get("SHOP_LOGO").map(Logo::load).transpose();
         let logo = logo.map_err(|problem| ConfigError::new("SHOP_LOGO", problem))?;
         if logo.is_some() && name.is_none() {
-            let problem = "needs SHOP_NAME, which is read out to who cannot see it";
+            let problem = "needs SHOP_NAME, which is read out to those who cannot see it";
             return Err(ConfigError::new("SHOP_LOGO", problem));
         }
         let colour = env.get("SHOP_COLOR").map(|it| {
@@ -128,13 +128,28 @@ mod tests {
     }
 
     #[test]
+    fn a_logo_needs_a_name_and_has_to_be_there() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../ingress/pages/icon.svg");
+        let read = |name: &'static str, logo| {
+            let env = [("SHOP_NAME", name), ("SHOP_LOGO", logo)];
+            ShopSettings::from_env(&env.into_iter().collect())
+        };
+
+        assert!(read("Kayak", file).unwrap().logo.is_some());
+        for (name, logo) in [("", file), ("Kayak", "/nowhere/logo.png")] {
+            assert_eq!(read(name, logo).unwrap_err().variable, "SHOP_LOGO");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_shown_is_named() {
         for (variable, value) in [
             ("SHOP_NAME", &*"x".repeat(101)),
             ("SHOP_COLOR", "blue"),
             ("SHOP_COLOR", "#12345g"),
-            ("SHOP_LOGO", "/nowhere/logo.png"),
             ("SHOP_CONTACT", "write to us"),
+            ("SHOP_CONTACT", "Harbour Kayak <book@kayak.example>"),
+            ("SHOP_CONTACT", "me@localhost"),
             ("SHOP_CONTACT", "javascript:alert(1)"),
             ("SHOP_TERMS_URL", "kayak.example/terms"),
             ("SHOP_PRIVACY_URL", "javascript:alert(1)"),

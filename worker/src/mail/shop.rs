@@ -18,8 +18,8 @@ pub struct Shop {
     pub name: String,
     /// Of a line at the top.
     pub colour: Option<Colour>,
-    /// Where its logo is, if programs that read mail can show it.
-    pub logo_url: Option<String>,
+    /// Its logo, if programs that read mail can show it.
+    pub logo: Option<Logo>,
     /// Where buyers reach a person.
     pub contact: Option<Contact>,
     /// What it says about cancelling, in its own words.
@@ -56,10 +56,7 @@ impl Shop {
         Ok(Self {
             name: in_one_line(name.unwrap_or(&host)),
             colour: shop.colour,
-            logo_url: shop
-                .logo
-                .filter(Logo::is_for_mail)
-                .map(|_| format!("{url}/assets/logo")),
+            logo: shop.logo.filter(Logo::is_for_mail),
             contact: shop.contact,
             cancellation: shop.cancellation,
             url,

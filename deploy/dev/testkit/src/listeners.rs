@@ -137,7 +137,7 @@ impl ListenerQueue {
         &self.name
     }
 
-    /// To the broker, past any proxy.
+    /// To the broker that the shop was set up with.
     ///
     /// # Errors
     ///

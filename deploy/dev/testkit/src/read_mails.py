@@ -46,6 +46,7 @@ def read(received):
         "text": content("text/plain"),
         "html": content("text/html"),
         "calendars": calendars,
+        "images": [part["Content-ID"] for part in mail.walk() if part.get_content_maintype() == "image"],
     }
 
 

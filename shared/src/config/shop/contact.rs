@@ -1,9 +1,8 @@
 //! Where buyers reach a person.
 
-use email_address::EmailAddress;
 use serde::Serialize;
 
-use crate::config::shop::web_address;
+use crate::{config::shop::web_address, email::is_email};
 
 /// What [`Contact::parse`] takes.
 pub const EXPECTED: &str = "an e-mail address, an address such as https://shop.example.com/contact, or a \
@@ -21,9 +20,11 @@ pub struct Contact {
 impl Contact {
     /// `text`, if it is one of the three.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.replace([' ', '-', '(', ')', '/'], "");
-        let href = if EmailAddress::is_valid(text) {
-            format!("mailto:{text}")
+        // What is dialled only within the country.
+        let digits = text.replace("(0)", "");
+        let digits = digits.replace([' ', '-', '(', ')', '/'], "");
+        let href = if is_email(text) {
+            format!("mailto:{}", text.replace('%', "%25").replace('?', "%3F"))
         } else if is_telephone(&digits) {
             format!("tel:{digits}")
         } else {
@@ -56,6 +57,11 @@ mod tests {
             (
                 "+49 (40) 123-456",
                 Some("+49 (40) 123-456"),
+                "tel:+4940123456",
+            ),
+            (
+                "+49 (0)40 123456",
+                Some("+49 (0)40 123456"),
                 "tel:+4940123456",
             ),
             ("https://kayak.example/hi", None, "https://kayak.example/hi"),

@@ -18,7 +18,7 @@ pub struct Logo {
 }
 
 impl Logo {
-    /// Reads the file at `path`. What it is says its content, not its name.
+    /// Reads the file at `path`. Its content says what it is, not its name.
     ///
     /// # Errors
     ///
@@ -35,9 +35,9 @@ impl Logo {
         Ok(Self { bytes, media_type })
     }
 
-    /// Whether programs that read mail show it: most know no SVG.
+    /// Whether programs that read mail show it: many know neither SVG nor WebP.
     pub fn is_for_mail(&self) -> bool {
-        self.media_type != SVG
+        [PNG, JPEG].contains(&self.media_type)
     }
 }
 
@@ -54,24 +54,27 @@ impl fmt::Debug for Logo {
     }
 }
 
+const PNG: &str = "image/png";
+const JPEG: &str = "image/jpeg";
 const SVG: &str = "image/svg+xml";
+/// Without it, browsers show no picture.
+const SVG_NAMESPACE: &str = "http://www.w3.org/2000/svg";
 
 fn media_type(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        return Some("image/png");
+        return Some(PNG);
     }
     if bytes.starts_with(b"\xff\xd8\xff") {
-        return Some("image/jpeg");
+        return Some(JPEG);
     }
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         return Some("image/webp");
     }
     let text = std::str::from_utf8(bytes).ok()?;
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    let is_svg = ["<svg", "<?xml", "<!--"]
-        .iter()
-        .any(|it| text.starts_with(it));
-    (is_svg && text.contains("<svg")).then_some(SVG)
+    let starts = ["<svg", "<?xml", "<!--", "<!DOCTYPE svg"];
+    let is_svg = starts.iter().any(|it| text.starts_with(it));
+    (is_svg && text.contains(SVG_NAMESPACE)).then_some(SVG)
 }
 
 #[cfg(test)]
@@ -81,11 +84,18 @@ mod tests {
     #[test]
     fn a_picture_is_known_by_what_is_in_it() {
         for (content, kind) in [
-            (&b"\x89PNG\r\n\x1a\n\0"[..], Some("image/png")),
-            (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
+            (&b"\x89PNG\r\n\x1a\n\0"[..], Some(PNG)),
+            (b"\xff\xd8\xff\xe0", Some(JPEG)),
             (b"RIFF\0\0\0\0WEBPVP8 ", Some("image/webp")),
-            (b"<?xml version='1.0'?>\n<svg></svg>", Some(SVG)),
-            (b"<html><svg></svg></html>", None),
+            (
+                b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
+                Some(SVG),
+            ),
+            (b"<svg></svg>", None),
+            (
+                b"<html><svg xmlns='http://www.w3.org/2000/svg'/></html>",
+                None,
+            ),
             (b"GIF89a", None),
             (b"", None),
         ] {

@@ -36,7 +36,6 @@ async fn every_page_says_whose_shop_it_is() {
     let browser = Browser::speaking("de-DE").await;
 
     for path in [
-        "/",
         "/booking",
         "/payment-success",
         "/payment-cancelled",
@@ -70,10 +69,12 @@ async fn every_page_says_whose_shop_it_is() {
         });
         assert_eq!(seen, expected, "{path}");
     }
-    // And beside the button, before anything is paid.
+    // And in the shop beside the button, before anything is paid.
     browser.goto(&shop.url).await;
     browser.click(".slots button", "frei").await;
     browser.find("#order p", CANCELLATION).await;
+    browser.find(".shop a", "Söhne").await;
+    browser.find("footer a", "AGB").await;
     browser.close(&["/nowhere"]).await;
     shop.close().await;
 }
