@@ -2,15 +2,18 @@
 //! the offerings it names; applying it twice changes nothing.
 
 mod apply;
+mod apply_slots;
 mod check;
 mod export;
+mod in_the_way;
 mod series;
 mod source;
 
 pub use self::{
-    apply::{ApplyError, apply, find, in_the_way},
+    apply::{ApplyError, apply, find},
     check::check,
     export::{csv, price, toml},
+    in_the_way::in_the_way,
     source::{Form, RawOffering, parse},
 };
 

@@ -1,23 +1,15 @@
 //! Applying a catalogue: all of it in one transaction, or nothing. What is sold already stands in the way of
 //! what would take it away, and is named.
 
-use std::collections::BTreeMap;
-
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, sea_query::LockType,
+    QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
 };
-use shared::db::{self, booking, checkout, offering, slot};
+use shared::db::{self, offering, slot};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::catalogue::{
-    Problem,
-    check::{Offering, Slot},
-};
-
-/// References that are named; of more, how many there are.
-const NAMED: usize = 5;
+use crate::catalogue::{Problem, apply_slots::apply_slots, check::Offering};
 
 /// What a catalogue changes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -153,173 +145,4 @@ pub async fn find(
         .filter(offering::Column::Key.eq(key))
         .one(conn)
         .await
-}
-
-async fn apply_slots(
-    tx: &impl ConnectionTrait,
-    wanted: &Offering,
-    offering_id: Uuid,
-    now: OffsetDateTime,
-    changes: &mut Changes,
-    problems: &mut Vec<Problem>,
-) -> Result<(), DbErr> {
-    let rows = slot::Entity::find()
-        .filter(slot::Column::OfferingId.eq(offering_id))
-        .filter(slot::Column::StartsAt.gt(now))
-        .all(tx)
-        .await?;
-    let mut known: BTreeMap<OffsetDateTime, slot::Model> =
-        rows.into_iter().map(|it| (it.starts_at, it)).collect();
-    let mut new = Vec::new();
-    for it in wanted.slots.iter().filter(|it| it.starts_at > now) {
-        let what = format!(
-            "slot {} {}",
-            wanted.key,
-            crate::operator::words::moment(it.starts_at)
-        );
-        match known.remove(&it.starts_at) {
-            None => {
-                new.push(row(it, offering_id));
-                changes
-                    .lines
-                    .push(format!("+ {what}, {} seats", it.capacity));
-            }
-            Some(before) if it.capacity < before.seats_taken => {
-                problems.push(Problem {
-                    place: it.place.clone(),
-                    field: Some("capacity"),
-                    words: in_the_way(
-                        tx,
-                        &before,
-                        &format!("{what} has {} seats sold or held", before.seats_taken),
-                    )
-                    .await?,
-                });
-            }
-            Some(before) => {
-                let after = slot::Model {
-                    ends_at: it.ends_at,
-                    capacity: it.capacity,
-                    closed: it.closed.unwrap_or(before.closed),
-                    ..before.clone()
-                };
-                if after != before {
-                    let update = slot::ActiveModel {
-                        id: Set(after.id),
-                        ends_at: Set(after.ends_at),
-                        capacity: Set(after.capacity),
-                        closed: Set(after.closed),
-                        ..Default::default()
-                    };
-                    update.update(tx).await?;
-                    changes
-                        .lines
-                        .push(format!("~ {what}, {} seats", it.capacity));
-                }
-            }
-        }
-    }
-    let mut rows = new.into_iter().peekable();
-    while rows.peek().is_some() {
-        let some: Vec<_> = rows.by_ref().take(500).collect();
-        slot::Entity::insert_many(some)
-            .exec_without_returning(tx)
-            .await?;
-    }
-    for before in known.into_values() {
-        leave_out(tx, wanted, &before, changes, problems).await?;
-    }
-    Ok(())
-}
-
-fn row(wanted: &Slot, offering_id: Uuid) -> slot::ActiveModel {
-    let row = slot::Model {
-        id: Uuid::now_v7(),
-        offering_id: Some(offering_id),
-        resource_key: None,
-        starts_at: wanted.starts_at,
-        ends_at: wanted.ends_at,
-        capacity: wanted.capacity,
-        seats_taken: 0,
-        closed: wanted.closed.unwrap_or_default(),
-    };
-    slot::ActiveModel::from(row).reset_all()
-}
-
-/// A slot that the file does not name any more: gone if nobody ever ordered it, closed if somebody did,
-/// and in the way if it is sold.
-async fn leave_out(
-    tx: &impl ConnectionTrait,
-    wanted: &Offering,
-    before: &slot::Model,
-    changes: &mut Changes,
-    problems: &mut Vec<Problem>,
-) -> Result<(), DbErr> {
-    let what = format!(
-        "slot {} {}",
-        wanted.key,
-        crate::operator::words::moment(before.starts_at)
-    );
-    if before.seats_taken > 0 {
-        let what = format!(
-            "{what} is not in the file, and {} seats of it are sold or held",
-            before.seats_taken
-        );
-        problems.push(Problem {
-            place: format!("offering {}", wanted.key),
-            field: Some("slots"),
-            words: in_the_way(tx, before, &what).await?,
-        });
-        return Ok(());
-    }
-    let ordered = checkout::Entity::find()
-        .filter(checkout::Column::SlotId.eq(before.id))
-        .count(tx)
-        .await?;
-    if ordered == 0 {
-        slot::Entity::delete_by_id(before.id).exec(tx).await?;
-        changes.lines.push(format!("- {what}"));
-    } else if !before.closed {
-        let close = slot::ActiveModel {
-            id: Set(before.id),
-            closed: Set(true),
-            ..Default::default()
-        };
-        close.update(tx).await?;
-        changes.lines.push(format!("- {what}, closed"));
-    }
-    Ok(())
-}
-
-/// What stands in the way, by reference.
-pub async fn in_the_way(
-    conn: &impl ConnectionTrait,
-    slot: &slot::Model,
-    what: &str,
-) -> Result<String, DbErr> {
-    let references: Vec<String> = booking::Entity::find()
-        .select_only()
-        .column(booking::Column::Reference)
-        .filter(booking::Column::SlotId.eq(slot.id))
-        .filter(booking::Column::Status.ne(booking::Status::Cancelled))
-        .into_tuple()
-        .all(conn)
-        .await?;
-    let mut named = references
-        .iter()
-        .take(NAMED)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    let more = references.len().saturating_sub(NAMED);
-    if more > 0 {
-        named = format!("{named} and {more} more");
-    }
-    if named.is_empty() {
-        "orders that are not paid yet".clone_into(&mut named);
-    }
-    Ok(format!(
-        "{what}: {named}; move or cancel them first (worker booking list --slot {})",
-        slot.id
-    ))
 }

@@ -1,5 +1,6 @@
 //! `worker booking`: finding bookings, and deciding about them.
 
+mod act;
 pub mod command;
 pub(crate) mod decide;
 mod list;

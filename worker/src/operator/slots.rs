@@ -1,34 +1,26 @@
 //! `worker slot list|close|open|set|recount`
 
+mod close;
+
 use anyhow::{Context as _, bail, ensure};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
 };
 use serde_json::{Value, json};
 use shared::{
     clock,
-    config::{DatabaseSettings, Env},
-    db::{
-        self,
-        booking::{self, Status},
-        checkout::{self, State},
-        offering, slot,
-    },
+    db::{self, checkout, offering, slot},
 };
 use uuid::Uuid;
 
+use self::close::Close;
 use crate::{
-    catalogue, config,
-    fulfill_checkout::{
-        Rules,
-        intervention::{Intervention, Kind, Share, Wish},
-    },
+    catalogue,
     operator::{
-        bookings::decide,
-        command_line::{self, database, environment, line, operator_of},
-        words::{counted, moment, rfc3339},
+        command_line::{self, database, environment, line},
+        words::{moment, rfc3339},
     },
 };
 
@@ -68,24 +60,6 @@ pub enum Command {
     },
 }
 
-#[derive(Args)]
-pub struct Close {
-    /// Its id in the list.
-    id: Uuid,
-    /// Cancel its bookings: full gives all of each back, none nothing.
-    #[arg(long, value_name = "full|none", num_args = 0..=1, default_missing_value = "full", requires = "why")]
-    cancel: Option<String>,
-    /// Why; kept with each booking.
-    #[arg(long)]
-    why: Option<String>,
-    /// Who; kept with each booking.
-    #[arg(long)]
-    by: Option<String>,
-    /// Only say what would happen.
-    #[arg(long)]
-    dry_run: bool,
-}
-
 pub async fn run(command: Command) -> anyhow::Result<()> {
     let env = environment()?;
     let db = database(&env).await?;
@@ -95,7 +69,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             limit,
             json,
         } => list(&db, offering.as_deref(), limit, json).await,
-        Command::Close(close) => self::close(&env, &db, close).await,
+        Command::Close(close) => close::close(&env, &db, close).await,
         Command::Open { id } => {
             set_closed(&db, id, false).await?;
             line(format!("{id} is open"));
@@ -216,80 +190,5 @@ async fn recount(db: &DatabaseConnection, id: Uuid) -> anyhow::Result<()> {
     row.update(&tx).await?;
     tx.commit().await?;
     line(format!("{id}: {taken} taken, {before} before"));
-    Ok(())
-}
-
-async fn close(env: &Env, db: &DatabaseConnection, close: Close) -> anyhow::Result<()> {
-    let share = match close.cancel.as_deref() {
-        None => None,
-        Some("full") => Some(Share::Full),
-        Some("none") => Some(Share::None),
-        Some(_) => bail!("--cancel: expected full or none"),
-    };
-    let id = close.id;
-    find(db, id).await?;
-    if !close.dry_run {
-        set_closed(db, id, true).await?;
-    }
-    // No seat of it is taken from now on; what is held may still be paid.
-    let held = checkout::Entity::find()
-        .filter(checkout::Column::SlotId.eq(id))
-        .filter(checkout::Column::SeatsHeld.eq(true))
-        .filter(checkout::Column::State.is_in([State::Open, State::PaymentPending]))
-        .count(db)
-        .await?;
-    let bookings = booking::Entity::find()
-        .filter(booking::Column::SlotId.eq(id))
-        .filter(booking::Column::Status.is_in([Status::Confirmed, Status::NeedsAttention]))
-        .all(db)
-        .await?;
-    let would = if close.dry_run { "would be" } else { "is" };
-    line(format!("{id} {would} closed"));
-    let Some(refund) = share else {
-        if !bookings.is_empty() {
-            line(format!(
-                "{} stay: worker booking list --slot {id}",
-                counted(bookings.len(), "booking")
-            ));
-        }
-        return Ok(());
-    };
-    let hook = config::booking_hook(env, &DatabaseSettings::from_env(env)?)?;
-    let mut failed: usize = 0;
-    for it in &bookings {
-        if close.dry_run {
-            line(format!("{} would be cancelled", it.reference));
-            continue;
-        }
-        let rules = Rules {
-            policy: config::on_unfulfillable(env)?,
-            hook: hook.as_ref(),
-            clock: clock::system,
-        };
-        let wish = Wish::Merchant;
-        let intervention = Intervention {
-            kind: Kind::Cancel { wish, refund },
-            by: operator_of(env, close.by.as_deref()),
-            why: close.why.clone().unwrap_or_default(),
-        };
-        match decide::decide(db, rules, it.checkout_id, intervention).await {
-            Ok(_) => line(format!("{} is cancelled", it.reference)),
-            Err(error) => {
-                line(format!("{} is not cancelled: {error:#}", it.reference));
-                failed = failed.saturating_add(1);
-            }
-        }
-    }
-    if held > 0 && !close.dry_run {
-        bail!(
-            "{} can still be paid, and would be booked: run this again when they have ended",
-            counted(held, "order")
-        );
-    }
-    ensure!(
-        failed == 0,
-        "{} could not be cancelled; try again",
-        counted(failed, "booking")
-    );
     Ok(())
 }
