@@ -64,6 +64,8 @@ pub async fn tell_everyone(product: &mut Product) -> anyhow::Result<Listeners> {
     let queue = QueueSettings::from_env(&env, &DatabaseSettings::from_env(&env)?)?;
     let db = product.target.rows.db.clone();
     let listeners = Listeners::start(&db, queue, &mut product.variables).await?;
+    let url = format!("http://{}", product.target.address);
+    product.variables.insert("PUBLIC_URL", url);
     product.stop_worker().await?;
     product.start_worker()?;
     Ok(listeners)
