@@ -143,7 +143,7 @@ impl Mailer {
     ) -> Result<Option<Method>, DbErr> {
         match kind {
             MailKind::Confirmed | MailKind::Moved => Ok(Some(Method::Request)),
-            MailKind::Cancelled | MailKind::RefundPending => {
+            MailKind::Cancelled | MailKind::RefundPending | MailKind::SecondPayment => {
                 let invited = outbox::Entity::find()
                     .filter(outbox::Column::CheckoutId.eq(notification.checkout_id))
                     .filter(outbox::Column::Sequence.lt(notification.sequence))

@@ -5,6 +5,8 @@ use shared::line_item::LineItems;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::fulfill_checkout::decide::reason;
+
 /// What happened, and how everything is after it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Document {
@@ -83,17 +85,20 @@ pub enum MailKind {
     Moved,
     Cancelled,
     RefundPending,
+    /// The same, where the buyer has booked it by another payment.
+    SecondPayment,
     Refunded,
     NeedsAttention,
 }
 
 impl MailKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Confirmed,
         Self::Moved,
         Self::Cancelled,
         Self::RefundPending,
+        Self::SecondPayment,
         Self::Refunded,
         Self::NeedsAttention,
     ];
@@ -105,6 +110,7 @@ impl MailKind {
             Self::Moved => "moved",
             Self::Cancelled => "cancelled",
             Self::RefundPending => "refund_pending",
+            Self::SecondPayment => "second_payment",
             Self::Refunded => "refunded",
             Self::NeedsAttention => "needs_attention",
         }
@@ -118,7 +124,10 @@ impl Document {
         match self.r#type.as_str() {
             "booking.confirmed" if is_new => Some(MailKind::Confirmed),
             "booking.moved" => Some(MailKind::Moved),
+            // That it is not booked, the mail before has said.
+            "booking.cancelled" if is_new && self.was_going_back() => Some(MailKind::Refunded),
             "booking.cancelled" if is_new => Some(MailKind::Cancelled),
+            "booking.refund_pending" if is_new && self.is_second() => Some(MailKind::SecondPayment),
             "booking.refund_pending" if is_new => Some(MailKind::RefundPending),
             "booking.needs_attention" if is_new => Some(MailKind::NeedsAttention),
             "payment.refunded" => {
@@ -132,6 +141,15 @@ impl Document {
         }
     }
 
+    fn was_going_back(&self) -> bool {
+        self.booking.previous_status.as_deref() == Some("refund_pending")
+    }
+
+    /// Whether another payment has booked the same.
+    fn is_second(&self) -> bool {
+        self.booking.reason.as_deref() == Some(reason::DUPLICATE_PAYMENT)
+    }
+
     /// What the merchant's line is about.
     pub fn merchant_kind(&self) -> MailKind {
         match self.r#type.as_str() {
@@ -142,5 +160,41 @@ impl Document {
             "payment.refunded" => MailKind::Refunded,
             _ => MailKind::NeedsAttention,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::sample;
+
+    fn kind(r#type: &str, before: Option<&str>, after: &str, why: &str) -> Option<MailKind> {
+        let mut document = sample::full();
+        r#type.clone_into(&mut document.r#type);
+        document.booking.previous_status = before.map(str::to_owned);
+        after.clone_into(&mut document.booking.status);
+        document.booking.reason = Some(why.to_owned());
+        document.buyer_kind()
+    }
+
+    #[test]
+    fn a_second_payment_is_not_called_a_booking_that_failed() {
+        let (pending, gone) = ("booking.refund_pending", "booking.cancelled");
+        let going = Some("refund_pending");
+
+        let full = kind(pending, None, "refund_pending", "seats_unavailable");
+        let second = kind(pending, None, "refund_pending", "duplicate_payment");
+        let back = kind(gone, going, "cancelled", "duplicate_payment");
+        let ended = kind(
+            gone,
+            Some("confirmed"),
+            "cancelled",
+            "cancelled_by_merchant",
+        );
+
+        assert_eq!(full, Some(MailKind::RefundPending));
+        assert_eq!(second, Some(MailKind::SecondPayment));
+        assert_eq!(back, Some(MailKind::Refunded));
+        assert_eq!(ended, Some(MailKind::Cancelled));
     }
 }
