@@ -1,6 +1,9 @@
 //! What follows from a person's decision. Nothing is asked and nothing written here.
 
-use shared::db::booking::{self, Status};
+use shared::{
+    db::booking::{self, Status},
+    money::{self, Marks},
+};
 
 use crate::fulfill_checkout::{
     decide::{Decision, Refund, Seats, reason},
@@ -11,7 +14,7 @@ use crate::fulfill_checkout::{
 };
 
 /// Why a decision cannot be carried out. Nothing is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no booking.
     #[error("nothing is booked by it")]
@@ -50,8 +53,8 @@ pub enum Refusal {
     #[error("the slot has too few seats left")]
     NoSeats,
     /// More than there is.
-    #[error("at most {0} minor units are left to give back")]
-    TooMuch(i64),
+    #[error("at most {0} is left to give back")]
+    TooMuch(String),
     /// Nothing is left of the payment.
     #[error("nothing is left to give back")]
     NothingLeft,
@@ -146,7 +149,14 @@ fn cancel(
         Share::None | Share::UpTo(0) => Refund::Forget,
         Share::Full => Refund::OweAnew(None),
         Share::UpTo(amount) if amount >= left => Refund::OweAnew(None),
-        Share::Part(amount) if amount <= 0 || amount > left => return Err(Refusal::TooMuch(left)),
+        Share::Part(amount) if amount <= 0 || amount > left => {
+            let currency = &record.checkout.currency;
+            return Err(Refusal::TooMuch(money::written(
+                left,
+                currency,
+                Marks::ENGLISH,
+            )));
+        }
         Share::Part(amount) if amount == paid && record.refunds.is_empty() => Refund::OweAnew(None),
         Share::Part(amount) | Share::UpTo(amount) => Refund::OweAnew(Some(amount)),
     };

@@ -33,7 +33,10 @@ fn a_cancellation_gives_back_what_it_says_and_never_more_than_there_is() {
     let mut partly = partly.refund(Succeeded, 900);
     assert_eq!(owed(&partly, Share::Part(1)), Ok(Refund::OweAnew(Some(1))));
     partly.payment.as_mut().unwrap().amount_refunded_minor_units = 900;
-    assert_eq!(owed(&partly, Share::Part(1)), Err(Refusal::TooMuch(0)));
+    assert_eq!(
+        owed(&partly, Share::Part(1)),
+        Err(Refusal::TooMuch("0.00 EUR".to_owned()))
+    );
     // The one on its way may come back.
     assert_eq!(owed(&partly, Share::Full), Ok(Refund::OweAnew(None)));
     let mut all = confirmed().refund(Succeeded, PRICE);
@@ -48,7 +51,7 @@ fn a_cancellation_gives_back_what_it_says_and_never_more_than_there_is() {
     for wrong in [0, -1, PRICE + 1] {
         assert_eq!(
             owed(&confirmed(), Share::Part(wrong)),
-            Err(Refusal::TooMuch(PRICE))
+            Err(Refusal::TooMuch("49.00 EUR".to_owned()))
         );
     }
 }

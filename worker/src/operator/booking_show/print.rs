@@ -35,17 +35,20 @@ fn site_data(checkout: &checkout::Model) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-fn decided(it: &intervention::Model) -> String {
-    let detail = it
-        .detail
-        .as_ref()
-        .map_or(String::new(), |it| format!(", {it}"));
-    let (at, by, why) = (
-        moment(it.created_at),
-        printable(&it.decided_by),
-        printable(&it.why),
-    );
-    format!("{at}  {}{detail}, by {by}: {why}", it.kind)
+fn decided(it: &intervention::Model, currency: &str) -> String {
+    let detail = it.detail.as_deref().map_or(String::new(), |detail| {
+        let amount = detail.strip_prefix("refund ");
+        let amount = amount.and_then(|it| it.parse().ok());
+        amount.map_or_else(
+            || format!(", {detail}"),
+            |amount| format!(", refund {}", written(amount, currency)),
+        )
+    });
+    let (at, by) = (moment(it.created_at), printable(&it.decided_by));
+    // Who is forgotten leaves no words behind.
+    let why = Some(printable(&it.why)).filter(|it| !it.is_empty());
+    let why = why.map_or(String::new(), |it| format!(": {it}"));
+    format!("{at}  {}{detail}, by {by}{why}", it.kind)
 }
 
 fn owed(it: &owed_refund::Model, currency: &str) -> String {
@@ -168,7 +171,11 @@ impl Story {
             rows.push(("event", format!("{}  {}", moment(it.processed_at), it.kind)));
             rows.push(("", format!("{}  {}", it.id, it.outcome)));
         }
-        rows.extend(self.interventions.iter().map(|it| ("decided", decided(it))));
+        rows.extend(
+            self.interventions
+                .iter()
+                .map(|it| ("decided", decided(it, currency))),
+        );
         rows.extend(told(&self.told));
         rows
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What came of a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decided {
     /// It is carried out; so much goes back.
     Done {

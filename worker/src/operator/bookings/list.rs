@@ -128,7 +128,10 @@ fn with_text(text: &str) -> Condition {
     Condition::any()
         .add(has(Expr::col((checkout::Entity, Column::CustomerName))))
         .add(has(Expr::col((checkout::Entity, Column::CustomerEmail))))
-        .add(booking::Column::Reference.eq(text.to_uppercase()))
+        .add(has(Expr::col((
+            booking::Entity,
+            booking::Column::Reference,
+        ))))
         .add(Column::ClientReference.eq(text))
 }
 

@@ -107,11 +107,13 @@ pub async fn close(env: &Env, db: &DatabaseConnection, close: Close) -> anyhow::
             }
         }
     }
-    if held > 0 && !close.dry_run {
-        bail!(
-            "{} can still be paid, and would be booked: run this again when they have ended",
-            counted(held, "order")
+    if held > 0 {
+        let orders = counted(held, "order");
+        let again = format!(
+            "{orders} can still be paid, and would be booked: run this again when they have ended"
         );
+        ensure!(close.dry_run, again);
+        line(again);
     }
     ensure!(
         failed == 0,

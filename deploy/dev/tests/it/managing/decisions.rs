@@ -153,7 +153,7 @@ async fn a_part_goes_back_once_whatever_crashes(stack: Stack) {
         .unwrap();
     worker::refund_payments(&context).await.unwrap();
 
-    assert!(too_much.unwrap_err().contains("at most 4900 minor units"));
+    assert!(too_much.unwrap_err().contains("at most 49.00 EUR is left"));
     assert!(
         no_amount
             .unwrap_err()
