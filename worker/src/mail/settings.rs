@@ -28,7 +28,7 @@ pub struct MailSettings {
 
 impl MailSettings {
     /// Reads `SMTP_URL`, without which there is no mail, and `MAIL_FROM`, `MAIL_MERCHANT`,
-    /// `MAIL_TEMPLATES` and what [`Shop`] reads.
+    /// `MAIL_TEMPLATES`, `PUBLIC_URL`, `LINK_SECRET` and what the shop says of itself.
     ///
     /// # Errors
     ///
