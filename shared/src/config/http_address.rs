@@ -25,6 +25,14 @@ pub fn http_url(variable: &'static str, text: &str) -> Result<String, ConfigErro
     }
 }
 
+/// `text`, if a browser can go there.
+pub fn web_address(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok()?;
+    let is_page = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    (is_page && is_plain).then(|| url.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

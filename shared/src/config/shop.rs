@@ -7,10 +7,9 @@ mod logo;
 pub use self::{colour::Colour, contact::Contact, logo::Logo};
 
 use serde::Serialize;
-use url::Url;
 
 use crate::{
-    config::{ConfigError, Env},
+    config::{ConfigError, Env, http_address::web_address},
     one_line::in_one_line,
 };
 
@@ -90,14 +89,6 @@ fn page(env: &Env, variable: &'static str) -> Result<Option<String>, ConfigError
         let problem = "expected an address such as https://shop.example.com/terms";
         ConfigError::new(variable, problem)
     })
-}
-
-/// `text`, if a browser can go there.
-fn web_address(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    let is_page = matches!(url.scheme(), "http" | "https") && url.has_host();
-    let is_plain = url.username().is_empty() && url.password().is_none();
-    (is_page && is_plain).then(|| url.to_string())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{config::shop::web_address, email::is_email};
+use crate::{config::http_address::web_address, email::is_email};
 
 /// What [`Contact::parse`] takes.
 pub const EXPECTED: &str = "an e-mail address, an address such as https://shop.example.com/contact, or a \
