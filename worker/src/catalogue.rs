@@ -3,6 +3,7 @@
 
 mod apply;
 mod apply_slots;
+mod changes;
 mod check;
 mod export;
 mod in_the_way;

@@ -9,14 +9,7 @@ use shared::db::{self, offering, slot};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::catalogue::{Problem, apply_slots::apply_slots, check::Offering};
-
-/// What a catalogue changes.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Changes {
-    /// In a line each, in order.
-    pub lines: Vec<String>,
-}
+use crate::catalogue::{Problem, apply_slots::apply_slots, changes::Changes, check::Offering};
 
 /// Why a catalogue is not applied.
 #[derive(Debug, thiserror::Error)]

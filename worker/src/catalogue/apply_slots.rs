@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     catalogue::{
         Problem,
-        apply::Changes,
+        changes::Changes,
         check::{Offering, Slot},
         in_the_way::in_the_way,
     },

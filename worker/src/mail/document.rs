@@ -5,7 +5,8 @@ use shared::line_item::LineItems;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::fulfill_checkout::decide::reason;
+/// `booking.reason` of one that another payment has booked.
+const DUPLICATE_PAYMENT: &str = "duplicate_payment";
 
 /// What happened, and how everything is after it.
 #[derive(Debug, Clone, Deserialize)]
@@ -147,7 +148,7 @@ impl Document {
 
     /// Whether another payment has booked the same.
     fn is_second(&self) -> bool {
-        self.booking.reason.as_deref() == Some(reason::DUPLICATE_PAYMENT)
+        self.booking.reason.as_deref() == Some(DUPLICATE_PAYMENT)
     }
 
     /// What the merchant's line is about.

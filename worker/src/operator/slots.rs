@@ -1,21 +1,22 @@
 //! `worker slot list|close|open|set|recount`
 
+mod change;
 mod close;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use clap::Subcommand;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
-};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 use shared::{
     clock,
-    db::{self, checkout, offering, slot},
+    db::{offering, slot},
 };
 use uuid::Uuid;
 
-use self::close::Close;
+use self::{
+    change::{recount, set_capacity, set_closed},
+    close::Close,
+};
 use crate::{
     catalogue,
     operator::{
@@ -123,72 +124,5 @@ async fn list(
         line(format!("{}  {name}", it.id));
         line(format!("    {at}, {taken} of {capacity} taken{closed}"));
     }
-    Ok(())
-}
-
-async fn find(conn: &impl sea_orm::ConnectionTrait, id: Uuid) -> anyhow::Result<slot::Model> {
-    let found = slot::Entity::find_by_id(id)
-        .lock(LockType::NoKeyUpdate)
-        .one(conn)
-        .await?;
-    let found = found.with_context(|| format!("there is no slot {id}; see worker slot list"))?;
-    ensure!(
-        found.offering_id.is_some(),
-        "it is of a resource, whose site says how many seats it has"
-    );
-    Ok(found)
-}
-
-async fn set_closed(db: &DatabaseConnection, id: Uuid, closed: bool) -> anyhow::Result<()> {
-    let tx = db::begin(db).await?;
-    let mut row = find(&tx, id).await?.into_active_model();
-    row.closed = Set(closed);
-    row.update(&tx).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-async fn set_capacity(db: &DatabaseConnection, id: Uuid, capacity: i32) -> anyhow::Result<()> {
-    let tx = db::begin(db).await?;
-    let row = find(&tx, id).await?;
-    if capacity < row.seats_taken {
-        let what = format!("{} seats of it are sold or held", row.seats_taken);
-        bail!(catalogue::in_the_way(&tx, &row, &what).await?);
-    }
-    let mut row = row.into_active_model();
-    row.capacity = Set(capacity);
-    row.update(&tx).await?;
-    tx.commit().await?;
-    line(format!("{id} has {capacity} seats"));
-    Ok(())
-}
-
-/// By the orders that hold them.
-async fn recount(db: &DatabaseConnection, id: Uuid) -> anyhow::Result<()> {
-    let tx = db::begin(db).await?;
-    let row = slot::Entity::find_by_id(id)
-        .lock(LockType::NoKeyUpdate)
-        .one(&tx)
-        .await?;
-    let row = row.with_context(|| format!("there is no slot {id}"))?;
-    let held: Vec<i32> = checkout::Entity::find()
-        .select_only()
-        .column(checkout::Column::Quantity)
-        .filter(checkout::Column::SlotId.eq(id))
-        .filter(checkout::Column::SeatsHeld.eq(true))
-        .into_tuple()
-        .all(&tx)
-        .await?;
-    let taken = held.into_iter().fold(0_i32, i32::saturating_add);
-    let (before, capacity) = (row.seats_taken, row.capacity);
-    ensure!(
-        taken <= capacity,
-        "{taken} seats are held and {capacity} there are: worker slot set --capacity first"
-    );
-    let mut row = row.into_active_model();
-    row.seats_taken = Set(taken);
-    row.update(&tx).await?;
-    tx.commit().await?;
-    line(format!("{id}: {taken} taken, {before} before"));
     Ok(())
 }

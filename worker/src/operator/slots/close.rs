@@ -22,7 +22,7 @@ use crate::{
     operator::{
         bookings::decide,
         command_line::{line, operator_of},
-        slots::{find, set_closed},
+        slots::change::{find, set_closed},
         words::counted,
     },
 };
