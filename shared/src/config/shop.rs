@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_logo_needs_a_name_and_has_to_be_there() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../ingress/pages/icon.svg");
+        let file = "../ingress/pages/icon.svg";
         let read = |name: &'static str, logo| {
             let env = [("SHOP_NAME", name), ("SHOP_LOGO", logo)];
             ShopSettings::from_env(&env.into_iter().collect())
