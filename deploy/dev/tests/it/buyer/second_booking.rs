@@ -58,14 +58,15 @@ async fn who_pays_a_second_time_reads_why_the_money_goes_back() {
     let answer = shop.post("/api/create-checkout-session", &elsewhere).await;
     let answer: serde_json::Value = answer.json().await.unwrap();
     let elsewhere = answer["session_id"].as_str().unwrap();
-    shop.stripe.set_faults(undelivered());
-    shop.stripe.pay(elsewhere, Outcome::Succeed).await.unwrap();
-    shop.confirm(elsewhere, 10).await;
-    // Stripe refuses for now, so that the page has time to be looked at.
+    // Stripe ends no session, so that the page has time to pay, and refuses the refund, so that it has time
+    // to be looked at.
     shop.stripe.set_faults(Faults {
+        denied: vec!["rak_checkout_session_write".to_owned()],
         refund_refused: Some("insufficient_funds".to_owned()),
         ..undelivered()
     });
+    shop.stripe.pay(elsewhere, Outcome::Succeed).await.unwrap();
+    shop.confirm(elsewhere, 10).await;
 
     browser.click("button", "Pay").await;
 
