@@ -42,7 +42,7 @@ pub struct OwnBooking {
 }
 
 impl OwnBooking {
-    /// The one of `reference`, whoever asks for it.
+    /// The booking with this reference. The caller checks whether it may be shown.
     pub async fn by_reference(app: &Ingress, reference: &str) -> Result<Self, ApiError> {
         let reference = reference.trim().to_uppercase();
         let is_of_one = |it: u8| it.is_ascii_alphanumeric() || it == b'-';

@@ -10,7 +10,7 @@ use crate::{
     message::BookingCancel,
 };
 
-/// Nobody guesses so many.
+/// So many cannot be guessed.
 const SIGNATURE_BYTES: usize = 16;
 const LEAST_CHARS: usize = 32;
 const MOST_SECRETS: usize = 4;

@@ -111,8 +111,8 @@ fn row(wanted: &Slot, offering_id: Uuid) -> slot::ActiveModel {
     slot::ActiveModel::from(row).reset_all()
 }
 
-/// A slot that the file does not name any more: gone if nobody ever ordered it, closed if somebody did,
-/// and in the way if it is sold.
+/// A slot that the file does not name any more: deleted if there is no order for it, closed if there is one,
+/// and a problem if seats of it are sold or held.
 async fn leave_out(
     tx: &impl ConnectionTrait,
     wanted: &Offering,

@@ -1,4 +1,4 @@
-//! What the fields of a file have to be. All that is wrong is said at once.
+//! What the fields of a file have to be. All mistakes are named at once, but for those that another one hides.
 
 use jiff::{civil::DateTime, tz::TimeZone};
 use shared::money::{Amount, Currency};
