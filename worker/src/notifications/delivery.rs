@@ -153,13 +153,6 @@ async fn note_endpoint(
     if failure.next == Remedy::GiveUp {
         return Ok(());
     }
-    let since: SimpleExpr =
-        Func::coalesce([Expr::col(Column::FailingSince), Expr::value(now)]).into();
-    update
-        .col_expr(Column::FailingSince, since)
-        .col_expr(Column::LastError, Expr::value(failure.words.clone()))
-        .exec(&context.db)
-        .await?;
     let lasting = Condition::any()
         .add(Expr::value(failure.next == Remedy::SwitchOff))
         .add(Column::FailingSince.lt(now.saturating_sub(LASTING)));
@@ -177,6 +170,13 @@ async fn note_endpoint(
             "An endpoint is switched off; `worker endpoint enable` has it told again"
         );
     }
+    let since: SimpleExpr =
+        Func::coalesce([Expr::col(Column::FailingSince), Expr::value(now)]).into();
+    update
+        .col_expr(Column::FailingSince, since)
+        .col_expr(Column::LastError, Expr::value(failure.words.clone()))
+        .exec(&context.db)
+        .await?;
     Ok(())
 }
 

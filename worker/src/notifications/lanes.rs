@@ -7,12 +7,12 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, sea_query::Expr,
 };
 use shared::{
     db::{
-        self, outbox,
+        self, endpoint, outbox,
         outbox_delivery::{self, Column},
     },
     retry,
@@ -132,17 +132,21 @@ async fn run(context: Context, destination: Destination, shutdown: CancellationT
     }
 }
 
-/// Takes what is due, at most `limit`.
+/// Takes what is due, at most `limit`; nothing for an endpoint that was switched off since the lane began.
 async fn take(
     context: &Context,
     destination: &Destination,
     limit: usize,
 ) -> Result<Vec<(outbox_delivery::Model, outbox::Model)>, DbErr> {
     let now = (context.clock)();
+    let is_off = endpoint::Entity::find()
+        .filter(endpoint::Column::Id.eq(destination.name()))
+        .filter(endpoint::Column::DisabledAt.is_not_null());
     let tx = db::begin(&context.db).await?;
     let taken = LINES
         .heads(now)
         .filter(Column::Destination.eq(destination.name()))
+        .filter(Expr::exists(is_off.into_query()).not())
         .order_by_asc(Column::OutboxId)
         .limit(u64::try_from(limit).unwrap_or(u64::MAX))
         .all(&tx)
