@@ -11,10 +11,10 @@ mod templates;
 mod transport;
 mod words;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use lettre::{
-    Address, AsyncTransport, Message,
+    Address, Message,
     message::{
         Attachment, Mailbox, MultiPart, SinglePart,
         header::{HeaderName, HeaderValue},
@@ -33,9 +33,6 @@ use self::{
     facts::Facts,
 };
 use crate::notifications::failure::Failure;
-
-/// For all of one mail: connection, encryption, name, and content.
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Who gets a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +92,7 @@ impl Mailer {
             return Ok(());
         };
         failpoint::crash_at("mail_before_send");
-        let sending = self.0.transport.send(mail);
-        let sent = tokio::time::timeout(TIMEOUT, sending).await;
-        let sent =
-            sent.map_err(|_| Failure::later(format!("no answer in {} s", TIMEOUT.as_secs())))?;
-        sent.map_err(|error| transport::failure(&error))?;
-        Ok(())
+        self.0.transport.send(mail).await
     }
 
     async fn compose(

@@ -12,7 +12,6 @@ use crate::mail::{
 };
 
 /// Everything about mail, checked.
-#[derive(Clone)]
 pub struct MailSettings {
     /// To the server.
     pub transport: Transport,

@@ -1,12 +1,55 @@
 //! The way to the mail server, and what its refusals mean.
 
-use lettre::{AsyncSmtpTransport, Tokio1Executor, transport::smtp::extension::ClientId};
+use std::{
+    pin::pin,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig, extension::ClientId},
+};
 use url::{Host, Url};
 
 use crate::notifications::failure::{Failure, Remedy};
 
-/// Connects anew for each mail: a connection that was left in the middle of one is not used again.
-pub type Transport = AsyncSmtpTransport<Tokio1Executor>;
+/// For all of one mail: connection, encryption, name, and content.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections that are kept for the next mail, and for how long: servers end what idles for minutes.
+const KEPT: u32 = 16;
+const KEPT_FOR: Duration = Duration::from_mins(1);
+
+/// The way to the mail server. Connections are kept, since most of a mail's time is the handshake.
+pub struct Transport {
+    builder: AsyncSmtpTransportBuilder,
+    pool: Mutex<Option<Pool>>,
+}
+
+type Pool = AsyncSmtpTransport<Tokio1Executor>;
+
+impl Transport {
+    /// Sends `mail`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the server has not taken it, as far as is known.
+    pub async fn send(&self, mail: Message) -> Result<(), Failure> {
+        let pool = || self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let build = || self.builder.clone().build();
+        let smtp = pool().get_or_insert_with(build).clone();
+        let mut sending = pin!(smtp.send(mail));
+        if let Ok(sent) = tokio::time::timeout(TIMEOUT, &mut sending).await {
+            sent.map(drop).map_err(|error| failure(&error))
+        } else {
+            // Before `sending` gives back a connection that is in the middle of a mail: the next one
+            // would continue there, and go to two people.
+            *pool() = None;
+            let seconds = TIMEOUT.as_secs();
+            Err(Failure::later(format!("no answer in {seconds} s")))
+        }
+    }
+}
 
 /// What `SMTP_URL` has to be.
 pub const EXPECTED: &str = "smtps://user:password@host, or smtp://user:password@host:587, which is \
@@ -37,12 +80,13 @@ pub fn transport(url: &str, host: &str) -> Option<Transport> {
         ("smtp", [] | ["tls=required"], _) => url.set_query(Some("tls=required")),
         _ => return None,
     }
-    let builder = Transport::from_url(url.as_str()).ok()?;
-    Some(
-        builder
-            .hello_name(ClientId::Domain(host.to_owned()))
-            .build(),
-    )
+    let pool = PoolConfig::new().max_size(KEPT).idle_timeout(KEPT_FOR);
+    let builder = Pool::from_url(url.as_str()).ok()?;
+    let builder = builder.hello_name(ClientId::Domain(host.to_owned()));
+    Some(Transport {
+        builder: builder.pool_config(pool),
+        pool: Mutex::default(),
+    })
 }
 
 /// A name that the server does not know, a box that is full for good, a text that it will not have.
@@ -51,7 +95,7 @@ pub fn transport(url: &str, host: &str) -> Option<Transport> {
 const REFUSES_THIS_MAIL: [u16; 5] = [550, 551, 552, 553, 555];
 
 /// What the server's refusal means. Of its words only the code is kept: they quote the address.
-pub fn failure(error: &lettre::transport::smtp::Error) -> Failure {
+fn failure(error: &lettre::transport::smtp::Error) -> Failure {
     let code = error.status().map(u16::from);
     let words = match code {
         Some(code) => format!("the mail server answered {code}"),

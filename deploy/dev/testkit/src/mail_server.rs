@@ -54,7 +54,7 @@ impl MailServer {
         })
     }
 
-    /// From now on it does so: `take`, `busy`, `unknown` or `stall`.
+    /// From now on it does so: `take`, `busy`, `unknown` or `late`.
     ///
     /// # Errors
     ///
