@@ -26,12 +26,12 @@ use shared::{
     service::failpoint,
 };
 
-pub use self::settings::MailSettings;
 use self::{
     calendar::Method,
     document::{Document, MailKind},
     facts::Facts,
 };
+pub use self::{settings::MailSettings, transport::MOST_CONNECTIONS};
 use crate::notifications::failure::Failure;
 
 /// Who gets a mail.

@@ -16,8 +16,9 @@ use crate::notifications::failure::{Failure, Remedy};
 
 /// For all of one mail: connection, encryption, name, and content.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Connections that are kept for the next mail, and for how long: servers end what idles for minutes.
-const KEPT: u32 = 16;
+/// To the server, of each worker, for each of those who get mail.
+pub const MOST_CONNECTIONS: u8 = 32;
+/// How long one is kept for the next mail: servers end what idles for minutes.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// The way to the mail server. Connections are kept, since most of a mail's time is the handshake.
@@ -80,7 +81,9 @@ pub fn transport(url: &str, host: &str) -> Option<Transport> {
         ("smtp", [] | ["tls=required"], _) => url.set_query(Some("tls=required")),
         _ => return None,
     }
-    let pool = PoolConfig::new().max_size(KEPT).idle_timeout(KEPT_FOR);
+    let pool = PoolConfig::new()
+        .max_size(MOST_CONNECTIONS.into())
+        .idle_timeout(KEPT_FOR);
     let builder = Pool::from_url(url.as_str()).ok()?;
     let builder = builder.hello_name(ClientId::Domain(host.to_owned()));
     Some(Transport {

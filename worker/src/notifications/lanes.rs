@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, sea_query::Expr,
@@ -32,8 +31,6 @@ use crate::{
     },
 };
 
-/// Deliveries on their way to one destination at once, of each worker.
-const AT_ONCE: usize = 16;
 /// Longer than any attempt may take.
 const LEASE: time::Duration = time::Duration::seconds(45);
 /// After this long a lane ends, and the next one knows what has changed about the destination.
@@ -102,19 +99,23 @@ async fn due(context: &Context, busy: &HashMap<Id, String>) -> Result<Vec<Destin
 
 /// Delivers to `destination` until nothing is due for it.
 async fn run(context: Context, destination: Destination, shutdown: CancellationToken) {
-    let begin = Instant::now();
-    let mut on_their_way = FuturesUnordered::new();
+    let (begin, at_once) = (Instant::now(), destination.at_once());
+    // Tasks, since none of them should stand still while more is taken.
+    let mut on_their_way = JoinSet::new();
     let mut more = true;
     loop {
-        let free = AT_ONCE.saturating_sub(on_their_way.len());
+        let free = at_once.saturating_sub(on_their_way.len());
         let is_open = !shutdown.is_cancelled() && begin.elapsed() < LIFE;
         // Many at once, rather than one by one.
-        if more && is_open && free >= AT_ONCE / 2 {
+        if more && is_open && free >= at_once / 2 {
             match take(&context, &destination, free).await {
                 Ok(taken) => {
                     more = !taken.is_empty();
-                    let attempts = taken.into_iter();
-                    on_their_way.extend(attempts.map(|it| attempt(&context, &destination, it)));
+                    for it in taken {
+                        let (context, destination) = (context.clone(), destination.clone());
+                        on_their_way
+                            .spawn(async move { attempt(&context, &destination, it).await });
+                    }
                 }
                 Err(error) => {
                     let error = JobError::from(error);
@@ -123,10 +124,10 @@ async fn run(context: Context, destination: Destination, shutdown: CancellationT
                 }
             }
         }
-        match on_their_way.next().await {
+        match on_their_way.join_next().await {
             // Of a checkout, the next may be due now.
-            Some(Next::GoOn) => more = true,
-            Some(Next::Stop) => {}
+            Some(Ok(Next::GoOn)) => more = true,
+            Some(Ok(Next::Stop) | Err(_)) => {}
             None => return,
         }
     }
