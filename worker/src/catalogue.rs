@@ -5,8 +5,10 @@ mod apply;
 mod apply_slots;
 mod changes;
 mod check;
+mod check_slots;
 mod export;
 mod in_the_way;
+mod mistakes;
 mod series;
 mod source;
 

@@ -12,10 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     catalogue::{
-        Problem,
-        changes::Changes,
-        check::{Offering, Slot},
-        in_the_way::in_the_way,
+        Problem, changes::Changes, check::Offering, check_slots::Slot, in_the_way::in_the_way,
     },
     operator::words::moment,
 };
@@ -40,7 +37,9 @@ pub async fn apply_slots(
     let mut known: BTreeMap<OffsetDateTime, slot::Model> =
         rows.into_iter().map(|it| (it.starts_at, it)).collect();
     let mut new = Vec::new();
-    for it in wanted.slots.iter().filter(|it| it.starts_at > now) {
+    let (to_come, begun): (Vec<_>, Vec<_>) = wanted.slots.iter().partition(|it| it.starts_at > now);
+    changes.begun = changes.begun.saturating_add(begun.len());
+    for it in to_come {
         let what = format!("slot {} {}", wanted.key, moment(it.starts_at));
         match known.remove(&it.starts_at) {
             None => {

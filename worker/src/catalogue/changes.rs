@@ -5,4 +5,6 @@
 pub struct Changes {
     /// In a line each, in order.
     pub lines: Vec<String>,
+    /// Slots of the file that have begun, and are left alone.
+    pub begun: usize,
 }

@@ -1,23 +1,18 @@
-//! What the fields of a file have to be. All mistakes are named at once, but for those that another one hides.
+//! What the fields of an offering have to be. All mistakes are named at once, but for those that another one hides.
 
-use jiff::{civil::DateTime, tz::TimeZone};
+use jiff::tz::TimeZone;
 use shared::money::{Amount, Currency};
-use time::{Duration, OffsetDateTime};
 
 use crate::catalogue::{
     Problem,
-    series::{moment, repeated},
-    source::{RawOffering, RawSlot},
+    check_slots::{Slot, series},
+    mistakes::At,
+    source::RawOffering,
 };
 
-const LONGEST_NAME: usize = 200;
-const LONGEST_TEXT: usize = 5000;
 const LONGEST_KEY: usize = 63;
 /// Of one file.
 const MOST_SLOTS: usize = 20_000;
-const MOST_SEATS: i64 = 100_000;
-/// Of one slot: a week.
-const MOST_MINUTES: i64 = 10_080;
 
 /// An offering as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,18 +30,6 @@ pub struct Offering {
     pub cancellation_late_percent: Option<i32>,
     /// All of those that have not begun, in order.
     pub slots: Vec<Slot>,
-}
-
-/// A slot as it shall be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
-    /// Where the file says it.
-    pub place: String,
-    pub starts_at: OffsetDateTime,
-    pub ends_at: OffsetDateTime,
-    pub capacity: i32,
-    /// As it is, if the file does not say.
-    pub closed: Option<bool>,
 }
 
 /// What `raw` means.
@@ -82,43 +65,6 @@ pub fn check(raw: Vec<RawOffering>) -> Result<Vec<Offering>, Vec<Problem>> {
         Ok(offerings)
     } else {
         Err(problems)
-    }
-}
-
-/// Where something is wrong.
-struct At<'a> {
-    place: String,
-    problems: &'a mut Vec<Problem>,
-}
-
-impl At<'_> {
-    fn wrong(&mut self, field: &'static str, problem: impl Into<String>) {
-        self.problems.push(Problem {
-            place: self.place.clone(),
-            field: Some(field),
-            words: problem.into(),
-        });
-    }
-
-    /// A number in a range, if there is one.
-    fn number(&mut self, field: &'static str, value: Option<i64>, most: i64) -> Option<i32> {
-        let value = value?;
-        if !(0..=most).contains(&value) {
-            self.wrong(field, format!("expected 0 to {most}"));
-        }
-        i32::try_from(value).ok()
-    }
-
-    /// A text of one line, or of several.
-    fn text(&mut self, field: &'static str, text: Option<String>, lines: bool) -> Option<String> {
-        let text = text?.trim().to_owned();
-        let most = if lines { LONGEST_TEXT } else { LONGEST_NAME };
-        let spoils = |it: char| it.is_control() && !(lines && it == '\n');
-        if text.chars().count() > most || text.chars().any(spoils) {
-            let kind = if lines { "of text" } else { "in one line" };
-            self.wrong(field, format!("expected at most {most} characters {kind}"));
-        }
-        (!text.is_empty()).then_some(text)
     }
 }
 
@@ -230,66 +176,4 @@ fn price(price: Option<&str>, currency: Option<&str>, at: &mut At<'_>) -> Option
         at.wrong("price", format!("{price} is {error}"));
     }
     Some(price)
-}
-
-fn series(raw: &RawSlot, zone: &TimeZone, at: &mut At<'_>) -> Vec<Slot> {
-    let first = raw.starts_at.as_deref().and_then(civil);
-    if first.is_none() {
-        at.wrong(
-            "starts_at",
-            "expected a time where it takes place, such as 2027-05-01T09:00",
-        );
-    }
-    let minutes = raw.minutes.filter(|it| (1..=MOST_MINUTES).contains(it));
-    if minutes.is_none() {
-        at.wrong("minutes", format!("expected 1 to {MOST_MINUTES}"));
-    }
-    let capacity = raw.capacity.filter(|it| (0..=MOST_SEATS).contains(it));
-    if capacity.is_none() {
-        at.wrong("capacity", format!("expected 0 to {MOST_SEATS}"));
-    }
-    let (Some(first), Some(minutes), Some(capacity)) = (first, minutes, capacity) else {
-        return Vec::new();
-    };
-    let mut times = match raw.repeat.as_deref().filter(|it| !it.trim().is_empty()) {
-        None => vec![first],
-        Some(rule) => repeated(first, rule).unwrap_or_else(|problem| {
-            at.wrong("repeat", problem);
-            Vec::new()
-        }),
-    };
-    for except in &raw.except {
-        let day = except
-            .get(..10)
-            .and_then(|it| it.parse::<jiff::civil::Date>().ok());
-        let before = times.len();
-        times.retain(|it| Some(it.date()) != day);
-        if times.len() == before {
-            at.wrong("except", format!("{except} is no day of the series"));
-        }
-    }
-    let slot = |it: DateTime| {
-        let starts_at = moment(it, zone)?;
-        Some(Slot {
-            place: raw.place.clone(),
-            starts_at,
-            ends_at: starts_at.checked_add(Duration::minutes(minutes))?,
-            capacity: i32::try_from(capacity).ok()?,
-            closed: raw.closed,
-        })
-    };
-    times.into_iter().filter_map(slot).collect()
-}
-
-/// A time without a zone.
-fn civil(text: &str) -> Option<DateTime> {
-    let text = text.trim();
-    let has_zone = text.ends_with(['Z', 'z'])
-        || text
-            .get(10..)
-            .is_some_and(|it| it.contains(['+', '-', '[']));
-    if has_zone {
-        return None;
-    }
-    text.parse().ok()
 }

@@ -93,7 +93,11 @@ async fn apply(file: &Path, dry_run: bool, as_json: bool) -> anyhow::Result<()> 
         Err(ApplyError::Database(error)) => return Err(error).context("nothing is changed"),
     };
     if as_json {
-        return command_line::json(&json!({ "dry_run": dry_run, "changes": changes.lines }));
+        return command_line::json(&json!({
+            "dry_run": dry_run,
+            "changes": changes.lines,
+            "begun": changes.begun,
+        }));
     }
     changes.lines.iter().for_each(line);
     let (number, verb) = (
@@ -101,6 +105,12 @@ async fn apply(file: &Path, dry_run: bool, as_json: bool) -> anyhow::Result<()> 
         if dry_run { "would be made" } else { "made" },
     );
     line(format!("{number} {verb}"));
+    if changes.begun > 0 {
+        let slots = counted(changes.begun, "slot");
+        line(format!(
+            "{slots} of the file left alone, as the time is past"
+        ));
+    }
     Ok(())
 }
 

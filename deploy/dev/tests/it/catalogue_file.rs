@@ -130,12 +130,20 @@ async fn a_file_leads_to_what_it_says_and_twice_changes_nothing(stack: Stack) {
     let changed = TOML
         .replace("49.00", "52.50")
         .replace("capacity = 2\n", "capacity = 4\n");
+    let past = "[[offering.slots]]\nstarts_at = \"2020-01-01T10:00\"\nminutes = 60\ncapacity = 4";
+    let changed = format!("{changed}\n{past}");
     let changed = apply(&shop, "c.toml", &changed, &[]).await.unwrap();
     assert!(
         changed.contains("~ offering kayak") && changed.contains("2 changes made"),
         "{changed}"
     );
-    assert_eq!(rows(&shop).await.0[0].unit_amount_minor_units, 5250);
+    assert!(
+        changed.contains("1 slot of the file left alone"),
+        "{changed}"
+    );
+    let (offerings, slots) = rows(&shop).await;
+    assert_eq!(offerings[0].unit_amount_minor_units, 5250);
+    assert_eq!(slots.len(), 3);
     shop.close().await;
 }
 
