@@ -5,6 +5,7 @@
 mod create_session;
 mod lists;
 mod permissions;
+mod webhook_endpoints;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,8 +21,9 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 pub use self::{
     create_session::{CreatedCheckoutSession, NewCheckoutSession},
-    lists::{Page, WebhookEndpoint},
+    lists::Page,
     permissions::Permission,
+    webhook_endpoints::{NewWebhookEndpoint, WebhookEndpoint},
 };
 use crate::{
     config::StripeSettings,

@@ -3,6 +3,7 @@
 mod booking_hook;
 mod catalogue;
 pub mod command;
+mod create_endpoint;
 mod database;
 mod finding;
 mod notifications;

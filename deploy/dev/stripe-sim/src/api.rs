@@ -5,6 +5,7 @@
 mod checkout_sessions;
 mod promotions;
 mod request;
+mod webhook_endpoints;
 
 use std::sync::Arc;
 
@@ -17,12 +18,13 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::{
     checkout_sessions::{create_session, expire_session, list_sessions, retrieve_session},
     promotions::{create_coupon, create_customer, create_promotion_code},
     request::{Answer, idempotency_key, page},
+    webhook_endpoints::{create_webhook_endpoint, list_webhook_endpoints},
 };
 use crate::{account::Account, error::ApiError, form::Form, refund, store::text};
 
@@ -44,7 +46,10 @@ pub fn router(account: Arc<Account>) -> Router<Arc<Account>> {
         .route("/v1/disputes/{id}", get(retrieve_dispute))
         .route("/v1/events", get(list_events))
         .route("/v1/events/{id}", get(retrieve_event))
-        .route("/v1/webhook_endpoints", get(list_webhook_endpoints))
+        .route(
+            "/v1/webhook_endpoints",
+            get(list_webhook_endpoints).post(create_webhook_endpoint),
+        )
         .route("/v1/coupons", post(create_coupon))
         .route("/v1/promotion_codes", post(create_promotion_code))
         .route("/v1/customers", post(create_customer))
@@ -91,26 +96,6 @@ fn permission(method: &Method, path: &str) -> Option<String> {
         "write"
     };
     Some(format!("rak_{resource}_{access}"))
-}
-
-/// Lists the one webhook endpoint, if there is a URL.
-///
-/// Source: <https://docs.stripe.com/api/webhook_endpoints/list>
-async fn list_webhook_endpoints(State(sim): State<Arc<Account>>) -> Json<Value> {
-    let endpoint = sim.courier.url().map(|url| {
-        json!({
-            "id": "we_stripe_stand_in",
-            "object": "webhook_endpoint",
-            "enabled_events": ["*"],
-            "livemode": false,
-            "status": "enabled",
-            "url": url,
-        })
-    });
-    let endpoints: Vec<Value> = endpoint.into_iter().collect();
-    Json(
-        json!({ "object": "list", "url": "/v1/webhook_endpoints", "has_more": false, "data": endpoints }),
-    )
 }
 
 async fn retrieve_payment_intent(

@@ -16,19 +16,33 @@ use crate::{lock::lock, objects::now, store::text};
 const TIMEOUT: Duration = Duration::from_secs(10);
 const CONCURRENT_POSTS: usize = 64;
 
+/// Where events are posted, and which.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    pub id: String,
+    pub url: Option<String>,
+    pub secret: String,
+    /// Types, or `*`.
+    pub enabled_events: Vec<String>,
+}
+
 /// Posts events.
 pub struct Courier {
-    url: Mutex<Option<String>>,
-    secret: String,
+    endpoint: Mutex<Endpoint>,
     client: reqwest::Client,
     permits: Semaphore,
 }
 
 impl Courier {
     pub fn new(url: Option<String>, secret: String) -> anyhow::Result<Self> {
-        Ok(Self {
-            url: Mutex::new(url),
+        let endpoint = Endpoint {
+            id: "we_stripe_stand_in".to_owned(),
+            url,
             secret,
+            enabled_events: vec!["*".to_owned()],
+        };
+        Ok(Self {
+            endpoint: Mutex::new(endpoint),
             // Stripe does not follow redirects: a 3xx is a failed delivery.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
@@ -39,12 +53,16 @@ impl Courier {
     }
 
     pub fn set_url(&self, url: Option<String>) {
-        *lock(&self.url) = url;
+        lock(&self.endpoint).url = url;
     }
 
-    /// URL that events are posted to.
-    pub fn url(&self) -> Option<String> {
-        lock(&self.url).clone()
+    pub fn set_endpoint(&self, endpoint: Endpoint) {
+        *lock(&self.endpoint) = endpoint;
+    }
+
+    /// Where events are posted.
+    pub fn endpoint(&self) -> Endpoint {
+        lock(&self.endpoint).clone()
     }
 
     /// `Stripe-Signature` for `payload`, signed now.
@@ -53,7 +71,8 @@ impl Courier {
     pub fn signature(&self, payload: &[u8]) -> String {
         let timestamp = now();
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.endpoint().secret.as_bytes()).expect("any length");
         mac.update(format!("{timestamp}.").as_bytes());
         mac.update(payload);
         format!(
@@ -64,9 +83,19 @@ impl Courier {
 
     /// Returns whether the endpoint took it.
     pub async fn post(&self, event: &Value) -> bool {
-        let Some(url) = self.url() else {
+        let endpoint = self.endpoint();
+        let Some(url) = endpoint.url else {
             return false;
         };
+        let kind = text(event, "type");
+        if !endpoint
+            .enabled_events
+            .iter()
+            .any(|it| it == "*" || it == kind)
+        {
+            // Nothing is owed to it.
+            return true;
+        }
         let Ok(_permit) = self.permits.acquire().await else {
             return false;
         };

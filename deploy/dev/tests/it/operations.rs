@@ -1,6 +1,7 @@
 //! What operators do, and what the services do without them when something is down.
 
 mod audit;
+mod create_endpoint;
 mod dead;
 mod doctor;
 mod metrics;

@@ -22,27 +22,12 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// Where Stripe posts events.
-///
-/// Source: <https://docs.stripe.com/api/webhook_endpoints/object>
-#[derive(Debug, Deserialize)]
-pub struct WebhookEndpoint {
-    /// The address.
-    pub url: String,
-    /// `enabled` or `disabled`.
-    #[serde(default, deserialize_with = "lenient::null_as_default")]
-    pub status: String,
-    /// Types it gets, or `*`.
-    #[serde(default, deserialize_with = "lenient::null_as_default")]
-    pub enabled_events: Vec<String>,
-}
-
 /// What of a list can be read; one object that cannot shall not hide the others.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "T: DeserializeOwned"))]
-struct List<T> {
+pub(super) struct List<T> {
     #[serde(deserialize_with = "readable")]
-    data: Vec<T>,
+    pub data: Vec<T>,
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     has_more: bool,
 }
@@ -193,18 +178,6 @@ impl StripeClient {
         };
         let list: List<Event> = self.list("/events", &query).await?;
         Ok(list.page(|event| &event.id))
-    }
-
-    /// Where Stripe posts the events of this account and mode.
-    ///
-    /// Source: <https://docs.stripe.com/api/webhook_endpoints/list>
-    pub async fn list_webhook_endpoints(&self) -> Result<Vec<WebhookEndpoint>, StripeError> {
-        let query = Query {
-            created: None,
-            ..Query::new(OffsetDateTime::UNIX_EPOCH, None)
-        };
-        let list: List<WebhookEndpoint> = self.list("/webhook_endpoints", &query).await?;
-        Ok(list.data)
     }
 
     /// Whether Stripe answers, and takes our key.

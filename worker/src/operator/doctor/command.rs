@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     operator::{
         command_line::{environment, json, line},
-        doctor::{self, Status},
+        doctor::{self, Status, create_endpoint},
         words::counted,
     },
 };
@@ -17,10 +17,17 @@ pub struct Arguments {
     /// For programs.
     #[arg(long)]
     json: bool,
+    /// Make the endpoint of `PUBLIC_URL` at Stripe, and print its secret; look at nothing.
+    #[arg(long)]
+    create_webhook_endpoint: bool,
 }
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let config = Config::from_env(&environment()?)?;
+    let env = environment()?;
+    if arguments.create_webhook_endpoint {
+        return create_endpoint::run(&env, arguments.json).await;
+    }
+    let config = Config::from_env(&env)?;
     let findings = doctor::examine(&config).await;
     if arguments.json {
         json(&findings)?;

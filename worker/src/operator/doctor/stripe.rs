@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Where ingress takes events.
-const PATH: &str = "/api/payment/webhook";
+pub(super) const PATH: &str = "/api/payment/webhook";
 
 /// Looks at the key, what it may read, and the webhook endpoint.
 pub async fn examine(config: &Config) -> Vec<Finding> {
@@ -94,7 +94,7 @@ fn endpoint(endpoints: Result<Vec<WebhookEndpoint>, StripeError>) -> Finding {
     ours.sort_by_key(|it| it.status != "enabled");
     let Some(ours) = ours.first() else {
         let detail = format!("none of {} posts to …{PATH}", endpoints.len());
-        let remedy = "create it at Stripe; until then confirm and reconcile do all the work";
+        let remedy = "worker doctor --create-webhook-endpoint makes it; until then confirm and reconcile do all the work";
         return Finding::failed(CHECK, detail, remedy);
     };
     if ours.status != "enabled" {
