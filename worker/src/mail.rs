@@ -26,12 +26,12 @@ use shared::{
     service::failpoint,
 };
 
+pub use self::settings::MailSettings;
 use self::{
     calendar::Method,
     document::{Document, MailKind},
     facts::Facts,
 };
-pub use self::{settings::MailSettings, transport::MOST_CONNECTIONS};
 use crate::notifications::failure::Failure;
 
 /// Who gets a mail.
@@ -92,7 +92,7 @@ impl Mailer {
             return Ok(());
         };
         failpoint::crash_at("mail_before_send");
-        self.0.transport.send(mail).await
+        self.0.transport.send(&mail).await
     }
 
     async fn compose(

@@ -1,33 +1,59 @@
 //! The way to the mail server, and what its refusals mean.
 
 use std::{
-    pin::pin,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig, extension::ClientId},
+    Message,
+    transport::smtp::{
+        SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, TlsParameters},
+        extension::ClientId,
+    },
 };
+use percent_encoding::percent_decode_str;
+use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 use url::{Host, Url};
 
 use crate::notifications::failure::{Failure, Remedy};
 
-/// For all of one mail: connection, encryption, name, and content.
+/// For all of one mail: its turn, connection, encryption, name, and content.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// To the server, of each worker, for each of those who get mail.
-pub const MOST_CONNECTIONS: u8 = 32;
-/// How long one is kept for the next mail: servers end what idles for minutes.
+/// For one that idled to show that it lives.
+const NOOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// To the server, of each worker. Many servers take no more than ten.
+const MOST_CONNECTIONS: usize = 8;
+/// How long one idles at most: servers end what does so for minutes.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// The way to the mail server. Connections are kept, since most of a mail's time is the handshake.
+///
+/// lettre's own pool takes back a connection that is in the middle of a mail, whose next answer would be taken
+/// for that of the next mail; and it holds back the end of each mail for 40 ms, for lack of `TCP_NODELAY`.
 pub struct Transport {
-    builder: AsyncSmtpTransportBuilder,
-    pool: Mutex<Option<Pool>>,
+    server: Server,
+    /// The one that idles for the longest time first.
+    idle: Mutex<Vec<(Instant, AsyncSmtpConnection)>>,
+    permits: Semaphore,
 }
 
-type Pool = AsyncSmtpTransport<Tokio1Executor>;
+struct Server {
+    host: String,
+    port: u16,
+    encryption: Encryption,
+    credentials: Option<Credentials>,
+    /// What we call ourselves.
+    name: ClientId,
+}
+
+enum Encryption {
+    None,
+    StartTls(TlsParameters),
+    Tls(TlsParameters),
+}
 
 impl Transport {
     /// Sends `mail`.
@@ -35,20 +61,73 @@ impl Transport {
     /// # Errors
     ///
     /// [`Failure`] if the server has not taken it, as far as is known.
-    pub async fn send(&self, mail: Message) -> Result<(), Failure> {
-        let pool = || self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let build = || self.builder.clone().build();
-        let smtp = pool().get_or_insert_with(build).clone();
-        let mut sending = pin!(smtp.send(mail));
-        if let Ok(sent) = tokio::time::timeout(TIMEOUT, &mut sending).await {
-            sent.map(drop).map_err(|error| failure(&error))
-        } else {
-            // Before `sending` gives back a connection that is in the middle of a mail: the next one
-            // would continue there, and go to two people.
-            *pool() = None;
+    pub async fn send(&self, mail: &Message) -> Result<(), Failure> {
+        let sent = timeout(TIMEOUT, self.send_by_a_connection(mail)).await;
+        sent.unwrap_or_else(|_| {
             let seconds = TIMEOUT.as_secs();
             Err(Failure::later(format!("no answer in {seconds} s")))
+        })
+    }
+
+    async fn send_by_a_connection(&self, mail: &Message) -> Result<(), Failure> {
+        let permit = self.permits.acquire().await;
+        let _permit = permit.map_err(|_| Failure::later("the worker ends"))?;
+        let mut connection = match self.idle_connection().await {
+            Some(connection) => connection,
+            None => self.server.connect().await?,
+        };
+        let sent = connection.send(mail.envelope(), &mail.formatted()).await;
+        sent.map_err(|error| failure(&error))?;
+        // Only one that is at the end of a mail: any other is closed, as it is dropped.
+        self.idle().push((Instant::now(), connection));
+        Ok(())
+    }
+
+    /// One that lives.
+    async fn idle_connection(&self) -> Option<AsyncSmtpConnection> {
+        loop {
+            let mut connection = {
+                let mut idle = self.idle();
+                idle.retain(|(since, _)| since.elapsed() < KEPT_FOR);
+                idle.pop()?.1
+            };
+            if let Ok(true) = timeout(NOOP_TIMEOUT, connection.test_connected()).await {
+                return Some(connection);
+            }
         }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, AsyncSmtpConnection)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
+        let address = (self.host.as_str(), self.port);
+        let connected = match &self.encryption {
+            Encryption::Tls(parameters) => {
+                let parameters = Some(parameters.clone());
+                AsyncSmtpConnection::connect_tokio1(address, None, &self.name, parameters, None)
+                    .await
+            }
+            Encryption::None | Encryption::StartTls(_) => {
+                let stream = TcpStream::connect(address).await;
+                let stream = stream.and_then(|it| it.set_nodelay(true).map(|()| it));
+                let stream = stream.map_err(|_| Failure::later(UNREACHABLE))?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.name).await
+            }
+        };
+        let mut connection = connected.map_err(|error| failure(&error))?;
+        if let Encryption::StartTls(parameters) = &self.encryption {
+            let encrypted = connection.starttls(parameters.clone(), &self.name).await;
+            encrypted.map_err(|error| failure(&error))?;
+        }
+        if let Some(credentials) = &self.credentials {
+            let known = connection.auth(DEFAULT_MECHANISMS, credentials).await;
+            known.map_err(|error| failure(&error))?;
+        }
+        Ok(connection)
     }
 }
 
@@ -58,9 +137,9 @@ pub const EXPECTED: &str = "smtps://user:password@host, or smtp://user:password@
 
 /// The way that `url` names. What is not of this machine is encrypted, unless it says `tls=none`.
 ///
-/// - `host`: what we call ourselves.
-pub fn transport(url: &str, host: &str) -> Option<Transport> {
-    let mut url = Url::parse(url).ok()?;
+/// - `name`: what we call ourselves.
+pub fn transport(url: &str, name: &str) -> Option<Transport> {
+    let url = Url::parse(url).ok()?;
     let is_here = match url.host()? {
         // A scheme that is not the web's leaves addresses as they are written.
         Host::Domain("localhost") => true,
@@ -70,27 +149,39 @@ pub fn transport(url: &str, host: &str) -> Option<Transport> {
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     };
-    let tls: Vec<String> = url
-        .query_pairs()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
-    match (url.scheme(), tls.as_slice(), is_here) {
-        ("smtps", [], _) => {}
-        ("smtp", ["tls=none"], _) | ("smtp", [], true) => url.set_query(None),
-        ("smtp", [] | ["tls=required"], _) => url.set_query(Some("tls=required")),
+    let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+    let parameters = || TlsParameters::new(host.clone()).ok();
+    let (port, encryption) = match (url.scheme(), url.query(), is_here) {
+        ("smtps", None, _) => (SUBMISSIONS_PORT, Encryption::Tls(parameters()?)),
+        ("smtp", Some("tls=none"), _) | ("smtp", None, true) => (SMTP_PORT, Encryption::None),
+        ("smtp", None | Some("tls=required"), _) => {
+            (SUBMISSION_PORT, Encryption::StartTls(parameters()?))
+        }
         _ => return None,
-    }
-    let pool = PoolConfig::new()
-        .max_size(MOST_CONNECTIONS.into())
-        .idle_timeout(KEPT_FOR);
-    let builder = Pool::from_url(url.as_str()).ok()?;
-    let builder = builder.hello_name(ClientId::Domain(host.to_owned()));
+    };
+    let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
+    let credentials = match url.password() {
+        Some(password) => Some(Credentials::new(
+            decoded(url.username())?,
+            decoded(password)?,
+        )),
+        None => None,
+    };
+    let server = Server {
+        port: url.port().unwrap_or(port),
+        host,
+        encryption,
+        credentials,
+        name: ClientId::Domain(name.to_owned()),
+    };
     Some(Transport {
-        builder: builder.pool_config(pool),
-        pool: Mutex::default(),
+        server,
+        idle: Mutex::default(),
+        permits: Semaphore::new(MOST_CONNECTIONS),
     })
 }
+
+const UNREACHABLE: &str = "the mail server cannot be reached";
 
 /// A name that the server does not know, a box that is full for good, a text that it will not have.
 ///
@@ -109,7 +200,7 @@ fn failure(error: &lettre::transport::smtp::Error) -> Failure {
                 .to_owned()
         }
         None if error.is_response() => "the mail server answered what is no SMTP".to_owned(),
-        None => "the mail server cannot be reached".to_owned(),
+        None => UNREACHABLE.to_owned(),
     };
     let is_refused = error.is_permanent() && code.is_some_and(|it| REFUSES_THIS_MAIL.contains(&it));
     let next = if is_refused {

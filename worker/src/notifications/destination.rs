@@ -9,7 +9,7 @@ use shared::db::{
 
 use crate::{
     Context,
-    mail::{MOST_CONNECTIONS, Mailer, Recipient},
+    mail::{Mailer, Recipient},
     notifications::failure::Failure,
 };
 
@@ -38,16 +38,6 @@ impl Destination {
             Self::Endpoint(_) => "webhook",
             Self::Mail(_, Recipient::Buyer) => "mail_buyer",
             Self::Mail(_, Recipient::Merchant) => "mail_merchant",
-        }
-    }
-
-    /// Deliveries on their way to it at once, of each worker.
-    pub fn at_once(&self) -> usize {
-        match self {
-            Self::Endpoint(_) => 16,
-            // Each waits for five answers, one of them 40 ms: lettre sends the end of a mail apart from the
-            // mail, and the kernel holds it back until the server has acknowledged that.
-            Self::Mail(..) => MOST_CONNECTIONS.into(),
         }
     }
 

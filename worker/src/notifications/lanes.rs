@@ -31,6 +31,8 @@ use crate::{
     },
 };
 
+/// Deliveries on their way to one destination at once, of each worker.
+const AT_ONCE: usize = 16;
 /// Longer than any attempt may take.
 const LEASE: time::Duration = time::Duration::seconds(45);
 /// After this long a lane ends, and the next one knows what has changed about the destination.
@@ -99,15 +101,15 @@ async fn due(context: &Context, busy: &HashMap<Id, String>) -> Result<Vec<Destin
 
 /// Delivers to `destination` until nothing is due for it.
 async fn run(context: Context, destination: Destination, shutdown: CancellationToken) {
-    let (begin, at_once) = (Instant::now(), destination.at_once());
+    let begin = Instant::now();
     // Tasks, since none of them should stand still while more is taken.
     let mut on_their_way = JoinSet::new();
     let mut more = true;
     loop {
-        let free = at_once.saturating_sub(on_their_way.len());
+        let free = AT_ONCE.saturating_sub(on_their_way.len());
         let is_open = !shutdown.is_cancelled() && begin.elapsed() < LIFE;
         // Many at once, rather than one by one.
-        if more && is_open && free >= at_once / 2 {
+        if more && is_open && free >= AT_ONCE / 2 {
             match take(&context, &destination, free).await {
                 Ok(taken) => {
                     more = !taken.is_empty();
