@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     confirm::{reads::ConfirmReads, waiters::ConfirmWaiters},
     order_limit::OrderLimit,
+    webhook_notes::WebhookNotes,
 };
 
 /// The service, connected to what it needs. Cheap to clone.
@@ -22,6 +23,7 @@ pub struct Ingress {
     pub(crate) reads: ConfirmReads,
     pub(crate) waiters: ConfirmWaiters,
     pub(crate) order_limit: Arc<OrderLimit>,
+    pub(crate) notes: Arc<WebhookNotes>,
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
 }
@@ -44,6 +46,7 @@ impl Ingress {
             stripe,
             waiters,
             order_limit: Arc::new(OrderLimit::new(config.orders_per_minute)),
+            notes: Arc::new(WebhookNotes::new(&config.endpoint_secrets)),
             config: Arc::new(config),
             clock,
         }

@@ -16,6 +16,7 @@ mod hold_seats;
 mod http;
 mod ignored_event;
 mod legible;
+mod likely_cause;
 mod manage_booking;
 mod offerings;
 mod order;
@@ -28,6 +29,7 @@ mod site_data;
 mod site_key;
 mod site_order;
 mod stripe_webhook;
+mod webhook_notes;
 mod wish;
 
 pub use self::{app::Ingress, http::router::router};

@@ -1,11 +1,11 @@
 //! `POST /api/payment/webhook`
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::{ConnectInfo, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
 };
 use serde::{Serialize, de::Error};
@@ -24,8 +24,10 @@ use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    http::{error::ApiError, problem::Problem},
+    http::{client_address::client_address, error::ApiError, problem::Problem},
     ignored_event::Ignored,
+    likely_cause::{Posted, why},
+    webhook_notes::Refused,
 };
 
 /// For the note about an event that is left out.
@@ -57,15 +59,34 @@ pub struct Received {
 pub async fn stripe_webhook(
     State(app): State<Ingress>,
     Extension(traceparent): Extension<Traceparent>,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Received>, ApiError> {
-    let taken = take(&app, &traceparent, &headers, body).await;
+    let signature = signature_header(&headers);
+    let taken = take(&app, &traceparent, &signature, body.as_ref()).await;
     metrics::webhook(
         taken
             .as_ref()
             .map_or_else(ApiError::code, |outcome| *outcome),
     );
+    if let Err(error) = &taken {
+        let client = client_address(peer.ip(), &headers, &app.config.trusted_proxies);
+        let posted = Posted {
+            body: body.as_deref().unwrap_or_default(),
+            from_here: client.is_none() && !headers.contains_key("X-Forwarded-For"),
+        };
+        if let Some((reason, cause)) = why(error, posted, app.config.stripe.mode.livemode()) {
+            let refused = Refused {
+                reason,
+                cause,
+                client,
+                bytes: body.as_ref().ok().map(Bytes::len),
+                header: signature.as_deref().ok(),
+            };
+            app.notes.refused(&app.db, &refused, (app.clock)());
+        }
+    }
     taken.map(|_| Json(Received { received: true }))
 }
 
@@ -73,19 +94,20 @@ pub async fn stripe_webhook(
 async fn take(
     app: &Ingress,
     traceparent: &Traceparent,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    signature: &Result<String, SignatureError>,
+    body: Result<&Bytes, &BytesRejection>,
 ) -> Result<&'static str, ApiError> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
         _ => ApiError::MalformedRequest(None),
     })?;
-    let signature = signature_header(headers)?;
+    let signature = signature.as_ref().map_err(|error| *error)?;
     let now = (app.clock)();
     let secrets = app.config.endpoint_secrets.expose();
-    signature::verify(&body, &signature, secrets, now.unix_timestamp())?;
+    let signed = signature::verify(body, signature, secrets, now.unix_timestamp())?;
+    app.notes.proved(&app.db, signed.secret, now);
 
-    let event: EventHeader = serde_json::from_slice(&body).map_err(ApiError::MalformedEvent)?;
+    let event: EventHeader = serde_json::from_slice(body).map_err(ApiError::MalformedEvent)?;
     if !event.has_plausible_id() {
         let problem = serde_json::Error::custom("its id is none of Stripe's");
         return Err(ApiError::MalformedEvent(problem));
@@ -94,7 +116,7 @@ async fn take(
         note_ignored(app, &event, reason).await;
         return Ok(reason.code());
     }
-    let message = Envelope::stripe_event(&event.id, body, &signature, now, traceparent);
+    let message = Envelope::stripe_event(&event.id, body.clone(), signature, now, traceparent);
     failpoint::crash_at("webhook_before_publish");
     app.publisher.publish(Lane::Events, &message).await?;
     failpoint::crash_at("webhook_after_publish");

@@ -19,6 +19,7 @@ mod m20261129_000012_notifications;
 mod m20261129_000013_time_zones_and_languages;
 mod m20261129_000014_interventions;
 mod m20261129_000015_catalogue;
+mod m20261129_000016_refused_webhooks;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000013_time_zones_and_languages::Migration),
             Box::new(m20261129_000014_interventions::Migration),
             Box::new(m20261129_000015_catalogue::Migration),
+            Box::new(m20261129_000016_refused_webhooks::Migration),
         ]
     }
 }

@@ -347,12 +347,13 @@ impl ApiError {
         }
     }
 
-    /// Logs what an operator can act on; what a client did wrong is the client's to see.
+    /// Logs what an operator can act on; what a client did wrong is the client's to see, and of webhooks
+    /// that Stripe did not sign there are notes.
     pub fn log(&self, status: StatusCode) {
         let error: &dyn std::error::Error = self;
         if status.is_server_error() {
             tracing::error!(error, "Request failed");
-        } else if matches!(self, Self::Signature(_) | Self::MalformedEvent(_)) {
+        } else if matches!(self, Self::MalformedEvent(_)) {
             tracing::warn!(error, "Webhook refused");
         }
     }

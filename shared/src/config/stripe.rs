@@ -1,11 +1,15 @@
 //! How to reach Stripe, and what it signs with.
 
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use crate::{
     config::{ConfigError, Env, http_address::http_url},
     stripe::id::Mode,
 };
+
+/// Of a hash of 64.
+const FINGERPRINT_DIGITS: usize = 12;
 
 /// How to reach Stripe's API.
 #[derive(Debug, Clone)]
@@ -76,5 +80,11 @@ impl EndpointSecrets {
     /// The secrets, to check a signature with.
     pub fn expose(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(ExposeSecret::expose_secret)
+    }
+
+    /// What each is called where it may be read: enough to tell them apart, too little to sign with.
+    pub fn fingerprints(&self) -> impl Iterator<Item = String> {
+        self.expose()
+            .map(|it| hex::encode(Sha256::digest(it)).split_off(64 - FINGERPRINT_DIGITS))
     }
 }

@@ -18,6 +18,8 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A webhook request: `queued`, or why not.
 const WEBHOOKS: &str = "bookonce_webhook_events_total";
+const WEBHOOKS_REFUSED: &str = "bookonce_webhook_refused_total";
+const WEBHOOK_SECRETS: &str = "bookonce_webhook_secret_total";
 /// A confirm request, by the status word it was answered with.
 const CONFIRMS: &str = "bookonce_confirm_requests_total";
 const PUBLISHES: &str = "bookonce_publishes_total";
@@ -73,6 +75,14 @@ fn describe() {
     describe_counter!(
         WEBHOOKS,
         "Webhook requests by outcome: queued, ignored or refused, and why"
+    );
+    describe_counter!(
+        WEBHOOKS_REFUSED,
+        "Webhook requests refused, by what they look like"
+    );
+    describe_counter!(
+        WEBHOOK_SECRETS,
+        "Events by the secret that proved them: its place in STRIPE_WEBHOOK_SECRET"
     );
     describe_counter!(
         CONFIRMS,
@@ -136,6 +146,19 @@ fn describe() {
 /// A webhook request was answered.
 pub fn webhook(outcome: &'static str) {
     counter!(WEBHOOKS, "outcome" => outcome).increment(1);
+}
+
+/// A webhook request was refused.
+///
+/// - `cause`: what it looks like.
+pub fn webhook_refused(cause: String) {
+    counter!(WEBHOOKS_REFUSED, "cause" => cause).increment(1);
+}
+
+/// An event was proven by the secret at `position`, from 0.
+pub fn webhook_secret(position: usize) {
+    let place = position.saturating_add(1).to_string();
+    counter!(WEBHOOK_SECRETS, "secret" => place).increment(1);
 }
 
 /// A confirm request was answered.

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use crate::stripe::{event_type, lenient};
 
 /// `object` of a snapshot event.
-const SNAPSHOT: &str = "event";
+pub const SNAPSHOT: &str = "event";
 /// `object` of a thin event.
 ///
 /// Source: <https://docs.stripe.com/event-destinations#thin-events>

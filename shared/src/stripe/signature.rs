@@ -16,7 +16,7 @@ const MAX_SIGNATURES: usize = 16;
 pub const MAX_HEADER_BYTES: usize = 2048;
 
 /// Why a request to the webhook endpoint is not trusted.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// The header is missing.
     #[error("no `Stripe-Signature` header")]
@@ -30,6 +30,15 @@ pub enum SignatureError {
     /// The payload was signed with none of the secrets.
     #[error("no `v1` signature matches the payload")]
     NoValidSignature,
+}
+
+/// What a signature proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signed {
+    /// When Stripe signed, in seconds since the Unix epoch.
+    pub at: i64,
+    /// Position of the secret; of several that match, the first.
+    pub secret: usize,
 }
 
 /// Checks that Stripe signed `payload` with one of `endpoint_secrets`, and just now.
@@ -51,17 +60,15 @@ pub fn verify<'a>(
     header: &str,
     endpoint_secrets: impl IntoIterator<Item = &'a str>,
     now: i64,
-) -> Result<(), SignatureError> {
-    let signed_at = authenticate(payload, header, endpoint_secrets)?;
-    if now.abs_diff(signed_at) > TOLERANCE.as_secs() {
+) -> Result<Signed, SignatureError> {
+    let signed = authenticate(payload, header, endpoint_secrets)?;
+    if now.abs_diff(signed.at) > TOLERANCE.as_secs() {
         return Err(SignatureError::TooOld);
     }
-    Ok(())
+    Ok(signed)
 }
 
 /// The same, whenever it was: a message may wait for days, and be replayed after months.
-///
-/// Returns when Stripe signed it, in seconds since the Unix epoch.
 ///
 /// # Errors
 ///
@@ -70,16 +77,20 @@ pub fn authenticate<'a>(
     payload: &[u8],
     header: &str,
     endpoint_secrets: impl IntoIterator<Item = &'a str>,
-) -> Result<i64, SignatureError> {
+) -> Result<Signed, SignatureError> {
     let header = Header::parse(header)?;
-    let signed = endpoint_secrets
+    let secret = endpoint_secrets
         .into_iter()
-        .any(|secret| header.is_signed_with(secret, payload));
-    if signed {
-        Ok(header.signed_at)
-    } else {
-        Err(SignatureError::NoValidSignature)
-    }
+        .position(|secret| header.is_signed_with(secret, payload));
+    let at = header.signed_at;
+    secret
+        .map(|secret| Signed { at, secret })
+        .ok_or(SignatureError::NoValidSignature)
+}
+
+/// When `header` says that it was signed, which is proven by nothing, in seconds since the Unix epoch.
+pub fn claimed_time(header: &str) -> Option<i64> {
+    Header::parse(header).ok().map(|it| it.signed_at)
 }
 
 struct Header<'a> {

@@ -1,7 +1,7 @@
 //! What is no longer needed is erased: what was told, the bodies of dead letters that were dealt with,
-//! and whose order was never paid. Once a day, in one worker.
+//! whose order was never paid, and which webhooks were refused. Once a day, in one worker.
 //!
-//! Rows stay, without what they said about a person: books and numbers do not change.
+//! Other rows stay, without what they said about a person: books and numbers do not change.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use shared::{
     db::{
         self,
         checkout::{self, State},
-        dead_letter, outbox, outbox_delivery, recurring_job,
+        dead_letter, outbox, outbox_delivery, recurring_job, refused_webhook,
     },
     retry,
 };
@@ -82,7 +82,12 @@ pub async fn erase(
     let (told, cursor) = notifications(context, after, end).await?;
     let letters = dead_letters(context, end).await?;
     let unpaid = unpaid_checkouts(context, end).await?;
-    Ok((told.saturating_add(letters).saturating_add(unpaid), cursor))
+    let refused = refused_webhook::Entity::delete_many()
+        .filter(refused_webhook::Column::At.lt(end))
+        .exec(&context.db)
+        .await?;
+    let rows = [told, letters, unpaid, refused.rows_affected];
+    Ok((rows.iter().sum(), cursor))
 }
 
 /// One that waits for an endpoint, for whatever reason, is as old as it may be told.

@@ -8,6 +8,7 @@ mod database;
 mod finding;
 mod notifications;
 mod stripe;
+mod webhooks;
 
 pub use self::finding::{Finding, Status};
 
@@ -30,6 +31,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             let schema = format!("answers; the newest migration is {}", db::SCHEMA);
             findings.push(Finding::ok("database", schema));
             findings.extend(database::examine(&db).await);
+            findings.extend(webhooks::examine(&db, &config.endpoint_secrets).await);
             findings.extend(notifications::examine(&db, config.mailer.is_some()).await);
             findings.extend(catalogue::examine(&db).await);
             if let Some(hook) = &config.booking_hook {

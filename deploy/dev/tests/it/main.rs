@@ -45,6 +45,7 @@ mod processes;
 mod publishing;
 mod queue;
 mod refusals;
+mod refused_webhooks;
 mod replaces;
 mod retention;
 mod retries;

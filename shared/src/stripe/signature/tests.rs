@@ -25,9 +25,9 @@ fn async_stripe(header: &str, now: i64) -> Result<(), WebhookError> {
 }
 
 /// Judges `header` at `now`, and has async-stripe judge it as well.
-fn check(name: &str, header: &str, now: i64, expected: &Result<(), SignatureError>) {
-    let ours = verify(BODY.as_bytes(), header, [SECRET], now);
-    assert_eq!(ours, *expected, "{name}");
+fn check(name: &str, header: &str, now: i64, expected: Result<(), SignatureError>) {
+    let ours = verify(BODY.as_bytes(), header, [SECRET], now).map(drop);
+    assert_eq!(ours, expected, "{name}");
     // We refuse a second time and a flood of signatures, which async-stripe lets pass, and let
     // pass the spaces of proxies, which it refuses.
     if !matches!(
@@ -95,7 +95,7 @@ fn signatures_are_judged_as_stripe_prescribes() {
         (Err(InvalidHeader), malformed.as_slice()),
     ] {
         for (name, header) in rows {
-            check(name, header, SIGNED_AT, &expected);
+            check(name, header, SIGNED_AT, expected);
         }
     }
 
@@ -107,7 +107,7 @@ fn signatures_are_judged_as_stripe_prescribes() {
         ("301 s ahead", &authentic, -301, Err(TooOld)),
         ("old and forged", &forged, 301, Err(NoValidSignature)),
     ] {
-        check(name, header, SIGNED_AT + age, &expected);
+        check(name, header, SIGNED_AT + age, expected);
     }
 }
 
@@ -129,7 +129,7 @@ fn the_payload_counts_byte_for_byte() {
     assert!(verify(&one_more, &header, [SECRET], SIGNED_AT).is_err());
 
     let of_nothing = format!("t={SIGNED_AT},v1={GOOD_EMPTY_BODY}");
-    assert_eq!(verify(b"", &of_nothing, [SECRET], SIGNED_AT), Ok(()));
+    assert!(verify(b"", &of_nothing, [SECRET], SIGNED_AT).is_ok());
 }
 
 #[test]
@@ -157,9 +157,16 @@ fn while_a_secret_is_rotated_either_one_will_do() {
         verify(BODY.as_bytes(), header, secrets.iter().copied(), SIGNED_AT)
     };
 
-    assert_eq!(with(&[SECRET], &both), Ok(()));
-    assert_eq!(with(&[OLD_SECRET], &both), Ok(()));
-    assert_eq!(with(&[SECRET, OLD_SECRET], &old_only), Ok(()));
+    let by = |secret| {
+        Ok(Signed {
+            at: SIGNED_AT,
+            secret,
+        })
+    };
+    assert_eq!(with(&[SECRET], &both), by(0));
+    assert_eq!(with(&[OLD_SECRET], &both), by(0));
+    assert_eq!(with(&[SECRET, OLD_SECRET], &both), by(0));
+    assert_eq!(with(&[SECRET, OLD_SECRET], &old_only), by(1));
     assert_eq!(
         with(&[SECRET], &old_only),
         Err(SignatureError::NoValidSignature)

@@ -19,8 +19,9 @@ pub async fn run(env: &Env, as_json: bool) -> anyhow::Result<()> {
     let endpoints = stripe.list_webhook_endpoints().await.context("Stripe")?;
     if let Some(known) = endpoints.iter().find(|it| it.url == url) {
         bail!(
-            "{} posts to {url} already: reveal its secret in Stripe's dashboard, or roll it there",
-            known.id
+            "{} ({}) is there for {url} already: its secret, and whether it is enabled, are in Stripe's dashboard",
+            known.id,
+            known.status
         );
     }
     let made = match stripe.create_webhook_endpoint(&url).await {
@@ -42,7 +43,7 @@ pub async fn run(env: &Env, as_json: bool) -> anyhow::Result<()> {
     }
     command_line::line(format!(
         "{} posts {} event types to {url}, as snapshots of API version {}.\n\
-         Stripe shows its secret this once. For ingress and workers:\n\n\
+         For ingress and workers:\n\n\
          STRIPE_WEBHOOK_SECRET={}",
         made.id,
         HANDLED.len(),
