@@ -31,7 +31,7 @@ on_each_stack![
 const STRIPE: &str = "54.187.174.169";
 const OTHERS: &str = "192.0.2.1";
 
-/// One whose proxy is trusted, so that whoever posts can be told.
+/// A stack that trusts its proxy, so that each sender has an address.
 fn behind_a_proxy(mut stack: Stack) -> Stack {
     let trusted = ("TRUSTED_PROXIES", "127.0.0.1".to_owned());
     stack.variables.extend([trusted]);

@@ -29,7 +29,7 @@ const LATELY: Duration = Duration::days(7);
 const ROLL: Duration = Duration::hours(24);
 const LETTERS_AT_ONCE: u64 = 100;
 
-/// Looks at refused deliveries and at the secrets.
+/// Looks at refused webhooks and at the secrets.
 pub async fn examine(db: &DatabaseConnection, secrets: &EndpointSecrets) -> Vec<Finding> {
     look(db, secrets)
         .await
