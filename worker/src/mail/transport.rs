@@ -83,18 +83,18 @@ impl Transport {
         Ok(())
     }
 
-    /// One that lives.
+    /// One that lives. If the latest does not, the others are older, and are not asked.
     async fn idle_connection(&self) -> Option<AsyncSmtpConnection> {
-        loop {
-            let mut connection = {
-                let mut idle = self.idle();
-                idle.retain(|(since, _)| since.elapsed() < KEPT_FOR);
-                idle.pop()?.1
-            };
-            if let Ok(true) = timeout(NOOP_TIMEOUT, connection.test_connected()).await {
-                return Some(connection);
-            }
+        let mut connection = {
+            let mut idle = self.idle();
+            idle.retain(|(since, _)| since.elapsed() < KEPT_FOR);
+            idle.pop()?.1
+        };
+        if let Ok(true) = timeout(NOOP_TIMEOUT, connection.test_connected()).await {
+            return Some(connection);
         }
+        self.idle().clear();
+        None
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<(Instant, AsyncSmtpConnection)>> {
