@@ -5,8 +5,8 @@
 //! expired first.
 
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, LockBehavior, LockType},
+    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+    sea_query::{Expr, LockBehavior, LockType, SimpleExpr},
 };
 use shared::{
     db::{
@@ -31,6 +31,9 @@ const AT_ONCE: u64 = 20;
 const OPEN_AGAIN: Duration = Duration::minutes(5);
 /// A bank may take days, so Stripe is asked a few times a day.
 const PENDING_AGAIN: Duration = Duration::hours(6);
+/// Before another worker takes up a hold whose job may not have reached the queue: longer than it takes
+/// to publish those of one sweep.
+const LEASE: Duration = Duration::seconds(30);
 
 /// Looks for overdue holds and has them looked into. Several workers at once share the work.
 ///
@@ -39,14 +42,14 @@ const PENDING_AGAIN: Duration = Duration::hours(6);
 /// # Errors
 ///
 /// [`JobError`] if the database is in trouble, or the queue does not take the jobs; they are
-/// tried again in a later sweep.
+/// tried again in a later sweep, half a minute from now.
 pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usize, JobError> {
     // Asking waits until Stripe is back.
     if context.breakers.is_open(Dependency::Stripe) {
         return Ok(0);
     }
     let now = (context.clock)();
-    let overdue = claim(context, now).await?;
+    let overdue = lease(context, now).await?;
     for checkout in &overdue {
         let Some(Ok(session_id)) = checkout.session_id.as_deref().map(str::parse) else {
             continue;
@@ -56,13 +59,17 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
         // Not into the lane of buyers who wait: no buyer waits for these.
         publisher.publish(Lane::Events, &job).await?;
     }
+    // Only now: a worker that dies before this must not leave them alone for as long as a look lasts.
+    enqueued_at(Expr::value(now), &overdue)
+        .exec(&context.db)
+        .await?;
     Ok(overdue.len())
 }
 
-/// Marks overdue holds, so that no other worker takes them up, and ends those that never got a
+/// Marks overdue holds, so that no other worker takes them up for a while, and ends those that never got a
 /// session: there is nothing to ask Stripe about. Should one have been made and paid all the
 /// same, its event names the checkout.
-async fn claim(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::Model>, DbErr> {
+async fn lease(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::Model>, DbErr> {
     let not_since = |age: Duration| {
         Condition::any()
             .add(Column::ConfirmEnqueuedAt.is_null())
@@ -83,11 +90,14 @@ async fn claim(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::M
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(&tx)
         .await?;
-    checkout::Entity::update_many()
-        .col_expr(Column::ConfirmEnqueuedAt, Expr::value(now))
-        .filter(Column::Id.is_in(overdue.iter().map(|checkout| checkout.id)))
-        .exec(&tx)
-        .await?;
+    let due_after_lease =
+        |again: Duration| Expr::value(now.saturating_add(LEASE).saturating_sub(again));
+    let at = Expr::case(
+        Column::State.eq(State::PaymentPending),
+        due_after_lease(PENDING_AGAIN),
+    );
+    let at = at.finally(due_after_lease(OPEN_AGAIN));
+    enqueued_at(at.into(), &overdue).exec(&tx).await?;
     // Every transaction locks slots in the same order.
     overdue.sort_by_key(|checkout| checkout.slot_id);
     for checkout in &mut overdue {
@@ -98,4 +108,10 @@ async fn claim(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::M
     }
     tx.commit().await?;
     Ok(overdue)
+}
+
+fn enqueued_at(at: SimpleExpr, holds: &[checkout::Model]) -> UpdateMany<checkout::Entity> {
+    checkout::Entity::update_many()
+        .col_expr(Column::ConfirmEnqueuedAt, at)
+        .filter(Column::Id.is_in(holds.iter().map(|hold| hold.id)))
 }

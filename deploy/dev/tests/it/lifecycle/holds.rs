@@ -3,7 +3,12 @@
 use sea_orm::{EntityTrait, sea_query::Expr};
 use shared::{
     clock::{self, Clock},
-    db::checkout::{self, State},
+    config::QueueSettings,
+    db::{
+        self,
+        checkout::{self, State},
+    },
+    queue::{Patience, Publisher},
 };
 use stripe_sim::Outcome;
 use time::OffsetDateTime;
@@ -23,6 +28,7 @@ on_each_stack![
     a_delayed_payment_that_failed_in_silence_frees_its_seats,
     a_hold_that_never_got_a_session_is_abandoned,
     sweeps_at_once_share_the_work,
+    a_sweep_that_cannot_publish_is_made_up_for_by_the_next,
     a_hold_ends_when_its_slot_begins_and_who_pays_then_comes_too_late,
 ];
 
@@ -185,6 +191,41 @@ async fn sweeps_at_once_share_the_work(stack: Stack) {
         shop.seats_taken(slot).await == 0
     })
     .await;
+    shop.close().await;
+}
+
+async fn a_sweep_that_cannot_publish_is_made_up_for_by_the_next(stack: Stack) {
+    let mut shop = quiet_shop(stack).await;
+    let slot = shop.slot(2).await;
+    let open = shop.create(slot).await;
+    let pending = shop.create(slot).await;
+    shop.pay(&pending, Outcome::Delay).await;
+    run_job(&shop.worker_context(), &pending.confirm_job())
+        .await
+        .unwrap();
+    shop.stripe.settle(&pending.id, false).await.unwrap();
+    let gone = db::connect(&shop.stack.database).await.unwrap();
+    gone.clone().close().await.unwrap();
+    let nowhere = Publisher::open(&QueueSettings::Embedded, &gone, "test", Patience::Wait);
+    let nowhere = nowhere.await.unwrap();
+
+    let swept = sweep_holds(&context(&shop, later), &nowhere).await;
+    let error = swept.expect_err("nothing was published");
+    let soon_after = || later().saturating_add(time::Duration::seconds(31));
+    let found = sweep_holds(&context(&shop, soon_after), &shop.publisher).await;
+
+    assert_eq!(found.unwrap(), 2, "{error}");
+    // What reached the queue is left alone for longer.
+    let much_later = || later().saturating_add(time::Duration::minutes(2));
+    let again = sweep_holds(&context(&shop, much_later), &shop.publisher).await;
+    assert_eq!(again.unwrap(), 0);
+    shop.start_worker_at(soon_after);
+    eventually("the seats are free", async || {
+        shop.seats_taken(slot).await == 0
+    })
+    .await;
+    assert_eq!(status(&shop, &open).await, "expired");
+    assert_eq!(status(&shop, &pending).await, "payment_failed");
     shop.close().await;
 }
 
