@@ -24,8 +24,10 @@ use crate::notifications::failure::{Failure, Remedy};
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// For one that idled to show that it lives.
 const NOOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// To the server, of each worker. Many servers take no more than ten.
-const MOST_CONNECTIONS: usize = 8;
+/// To the server, of each worker; a few mails at a time need one or two.
+const MOST_CONNECTIONS: usize = 16;
+/// One that was in use so lately is not asked whether it lives.
+const SURELY_LIVES: Duration = Duration::from_secs(1);
 /// How long one idles at most: servers end what does so for minutes.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 
@@ -85,11 +87,14 @@ impl Transport {
 
     /// One that lives. If the latest does not, the others are older, and are not asked.
     async fn idle_connection(&self) -> Option<AsyncSmtpConnection> {
-        let mut connection = {
+        let (since, mut connection) = {
             let mut idle = self.idle();
             idle.retain(|(since, _)| since.elapsed() < KEPT_FOR);
-            idle.pop()?.1
+            idle.pop()?
         };
+        if since.elapsed() < SURELY_LIVES {
+            return Some(connection);
+        }
         if let Ok(true) = timeout(NOOP_TIMEOUT, connection.test_connected()).await {
             return Some(connection);
         }

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Deliveries on their way to one destination at once, of each worker.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 /// Longer than any attempt may take.
 const LEASE: time::Duration = time::Duration::seconds(45);
 /// After this long a lane ends, and the next one knows what has changed about the destination.
