@@ -20,6 +20,7 @@ mod m20261129_000013_time_zones_and_languages;
 mod m20261129_000014_interventions;
 mod m20261129_000015_catalogue;
 mod m20261129_000016_refused_webhooks;
+mod m20261129_000017_needs_attention;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000014_interventions::Migration),
             Box::new(m20261129_000015_catalogue::Migration),
             Box::new(m20261129_000016_refused_webhooks::Migration),
+            Box::new(m20261129_000017_needs_attention::Migration),
         ]
     }
 }

@@ -5,6 +5,7 @@
 mod consumer;
 mod delivery;
 mod embedded;
+mod held;
 mod inspection;
 mod publisher;
 mod rabbitmq;
@@ -19,6 +20,7 @@ use crate::service::network;
 pub use self::{
     consumer::{Consumer, ConsumerSource},
     delivery::Delivery,
+    held::Unacked,
     inspection::{InspectedQueue, Inspection, QueueUse, inspect},
     publisher::{Patience, Publisher},
 };

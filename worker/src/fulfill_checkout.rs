@@ -31,7 +31,7 @@ use shared::{
     clock::Clock,
     db::{self, Writes, checkout, outbox},
     retry,
-    service::failpoint,
+    service::{failpoint, metrics},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -140,6 +140,13 @@ pub async fn fulfill_checkouts(
             }
         })?;
         failpoint::crash_at("job_after_commit");
+        let committed_at = (rules.clock)();
+        for (place, outcome) in &outcomes {
+            let paid_at = updates.get(*place).and_then(|it| it.change.paid_at());
+            if let (Fulfillment::Booked, Some(paid_at)) = (outcome, paid_at) {
+                metrics::booked(paid_at, committed_at);
+            }
+        }
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     })
     .await

@@ -70,7 +70,7 @@ impl Worker {
             futures_util::future::join_all(lanes),
             dead_letters::keep_sinking(&self.context, &self.source, &shutdown),
             notifications::keep_notifying(&self.context, &self.publisher, &shutdown),
-            maintenance::keep_up(&self.context, &self.publisher, &shutdown),
+            maintenance::keep_up(&self.context, &self.publisher, &self.source, &shutdown),
             probe::keep_probing(&self.context, &shutdown),
         );
     }

@@ -1,6 +1,6 @@
 //! `booking`: the seats a paid checkout bought. One per checkout; only the worker writes it.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{Select, entity::prelude::*, sea_query::Expr};
 
 /// One row of `booking`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -74,3 +74,8 @@ impl Related<crate::db::checkout::Entity> for Entity {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Those that an operator has to decide about: written out, as the condition of their index is.
+pub fn needing_attention() -> Select<Entity> {
+    Entity::find().filter(Expr::cust("status = 'needs_attention'"))
+}

@@ -10,6 +10,8 @@ use time::OffsetDateTime;
 
 /// The run of reconcile.
 pub const RECONCILE: &str = "reconcile";
+/// The audit, which an operator runs.
+pub const AUDIT: &str = "audit";
 /// A new deployment has other things to do first.
 const FIRST_DUE: time::Duration = time::Duration::MINUTE;
 
@@ -134,6 +136,28 @@ pub async fn finish(
         .col_expr(Column::Cursor, Expr::value(None::<String>))
         .filter(Column::Name.eq(name))
         .exec(conn)
+        .await?;
+    Ok(())
+}
+
+/// A run that no worker began has come to its end.
+pub async fn note_success(
+    conn: &impl ConnectionTrait,
+    name: &str,
+    now: OffsetDateTime,
+) -> Result<(), DbErr> {
+    let row = ActiveModel {
+        name: Set(name.to_owned()),
+        due_at: Set(now),
+        last_success_at: Set(Some(now)),
+        cursor: Set(None),
+    };
+    let exists = OnConflict::column(Column::Name)
+        .update_columns([Column::DueAt, Column::LastSuccessAt])
+        .to_owned();
+    Entity::insert(row)
+        .on_conflict(exists)
+        .exec_without_returning(conn)
         .await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::QueueSettings,
-    queue::{Delivery, Lane, OpenError, Publisher, embedded, rabbitmq},
+    queue::{Delivery, Lane, OpenError, Publisher, Unacked, embedded, rabbitmq},
 };
 
 /// Takes messages off one lane.
@@ -88,6 +88,14 @@ impl ConsumerSource {
             Self::RabbitMq(_) => &[Lane::Events, Lane::Confirm, Lane::Unroutable, Lane::Dead],
             // It puts aside what is dead by itself.
             Self::Embedded(_) => &[Lane::Events, Lane::Confirm],
+        }
+    }
+
+    /// What its consumers of `lane` have handed out, and has not been answered.
+    pub fn unacked(&self, lane: Lane) -> Unacked {
+        match self {
+            Self::RabbitMq(source) => source.held.of(lane),
+            Self::Embedded(queue) => queue.held.of(lane),
         }
     }
 

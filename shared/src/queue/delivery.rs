@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     message::Envelope,
-    queue::{PublishError, RetryTier, embedded, rabbitmq},
+    queue::{PublishError, RetryTier, embedded, held::Hold, rabbitmq},
     retry,
 };
 
@@ -27,6 +27,8 @@ pub struct Delivery {
     /// Its routing key: the lane it was published into.
     pub lane: String,
     pub(super) answer: Answer,
+    /// Counts it as unacked.
+    pub(super) _hold: Hold,
 }
 
 pub(super) enum Answer {

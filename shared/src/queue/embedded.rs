@@ -21,7 +21,7 @@ use crate::{
     clock,
     db::{self, Writes, job},
     message::Envelope,
-    queue::{Lane, PublishError},
+    queue::{Lane, PublishError, held::Held},
 };
 
 /// How long a handed-out message is hidden. A worker must be done or give up sooner.
@@ -35,6 +35,7 @@ const TOGETHER: BatchLimits = BatchLimits { most: 500, runs: 1 };
 pub struct Queue {
     pub(super) db: DatabaseConnection,
     pub(super) published: Arc<Notify>,
+    pub(super) held: Held,
     arrivals: Batcher<job::ActiveModel, ()>,
 }
 
@@ -46,6 +47,7 @@ impl Queue {
             arrivals: Batcher::start(TOGETHER, move |rows| write_all(shared.clone(), rows)),
             db,
             published: Arc::new(Notify::new()),
+            held: Held::default(),
         }
     }
 
@@ -84,6 +86,15 @@ impl Queue {
         job::Entity::find()
             .filter(job::Column::Lane.eq(lane.routing_key()))
             .filter(job::Column::AvailableAtMs.lte(now_ms()))
+            .count(&self.db)
+            .await
+    }
+
+    /// How many wait for their next attempt.
+    pub(super) async fn to_be_retried(&self) -> Result<u64, DbErr> {
+        job::Entity::find()
+            .filter(job::Column::AvailableAtMs.gt(now_ms()))
+            .filter(job::Column::Deliveries.eq(0))
             .count(&self.db)
             .await
     }

@@ -102,6 +102,18 @@ impl Publisher {
         }
     }
 
+    /// How many messages wait for their next attempt, as far as the queue says.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] if the queue does not say.
+    pub async fn to_be_retried(&self) -> Result<u64, PublishError> {
+        match self {
+            Self::RabbitMq(publisher) => publisher.to_be_retried().await,
+            Self::Embedded(queue) => queue.to_be_retried().await.map_err(PublishError::Database),
+        }
+    }
+
     /// Whether a publish would have a chance now.
     pub async fn is_ready(&self) -> bool {
         match self {

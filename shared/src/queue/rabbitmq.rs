@@ -21,7 +21,7 @@ use crate::{
     db::outbox,
     message::Envelope,
     queue::{
-        Lane, OpenError, Patience, PublishError,
+        Lane, OpenError, Patience, PublishError, RetryTier,
         rabbitmq::{
             confirm_breaker::ConfirmBreaker,
             connection::{Link, Route, first_link, keep},
@@ -148,10 +148,22 @@ impl Publisher {
     }
 
     pub(super) async fn waiting(&self, lane: Lane) -> Result<u64, PublishError> {
+        self.messages_of(&self.topology.queue(lane)).await
+    }
+
+    pub(super) async fn to_be_retried(&self) -> Result<u64, PublishError> {
+        let mut messages: u64 = 0;
+        for tier in RetryTier::ALL {
+            let waiting = self.messages_of(&self.topology.retry_queue(tier)).await?;
+            messages = messages.saturating_add(waiting);
+        }
+        Ok(messages)
+    }
+
+    async fn messages_of(&self, queue: &str) -> Result<u64, PublishError> {
         let link = self.link.borrow().clone();
         let link = link.ok_or(PublishError::Disconnected)?;
-        let queue = self.topology.queue(lane);
-        let count = tokio::time::timeout(CONFIRM_TIMEOUT, link.count(&queue)).await;
+        let count = tokio::time::timeout(CONFIRM_TIMEOUT, link.count(queue)).await;
         let count = count.map_err(|_| PublishError::TimedOut)?;
         count.map(u64::from).map_err(PublishError::Broker)
     }

@@ -86,6 +86,14 @@ pub enum Change {
 }
 
 impl Change {
+    /// When the buyer paid, if that is what was said.
+    pub fn paid_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Paid(paid) => paid.completed_at,
+            _ => None,
+        }
+    }
+
     /// What a person decided, if one did.
     pub fn intervention(&self) -> Option<&Intervention> {
         match self {

@@ -4,6 +4,7 @@ mod audit;
 mod create_endpoint;
 mod dead;
 mod doctor;
+mod gauges;
 mod metrics;
 mod outages;
 mod reconcile;

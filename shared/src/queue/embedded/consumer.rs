@@ -62,7 +62,7 @@ impl Consumer {
         let mut batch = Vec::with_capacity(jobs.len());
         for job in jobs {
             let too_often = job.deliveries > DELIVERY_LIMIT;
-            let delivery = delivery(&self.queue, job);
+            let delivery = delivery(&self.queue, self.lane, job);
             if !too_often {
                 batch.push(delivery);
             } else if let Err(error) = delivery.dead_letter("delivery_limit", None).await {
@@ -73,16 +73,21 @@ impl Consumer {
     }
 }
 
-fn delivery(queue: &Queue, job: job::Model) -> Delivery {
-    Delivery {
-        redelivered: job.deliveries > 1,
+fn delivery(queue: &Queue, lane: Lane, job: job::Model) -> Delivery {
+    let redelivered = job.deliveries > 1;
+    let answer = Answer {
+        db: queue.db.clone(),
+        id: job.id,
+        lease: job.lease,
         lane: job.lane.clone(),
-        answer: crate::queue::delivery::Answer::Embedded(Answer {
-            db: queue.db.clone(),
-            id: job.id,
-            lease: job.lease,
-            lane: job.lane.clone(),
-        }),
-        message: job.into(),
+    };
+    let routing_key = job.lane.clone();
+    let message = job.into();
+    Delivery {
+        redelivered,
+        lane: routing_key,
+        answer: crate::queue::delivery::Answer::Embedded(answer),
+        _hold: queue.held.hold(lane, &message),
+        message,
     }
 }

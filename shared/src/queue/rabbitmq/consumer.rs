@@ -19,6 +19,7 @@ use crate::{
     config::AmqpUri,
     queue::{
         Delivery, Lane, OpenError,
+        held::Held,
         rabbitmq::{
             Publisher,
             ack_window::AckWindow,
@@ -44,6 +45,7 @@ pub struct ConsumerSource {
     /// Consumers that can receive.
     live: TaskTracker,
     care: LaneCare,
+    pub(in crate::queue) held: Held,
 }
 
 impl ConsumerSource {
@@ -54,6 +56,7 @@ impl ConsumerSource {
             name: name.into(),
             live: TaskTracker::new(),
             care: LaneCare::default(),
+            held: Held::default(),
         }
     }
 
@@ -107,6 +110,7 @@ impl ConsumerSource {
             stopped: false,
             lane,
             care: self.care.clone(),
+            held: self.held.clone(),
             relaxed: false,
         };
         // The broker sends no more than this before it has answers.
@@ -176,6 +180,7 @@ struct Pump {
     stopped: bool,
     lane: Lane,
     care: LaneCare,
+    held: Held,
     /// Begun with more care than the lane needs any more: to be begun again.
     relaxed: bool,
 }
@@ -227,8 +232,10 @@ impl Pump {
         if !delivery.redelivered {
             self.relaxed |= self.care.relax(self.lane);
         }
+        let message = amqp_message::envelope(&delivery);
         Delivery {
-            message: amqp_message::envelope(&delivery),
+            _hold: self.held.hold(self.lane, &message),
+            message,
             redelivered: delivery.redelivered,
             lane: amqp_message::storable(&delivery.routing_key),
             answer: crate::queue::delivery::Answer::RabbitMq(Answer {

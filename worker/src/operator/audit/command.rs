@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
+use shared::db::recurring_job;
 use time::OffsetDateTime;
 
 use crate::{
@@ -45,7 +46,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     } else {
         line(audit.to_string().trim_end());
     }
-    if !audit.differences.is_empty() {
+    if audit.differences.is_empty() {
+        // For the metric that says when this was last so.
+        let now = (context.clock)();
+        let noted = recurring_job::note_success(&context.db, recurring_job::AUDIT, now).await;
+        if let Err(error) = noted {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "Cannot note that the books agree");
+        }
+    } else {
         let places = counted(audit.differences.len(), "place");
         bail!("the books differ in {places}");
     }

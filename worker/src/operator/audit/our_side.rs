@@ -212,10 +212,7 @@ async fn charged_back(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
 /// What waits for an operator.
 pub async fn waiting(db: &impl ConnectionTrait) -> Result<Waiting, DbErr> {
     Ok(Waiting {
-        needs_attention: booking::Entity::find()
-            .filter(booking::Column::Status.eq(booking::Status::NeedsAttention))
-            .count(db)
-            .await?,
+        needs_attention: booking::needing_attention().count(db).await?,
         refunds_owed: owed_refund::Entity::find()
             .filter(owed_refund::Column::DoneAt.is_null())
             .count(db)

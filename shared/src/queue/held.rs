@@ -1,0 +1,70 @@
+//! What this process was handed by a queue and has not answered yet.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{message::Envelope, queue::Lane};
+
+/// Deliveries without an answer. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Held(Arc<Mutex<Deliveries>>);
+
+#[derive(Default)]
+struct Deliveries {
+    next: u64,
+    all: BTreeMap<u64, (Lane, Option<i64>)>,
+}
+
+/// What is held of one lane.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unacked {
+    /// How many messages.
+    pub messages: u64,
+    /// When the oldest of those came in that have not failed yet: what has failed is old for reasons of
+    /// its own.
+    pub oldest_ms: Option<i64>,
+}
+
+impl Held {
+    /// Holds `message` until what is returned is dropped.
+    pub fn hold(&self, lane: Lane, message: &Envelope) -> Hold {
+        let came_in = message.received_at_ms.filter(|_| message.attempt == 0);
+        let mut deliveries = self.lock();
+        let number = deliveries.next;
+        deliveries.next = number.wrapping_add(1);
+        deliveries.all.insert(number, (lane, came_in));
+        Hold {
+            held: self.clone(),
+            number,
+        }
+    }
+
+    pub fn of(&self, lane: Lane) -> Unacked {
+        let mut unacked = Unacked::default();
+        let deliveries = self.lock();
+        for (_, came_in) in deliveries.all.values().filter(|(of, _)| *of == lane) {
+            unacked.messages = unacked.messages.saturating_add(1);
+            let oldest = [unacked.oldest_ms, *came_in].into_iter().flatten().min();
+            unacked.oldest_ms = oldest;
+        }
+        unacked
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Deliveries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One delivery that is held.
+pub(super) struct Hold {
+    held: Held,
+    number: u64,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.held.lock().all.remove(&self.number);
+    }
+}
