@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     let env = Env::from_process();
-    telemetry::init(&env, "info")?;
+    let _traces = telemetry::init_service(&env, "bookonce-ingress", "info")?;
     let config = Config::from_env(&env)?;
     if command == Command::Check {
         return check(&config).await;

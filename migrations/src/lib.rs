@@ -21,6 +21,7 @@ mod m20261129_000014_interventions;
 mod m20261129_000015_catalogue;
 mod m20261129_000016_refused_webhooks;
 mod m20261129_000017_needs_attention;
+mod m20261129_000018_traces;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000015_catalogue::Migration),
             Box::new(m20261129_000016_refused_webhooks::Migration),
             Box::new(m20261129_000017_needs_attention::Migration),
+            Box::new(m20261129_000018_traces::Migration),
         ]
     }
 }

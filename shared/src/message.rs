@@ -152,6 +152,14 @@ impl Envelope {
         }
     }
 
+    /// The same message, further along its trace.
+    pub(crate) fn continuing(&self, trace: &Traceparent) -> Self {
+        Self {
+            traceparent: Some(trace.as_str().to_owned()),
+            ..self.clone()
+        }
+    }
+
     fn new(
         kind: &str,
         source: Source,

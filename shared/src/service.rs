@@ -7,4 +7,6 @@ pub mod http_server;
 pub mod metrics;
 pub(crate) mod network;
 pub mod shutdown;
+pub mod spans;
 pub mod telemetry;
+pub mod traces;

@@ -32,6 +32,22 @@ impl Traceparent {
         is_valid.then(|| Self(text.to_owned()))
     }
 
+    /// One of such ids; `None` if one is zero, which the format forbids.
+    pub fn of(trace_id: u128, parent_id: u64, is_sampled: bool) -> Option<Self> {
+        let flags = u8::from(is_sampled);
+        Self::parse(&format!("00-{trace_id:032x}-{parent_id:016x}-{flags:02x}"))
+    }
+
+    /// Trace id, parent id and flags.
+    pub fn parts(&self) -> (u128, u64, u8) {
+        let mut fields = self.0.split('-').skip(1);
+        let mut hex = || fields.next().unwrap_or_default();
+        let trace_id = u128::from_str_radix(hex(), 16).unwrap_or_default();
+        let parent_id = u64::from_str_radix(hex(), 16).unwrap_or_default();
+        let flags = u8::from_str_radix(hex(), 16).unwrap_or_default();
+        (trace_id, parent_id, flags)
+    }
+
     /// The header's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -53,6 +69,17 @@ mod tests {
         let new = Traceparent::new();
 
         assert_eq!(Traceparent::parse(new.as_str()), Some(new));
+    }
+
+    #[test]
+    fn its_parts_make_it_again() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let read = Traceparent::parse(text).unwrap();
+
+        let (trace_id, parent_id, flags) = read.parts();
+
+        assert_eq!(Traceparent::of(trace_id, parent_id, flags == 1), Some(read));
+        assert_eq!(Traceparent::of(0, parent_id, true), None);
     }
 
     #[test]

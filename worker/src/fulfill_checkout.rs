@@ -31,7 +31,7 @@ use shared::{
     clock::Clock,
     db::{self, Writes, checkout, outbox},
     retry,
-    service::{failpoint, metrics},
+    service::{failpoint, metrics, spans},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -90,6 +90,8 @@ pub async fn fulfill_checkouts(
     let pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(PAUSES);
     retry::retry(pauses, FulfillError::may_pass, || async {
         let now = (rules.clock)();
+        let traces = updates.iter().map(|it| it.traceparent.as_deref());
+        let spans: Vec<_> = traces.map(spans::commit).collect();
         let tx = db::begin(db).await?;
         failpoint::crash_at("job_after_begin");
         let locked = lock::lock(&tx, updates.iter().map(|it| &it.target)).await?;
@@ -106,19 +108,22 @@ pub async fn fulfill_checkouts(
         };
         let mut outcomes = Vec::with_capacity(updates.len());
         let mut interventions = Vec::new();
+        let mut traces = HashMap::new();
         for (place, update) in by_slot(updates, &drafts) {
+            let mine = checkout_of(update, &drafts).map(|it| it.id);
+            traces.extend(mine.zip(update.traceparent.as_deref()));
             let outcome = fulfill(&tx, rules.policy, &mut drafts, &mut inbox, update, now).await?;
             outcomes.push((place, outcome));
             if outcome != Fulfillment::AlreadyProcessed {
-                let decided = checkout_of(update, &drafts).zip(update.change.intervention());
-                interventions.extend(decided.map(|(mine, decided)| decided.row(mine.id, now)));
+                let decided = mine.zip(update.change.intervention());
+                interventions.extend(decided.map(|(mine, decided)| decided.row(mine, now)));
             }
         }
         outcomes.sort_unstable_by_key(|(place, _)| *place);
         failpoint::crash_at("job_after_settle");
         let mut writes = Writes::new(tx.get_database_backend());
         save(&tx, &mut writes, drafts.values()).await?;
-        let notifications = announce(&tx, drafts.values(), now).await?;
+        let notifications = announce(&tx, drafts.values(), &traces, now).await?;
         let told = notifications
             .iter()
             .cloned()
@@ -139,6 +144,7 @@ pub async fn fulfill_checkouts(
                 error.into()
             }
         })?;
+        drop(spans);
         failpoint::crash_at("job_after_commit");
         let committed_at = (rules.clock)();
         for (place, outcome) in &outcomes {

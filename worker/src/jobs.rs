@@ -117,16 +117,22 @@ pub(crate) async fn commit(
 /// [`JobError`], which says whether to try again.
 pub async fn run(context: &Context, message: &Envelope) -> Result<Fulfillment, JobError> {
     let job = read(context.mode, &context.endpoint_secrets, message)?;
-    run_job(context, job).await
+    run_job(context, job, message.traceparent.as_deref()).await
 }
 
 /// The same for a message that was read before.
-pub(crate) async fn run_job(context: &Context, job: Job) -> Result<Fulfillment, JobError> {
+///
+/// - `traceparent`: the message's.
+pub(crate) async fn run_job(
+    context: &Context,
+    job: Job,
+    traceparent: Option<&str>,
+) -> Result<Fulfillment, JobError> {
     // The others learn their session, if any, while they are planned.
     if let Job::Planned(plan) = &job {
         name_session(&tracing::Span::current(), plan);
     }
-    let plan = job.plan(context).await?;
+    let plan = job.plan(context).await?.traced(traceparent);
     let outcomes = commit(context, &[plan]).await?;
     Ok(outcomes.into_iter().next().unwrap_or(Fulfillment::Recorded))
 }

@@ -85,7 +85,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let env = Env::from_process();
-    telemetry::init(&env, "info")?;
+    let _traces = telemetry::init_service(&env, "bookonce-worker", "info")?;
     let config = Config::from_env(&env)?;
     let shutdown = shutdown::on_signal()?;
     match shutdown

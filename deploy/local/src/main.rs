@@ -56,6 +56,8 @@ Environment (all optional; deploy/env.example says more of each):
   RETENTION_DAYS            after which what is not needed is erased [30]
   RUST_LOG                  such as info or debug [the worker, and warnings]
   LOG_FORMAT                pretty or json [pretty]
+  OTEL_EXPORTER_OTLP_ENDPOINT  where traces are sent, by OTLP over HTTP [none]
+  OTEL_SERVICE_NAME         what the shop is called there [bookonce]
 
 To start over, delete bookonce.sqlite*."
 )]
@@ -70,7 +72,7 @@ async fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the one line a person waits for")]
 async fn run() -> anyhow::Result<()> {
     let env = Env::from_process();
-    telemetry::init(&env, "warn,local=info,worker=info")?;
+    let _traces = telemetry::init_service(&env, "bookonce", "warn,local=info,worker=info")?;
     let shutdown = shutdown::on_signal()?;
     let local = local::start(env, shutdown).await?;
     println!("Bookonce shop: {}", local.url);

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use shared::traceparent::Traceparent;
+use shared::{service::spans, traceparent::Traceparent};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
@@ -116,20 +116,27 @@ fn cors(origins: &[String]) -> CorsLayer {
 /// Gives the request its trace, the caller's or a new one: an `Extension` for the handlers.
 async fn trace(mut request: Request, next: Next) -> Response {
     let caller = request.headers().get("traceparent");
-    let traceparent = caller
+    let caller = caller
         .and_then(|value| value.to_str().ok())
-        .and_then(Traceparent::parse)
-        .unwrap_or_default();
+        .and_then(Traceparent::parse);
+    let span = spans::request(request.method().as_str(), route(&request), caller.as_ref());
+    let traceparent = spans::context(&span).or(caller).unwrap_or_default();
     request.extensions_mut().insert(traceparent);
-    next.run(request).await
+    let response = next.run(request).await;
+    spans::answered(&span, response.status().as_u16());
+    response
 }
 
-/// The path without its query, which may hold a session id.
-fn span(request: &Request) -> tracing::Span {
-    let route = request
+/// The path without what is in it, and without its query, which may hold a session id.
+fn route(request: &Request) -> &str {
+    request
         .extensions()
         .get::<MatchedPath>()
-        .map_or("unmatched", MatchedPath::as_str);
+        .map_or("unmatched", MatchedPath::as_str)
+}
+
+fn span(request: &Request) -> tracing::Span {
+    let route = route(request);
     let traceparent = request.extensions().get::<Traceparent>();
     let traceparent = traceparent.map(Traceparent::as_str);
     tracing::info_span!("request", method = %request.method(), route, traceparent)

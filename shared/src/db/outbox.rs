@@ -21,6 +21,8 @@ pub struct Model {
     pub due_at: TimeDateTimeWithTimeZone,
     /// Handed on to the broker's exchange, if there is one, and to every destination.
     pub done_at: Option<TimeDateTimeWithTimeZone>,
+    /// The trace of the message that led to it, if one did.
+    pub traceparent: Option<String>,
 }
 
 /// What happened: the type of the notification.

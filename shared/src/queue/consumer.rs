@@ -26,10 +26,14 @@ impl Consumer {
         most: usize,
         until: impl Future<Output = T>,
     ) -> (Vec<Delivery>, Option<T>) {
-        match self {
-            Self::RabbitMq(consumer) => consumer.next_batch(most, until).await,
-            Self::Embedded(consumer) => (consumer.next_batch(most).await, None),
+        let (system, (mut batch, reached)) = match self {
+            Self::RabbitMq(consumer) => ("rabbitmq", consumer.next_batch(most, until).await),
+            Self::Embedded(consumer) => ("bookonce", (consumer.next_batch(most).await, None)),
+        };
+        for delivery in &mut batch {
+            delivery.begin(system);
         }
+        (batch, reached)
     }
 
     /// The next message, as [`Self::next_batch`].

@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
+use tracing::Span;
+
 use crate::{
     message::Envelope,
     queue::{PublishError, RetryTier, embedded, held::Hold, rabbitmq},
     retry,
+    service::spans,
 };
 
 /// Failed messages enter their tier up to a fifth of this later, or of the tier if it is shorter.
@@ -29,6 +32,8 @@ pub struct Delivery {
     pub(super) answer: Answer,
     /// Counts it as unacked.
     pub(super) _hold: Hold,
+    /// Of the work on it.
+    pub(super) span: Span,
 }
 
 pub(super) enum Answer {
@@ -37,6 +42,23 @@ pub(super) enum Answer {
 }
 
 impl Delivery {
+    /// Work on it begins, of which everything that comes of it is a part.
+    pub(super) fn begin(&mut self, system: &str) {
+        let (id, parent) = (
+            self.message.message_id.as_deref(),
+            self.message.traceparent.as_deref(),
+        );
+        self.span = spans::process(system, &self.lane, id, parent);
+        if let Some(here) = spans::context(&self.span) {
+            self.message.traceparent = Some(here.as_str().to_owned());
+        }
+    }
+
+    /// The work on it failed.
+    pub fn failed(&self) {
+        spans::failed(&self.span);
+    }
+
     /// Tells the queue that work on it begins only now. Returns whether it is still ours: what
     /// waited too long is redelivered to another worker.
     pub async fn renew(&self) -> Result<bool, PublishError> {

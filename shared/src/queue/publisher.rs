@@ -9,7 +9,8 @@ use crate::{
     db::outbox,
     message::Envelope,
     queue::{Lane, OpenError, PublishError, embedded, rabbitmq},
-    service::metrics,
+    service::{metrics, spans},
+    traceparent::Traceparent,
 };
 
 /// Puts messages on the queue. Cheap to clone; clones share one channel.
@@ -61,10 +62,20 @@ impl Publisher {
     /// [`PublishError`] if that is not certain; publishing again may then duplicate it.
     pub async fn publish(&self, lane: Lane, message: &Envelope) -> Result<(), PublishError> {
         let start = Instant::now();
+        let (id, parent) = (
+            message.message_id.as_deref(),
+            message.traceparent.as_deref(),
+        );
+        let span = spans::send(self.system(), lane.routing_key(), id, parent);
+        let traced = spans::context(&span).map(|here| message.continuing(&here));
+        let message = traced.as_ref().unwrap_or(message);
         let outcome = match self {
             Self::RabbitMq(publisher) => publisher.publish(lane, message).await,
             Self::Embedded(queue) => queue.publish(lane, message).await,
         };
+        if outcome.is_err() {
+            spans::failed(&span);
+        }
         let word = outcome
             .as_ref()
             .map_or_else(PublishError::code, |()| "confirmed");
@@ -79,9 +90,26 @@ impl Publisher {
     ///
     /// [`PublishError`] if it is not certain; publishing again may then duplicate it.
     pub async fn notify(&self, notification: &outbox::Model) -> Result<(), PublishError> {
+        let Self::RabbitMq(publisher) = self else {
+            return Ok(());
+        };
+        let (id, kind) = (notification.id.to_string(), notification.kind.as_str());
+        let parent = notification.traceparent.as_deref();
+        let span = spans::send(self.system(), kind, Some(&id), parent);
+        let here = spans::context(&span);
+        let traceparent = here.as_ref().map(Traceparent::as_str).or(parent);
+        let outcome = publisher.notify(notification, traceparent).await;
+        if outcome.is_err() {
+            spans::failed(&span);
+        }
+        outcome
+    }
+
+    /// As OpenTelemetry calls it.
+    fn system(&self) -> &'static str {
         match self {
-            Self::RabbitMq(publisher) => publisher.notify(notification).await,
-            Self::Embedded(_) => Ok(()),
+            Self::RabbitMq(_) => "rabbitmq",
+            Self::Embedded(_) => "bookonce",
         }
     }
 

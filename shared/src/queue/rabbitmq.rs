@@ -98,13 +98,17 @@ impl Publisher {
     }
 
     /// Publishes for whichever queue is bound.
-    pub(super) async fn notify(&self, notification: &outbox::Model) -> Result<(), PublishError> {
+    pub(super) async fn notify(
+        &self,
+        notification: &outbox::Model,
+        traceparent: Option<&str>,
+    ) -> Result<(), PublishError> {
         let route = Route {
             exchange: &self.topology.notifications_exchange(),
             routing_key: notification.kind.as_str(),
             mandatory: false,
         };
-        let properties = amqp_message::of_notification(notification, &self.app_id);
+        let properties = amqp_message::of_notification(notification, traceparent, &self.app_id);
         let body = notification.document.as_bytes();
         self.confirmed(route, body, properties).await
     }

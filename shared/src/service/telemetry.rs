@@ -1,11 +1,16 @@
 //! Logs: what is written, in which form, and never a body, a name, an e-mail or a secret.
-//! Metrics are in `crate::service::metrics`.
+//! Metrics are in `crate::service::metrics`, traces in `crate::service::traces`.
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use std::io::IsTerminal;
+
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
+};
 
 use crate::{
     config::{ConfigError, Env},
-    service::{failpoint, metrics},
+    service::{failpoint, metrics, traces},
 };
 
 /// Libraries report what went wrong with a connection or a request; what it means is logged by us.
@@ -19,21 +24,80 @@ const LIBRARIES: &str = "lapin=off,stripe::hyper=error,stripe_shared=error,sqlx=
 ///
 /// [`ConfigError`] if one of the two cannot be used.
 pub fn init(env: &Env, default_filter: &str) -> Result<(), ConfigError> {
-    let filter = env.get("RUST_LOG").unwrap_or(default_filter);
-    let filter = EnvFilter::try_new(format!("{LIBRARIES},{filter}"))
-        .map_err(|_| ConfigError::new("RUST_LOG", "expected a filter such as info,worker=debug"))?;
-    let layer = fmt::layer().with_writer(std::io::stderr);
-    let registry = tracing_subscriber::registry().with(filter);
-    match env.get("LOG_FORMAT").unwrap_or("pretty") {
-        "pretty" => {
-            use std::io::IsTerminal;
-            let ansi = std::io::stderr().is_terminal();
-            registry.with(layer.with_ansi(ansi)).init();
-        }
-        "json" => registry.with(layer.json().flatten_event(true)).init(),
-        _ => return Err(ConfigError::new("LOG_FORMAT", "expected pretty or json")),
-    }
+    let (filter, form) = (filter(env, default_filter)?, Form::from_env(env)?);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(form.layer())
+        .init();
+    begin(env);
+    Ok(())
+}
+
+/// The same for a service, which also sends traces if `OTEL_EXPORTER_OTLP_ENDPOINT` says where.
+///
+/// - `name`: what it is called there, unless `OTEL_SERVICE_NAME` says so.
+///
+/// Returns what has to live as long as the service: what is left is sent at its end.
+///
+/// # Errors
+///
+/// [`ConfigError`] if one of the four cannot be used.
+pub fn init_service(
+    env: &Env,
+    name: &'static str,
+    default_filter: &str,
+) -> Result<Option<traces::Export>, ConfigError> {
+    let Some(endpoint) = env.get("OTEL_EXPORTER_OTLP_ENDPOINT") else {
+        init(env, default_filter)?;
+        return Ok(None);
+    };
+    let name = env.get("OTEL_SERVICE_NAME").unwrap_or(name);
+    let export = traces::Export::start(endpoint, name)?;
+    let (filter, form) = (filter(env, default_filter)?, Form::from_env(env)?);
+    // Each layer has a filter of its own: what is traced is not logged.
+    tracing_subscriber::registry()
+        .with(export.layer())
+        .with(form.layer().with_filter(filter))
+        .init();
+    begin(env);
+    Ok(Some(export))
+}
+
+fn begin(env: &Env) {
     metrics::start();
     failpoint::arm(env);
-    Ok(())
+}
+
+fn filter(env: &Env, default_filter: &str) -> Result<EnvFilter, ConfigError> {
+    let filter = env.get("RUST_LOG").unwrap_or(default_filter);
+    EnvFilter::try_new(format!("{LIBRARIES},{filter}"))
+        .map_err(|_| ConfigError::new("RUST_LOG", "expected a filter such as info,worker=debug"))
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy)]
+enum Form {
+    Pretty,
+    Json,
+}
+
+impl Form {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        match env.get("LOG_FORMAT").unwrap_or("pretty") {
+            "pretty" => Ok(Self::Pretty),
+            "json" => Ok(Self::Json),
+            _ => Err(ConfigError::new("LOG_FORMAT", "expected pretty or json")),
+        }
+    }
+
+    fn layer<S>(self) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let layer = fmt::layer().with_writer(std::io::stderr);
+        match self {
+            Self::Pretty => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
+            Self::Json => layer.json().flatten_event(true).boxed(),
+        }
+    }
 }

@@ -53,7 +53,10 @@ pub async fn execute_batch(
     let permit = context.crash_guard.beside_others().await;
     for delivery in deliveries {
         match read(&context, &delivery) {
-            Ok(Job::Planned(plan)) => planned.push((delivery, plan)),
+            Ok(Job::Planned(plan)) => {
+                let plan = plan.traced(delivery.message.traceparent.as_deref());
+                planned.push((delivery, plan));
+            }
             job => alone.push((delivery, job)),
         }
     }
@@ -128,8 +131,8 @@ async fn execute(
         context.breakers.check_lane(lane)?;
         let job = job?;
         let _permit = context.crash_guard.beside_others().await;
-        let shared = context.clone();
-        attempt(async move { jobs::run_job(&shared, job).await }).await
+        let (shared, trace) = (context.clone(), delivery.message.traceparent.clone());
+        attempt(async move { jobs::run_job(&shared, job, trace.as_deref()).await }).await
     };
     let span = span(&delivery);
     let outcome = run.instrument(span.clone()).await;
@@ -220,6 +223,7 @@ fn warn_if_unanswered(answered: Result<(), PublishError>) {
 /// An outage is charged to no message; what may pass is retried, as long as the policy says.
 async fn fail(context: &Context, delivery: Delivery, error: &JobError) -> Result<(), PublishError> {
     let code = error.code().as_str();
+    delivery.failed();
     if probe::is_outage(context, error).await {
         tracing::warn!(error = error.chain(), code, "Not done for an outage");
         metrics::job_failed(code, "outage");

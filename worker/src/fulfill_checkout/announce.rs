@@ -20,9 +20,12 @@ use crate::fulfill_checkout::{
 };
 
 /// The notifications about `drafts`, in the order of slots and checkouts.
+///
+/// - `traces`: of the messages that led to them, by checkout.
 pub async fn announce(
     tx: &impl ConnectionTrait,
     drafts: impl Iterator<Item = &Draft>,
+    traces: &HashMap<Uuid, &str>,
     now: OffsetDateTime,
 ) -> Result<Vec<outbox::Model>, DbErr> {
     let mut changed: Vec<(&Draft, Vec<Kind>)> = drafts
@@ -39,7 +42,11 @@ pub async fn announce(
         let mut sequence = draft.persisted.announced;
         for kind in kinds {
             sequence = sequence.saturating_add(1);
-            rows.extend(notification(draft, kind, sequence, &slots, now)?);
+            let row = notification(draft, kind, sequence, &slots, now)?;
+            rows.extend(row.map(|row| outbox::Model {
+                traceparent: traces.get(&row.checkout_id).map(|it| (*it).to_owned()),
+                ..row
+            }));
         }
     }
     Ok(rows)
@@ -109,6 +116,7 @@ fn notification(
         created_at: now,
         due_at: now,
         done_at: None,
+        traceparent: None,
     }))
 }
 

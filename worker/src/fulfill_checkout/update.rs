@@ -20,6 +20,8 @@ pub struct Update {
     pub change: Change,
     /// The event that said it, for the inbox.
     pub event: Option<EventRef>,
+    /// The trace of the message that led to it, if one did.
+    pub traceparent: Option<String>,
 }
 
 /// The checkout that an update is about.

@@ -80,6 +80,7 @@ pub async fn plan(
         target,
         change,
         event,
+        traceparent: None,
     }];
     if let Some(intent) = session.payment_intent_id().filter(|_| session.is_paid()) {
         let id = checkout.id;
@@ -90,6 +91,7 @@ pub async fn plan(
                 target: Target::Checkout(id),
                 change,
                 event: None,
+                traceparent: None,
             }));
         }
     }

@@ -19,7 +19,18 @@ impl Plan {
             target,
             change,
             event,
+            traceparent: None,
         }])
+    }
+
+    /// The same as a part of the trace of the message that led to it.
+    pub(crate) fn traced(mut self, traceparent: Option<&str>) -> Self {
+        if let Self::Commit(updates) = &mut self {
+            for update in updates {
+                update.traceparent = traceparent.map(str::to_owned);
+            }
+        }
+        self
     }
 
     pub(crate) fn updates(&self) -> &[Update] {

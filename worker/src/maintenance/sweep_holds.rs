@@ -16,7 +16,7 @@ use shared::{
     },
     message::{Envelope, Source},
     queue::{Lane, Publisher},
-    traceparent::Traceparent,
+    service::spans,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -54,8 +54,8 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
         let Some(Ok(session_id)) = checkout.session_id.as_deref().map(str::parse) else {
             continue;
         };
-        let job = Envelope::checkout_confirm(&session_id, now, &Traceparent::new())
-            .from_source(Source::Sweep);
+        let trace = spans::context(&spans::look("an overdue hold")).unwrap_or_default();
+        let job = Envelope::checkout_confirm(&session_id, now, &trace).from_source(Source::Sweep);
         // Not into the lane of buyers who wait: no buyer waits for these.
         publisher.publish(Lane::Events, &job).await?;
     }

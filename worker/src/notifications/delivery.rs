@@ -14,7 +14,7 @@ use shared::{
         outbox_delivery::{self, Column},
     },
     retry,
-    service::{failpoint, metrics},
+    service::{failpoint, metrics, spans},
 };
 use time::OffsetDateTime;
 
@@ -50,7 +50,16 @@ pub async fn attempt(
     destination: &Destination,
     (delivery, notification): (outbox_delivery::Model, outbox::Model),
 ) -> Next {
-    let outcome = destination.deliver(context, &notification).await;
+    let traced = spans::deliver(
+        destination.channel(),
+        &notification.id.to_string(),
+        notification.traceparent.as_deref(),
+    );
+    let outcome = destination.deliver(context, &notification, &traced).await;
+    if outcome.is_err() {
+        spans::failed(&traced);
+    }
+    drop(traced);
     failpoint::crash_at("delivery_before_done");
     let now = (context.clock)();
     let channel = destination.channel();

@@ -1,16 +1,21 @@
 //! Where notifications are delivered to.
 
 use sea_orm::{DbErr, EntityTrait};
-use shared::db::{
-    endpoint,
-    outbox::{self, Kind},
-    outbox_delivery::{BUYER, MERCHANT},
+use shared::{
+    db::{
+        endpoint,
+        outbox::{self, Kind},
+        outbox_delivery::{BUYER, MERCHANT},
+    },
+    service::spans,
+    traceparent::Traceparent,
 };
+use tracing::Span;
 
 use crate::{
     Context,
     mail::{Mailer, Recipient},
-    notifications::failure::Failure,
+    notifications::{failure::Failure, webhook::Message},
 };
 
 /// One that is told.
@@ -59,6 +64,8 @@ impl Destination {
 
     /// Delivers `notification`.
     ///
+    /// - `span`: of the attempt.
+    ///
     /// # Errors
     ///
     /// [`Failure`] if it has not arrived, as far as is known.
@@ -66,11 +73,20 @@ impl Destination {
         &self,
         context: &Context,
         notification: &outbox::Model,
+        span: &Span,
     ) -> Result<(), Failure> {
         match self {
             Self::Endpoint(endpoint) => {
                 let id = notification.id.to_string();
-                let message = (id.as_str(), notification.document.as_str());
+                let here = spans::context(span);
+                let message = Message {
+                    id: &id,
+                    document: &notification.document,
+                    traceparent: here
+                        .as_ref()
+                        .map(Traceparent::as_str)
+                        .or(notification.traceparent.as_deref()),
+                };
                 let now = (context.clock)();
                 let posted = context.webhooks.post(endpoint, message, now).await;
                 posted.map(drop)

@@ -58,6 +58,17 @@ impl std::fmt::Debug for WebhookClient {
     }
 }
 
+/// What is posted.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The same for every attempt.
+    pub id: &'a str,
+    /// JSON.
+    pub document: &'a str,
+    /// For a receiver that traces as well.
+    pub traceparent: Option<&'a str>,
+}
+
 /// An endpoint's URL cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UrlError {
@@ -151,9 +162,7 @@ impl WebhookClient {
         }
     }
 
-    /// Posts `document` to `endpoint`.
-    ///
-    /// - `id`: the same for every attempt.
+    /// Posts `message` to `endpoint`.
     ///
     /// # Errors
     ///
@@ -161,7 +170,7 @@ impl WebhookClient {
     pub async fn post(
         &self,
         endpoint: &endpoint::Model,
-        (id, document): (&str, &str),
+        message: Message<'_>,
         now: OffsetDateTime,
     ) -> Result<StatusCode, Failure> {
         let url = self
@@ -170,8 +179,13 @@ impl WebhookClient {
         let (client, _) = self
             .of_scheme(&url)
             .map_err(|error| Failure::later(error.to_string()))?;
+        let Message { id, document, .. } = message;
         let signature = signature(endpoint, id, document, now)?;
-        let request = Request::post(url.as_str())
+        let mut request = Request::post(url.as_str());
+        if let Some(traceparent) = message.traceparent {
+            request = request.header("traceparent", traceparent);
+        }
+        let request = request
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, AGENT)
             .header(HEADER_WEBHOOK_ID, id)

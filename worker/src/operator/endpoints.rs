@@ -21,7 +21,7 @@ use shared::db::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::notifications::webhook::WebhookClient;
+use crate::notifications::webhook::{Message, WebhookClient};
 
 /// Letters of ids: none is mistaken for another one.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -204,9 +204,13 @@ async fn test(
         "type": "endpoint.test",
         "occurred_at": crate::operator::words::rfc3339(now),
     });
-    let posted = webhooks
-        .post(&row, (&message_id, &document.to_string()), now)
-        .await;
+    let document = document.to_string();
+    let message = Message {
+        id: &message_id,
+        document: &document,
+        traceparent: None,
+    };
+    let posted = webhooks.post(&row, message, now).await;
     match posted {
         Ok(status) => Ok(status.as_u16()),
         Err(failure) => bail!("{}", failure.words),

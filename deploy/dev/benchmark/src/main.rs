@@ -51,6 +51,10 @@ const HOOK: &str = "BOOKING_HOOK";
 /// Measures the services on private servers, all on this machine, and prints a table.
 #[derive(Parser)]
 #[command(name = "bench", version)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command"
+)]
 struct Cli {
     /// One short run of each measurement instead of the median of several.
     #[arg(long)]
@@ -74,6 +78,9 @@ struct Cli {
     /// mail server, and without.
     #[arg(long, value_name = "RATE")]
     told: Option<u32>,
+    /// Measure only throughput, in turns with traces that go to a collector, and without.
+    #[arg(long)]
+    traced: bool,
     /// Also measure the peers of this folder, which holds `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
@@ -127,6 +134,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     if let Some(rate) = cli.told {
         return measure_told(&servers, folder.path(), rate, effort).await;
+    }
+    if cli.traced {
+        return measure::traced(&servers, folder.path(), effort).await;
     }
     let mut report = Report {
         date: time::UtcDateTime::now().date().to_string(),

@@ -8,6 +8,7 @@ mod soak;
 mod steady;
 mod telling;
 mod throughput;
+mod traced;
 mod waiting;
 
 pub use backlog::{Backlog, backlog};
@@ -18,4 +19,5 @@ pub use soak::soak;
 pub use steady::{Steady, steady};
 pub use telling::{tell_everyone, telling};
 pub use throughput::{SPIKE_CONNECTIONS, Spike, Throughput, spike, throughput, warm_up};
+pub use traced::traced;
 pub use waiting::{Waiting, waiting};

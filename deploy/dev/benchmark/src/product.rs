@@ -52,6 +52,15 @@ pub struct Product {
 impl Product {
     /// Starts the product and waits until it answers.
     pub async fn start(backing: Backing<'_>, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(backing, folder, Variables::new()).await
+    }
+
+    /// The same with `more` variables.
+    pub async fn start_with(
+        backing: Backing<'_>,
+        folder: &Path,
+        more: Variables,
+    ) -> anyhow::Result<Self> {
         let servers = match backing {
             Backing::Embedded => None,
             Backing::Servers(servers) | Backing::Site(servers) => Some(servers),
@@ -74,6 +83,7 @@ impl Product {
             format!("sqlite://{}", file.display())
         };
         let mut variables = testkit::variables(&stripe, address);
+        variables.extend(more);
         variables.insert("DATABASE_URL", database_url);
         if let Some(servers) = servers {
             variables.insert("AMQP_URL", servers.broker.url.clone());

@@ -34,6 +34,8 @@ struct Kept {
 /// One that arrived.
 #[derive(Debug, Clone)]
 pub struct Received {
+    /// `traceparent`
+    pub traceparent: String,
     /// `webhook-id`
     pub id: String,
     /// `webhook-timestamp`
@@ -92,6 +94,7 @@ async fn receive(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: String
     };
     let status = kept.status.load(Ordering::Relaxed);
     lock(&kept.received).push(Received {
+        traceparent: header("traceparent"),
         id: header("webhook-id"),
         timestamp: header("webhook-timestamp"),
         signature: header("webhook-signature"),

@@ -10,6 +10,7 @@ mod outages;
 mod reconcile;
 mod reconcile_schedule;
 mod shutdown;
+mod traces;
 mod watching;
 
 use std::process::{Command, Output};

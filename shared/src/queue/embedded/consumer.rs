@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     db::job,
@@ -88,6 +89,7 @@ fn delivery(queue: &Queue, lane: Lane, job: job::Model) -> Delivery {
         lane: routing_key,
         answer: crate::queue::delivery::Answer::Embedded(answer),
         _hold: queue.held.hold(lane, &message),
+        span: Span::none(),
         message,
     }
 }

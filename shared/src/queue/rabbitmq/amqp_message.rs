@@ -76,8 +76,14 @@ pub(in crate::queue) fn properties(message: &Envelope, app_id: &str) -> BasicPro
 /// What goes with the document of `notification`.
 pub(in crate::queue) fn of_notification(
     notification: &outbox::Model,
+    traceparent: Option<&str>,
     app_id: &str,
 ) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    if let Some(traceparent) = traceparent {
+        let text = AMQPValue::LongString(traceparent.into());
+        headers.insert(header::TRACEPARENT.into(), text);
+    }
     let seconds = notification.created_at.unix_timestamp();
     BasicProperties::default()
         .with_content_type("application/json".into())
@@ -86,6 +92,7 @@ pub(in crate::queue) fn of_notification(
         .with_message_id(notification.id.to_string().into())
         .with_type(notification.kind.as_str().into())
         .with_timestamp(u64::try_from(seconds).unwrap_or_default())
+        .with_headers(headers)
 }
 
 /// The message of `delivery`, as far as it is one.

@@ -14,6 +14,7 @@ use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
 };
+use tracing::Span;
 
 use crate::{
     config::AmqpUri,
@@ -235,6 +236,7 @@ impl Pump {
         let message = amqp_message::envelope(&delivery);
         Delivery {
             _hold: self.held.hold(self.lane, &message),
+            span: Span::none(),
             message,
             redelivered: delivery.redelivered,
             lane: amqp_message::storable(&delivery.routing_key),

@@ -53,6 +53,7 @@ pub(crate) async fn decide(
         target: Target::Checkout(checkout_id),
         change: Change::Decided(intervention),
         event: None,
+        traceparent: None,
     };
     match fulfill_checkouts(db, rules, &[&update]).await {
         Ok(_) => Ok(Decided::Done { refund }),

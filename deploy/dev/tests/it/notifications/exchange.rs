@@ -2,11 +2,13 @@
 
 use lapin::{
     options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions},
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::Value;
-use shared::{config::QueueSettings, db::outbox, queue::topology::Topology};
+use shared::{
+    config::QueueSettings, db::outbox, queue::topology::Topology, traceparent::Traceparent,
+};
 use testkit::Broker;
 
 use super::book;
@@ -79,6 +81,11 @@ async fn a_queue_that_is_bound_gets_what_it_asks_for() {
             document["type"]
         );
         assert_eq!(*properties.delivery_mode(), Some(2));
+        let headers = properties.headers().as_ref().unwrap().inner();
+        let AMQPValue::LongString(trace) = &headers["traceparent"] else {
+            panic!("{headers:?}");
+        };
+        assert!(Traceparent::parse(&trace.to_string()).is_some());
         assert_eq!(document["checkout"]["session_id"], session.id);
     }
     shop.close().await;

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use shared::config::Env;
+use shared::{config::Env, traceparent::Traceparent};
 use testkit::{Received, Receiver};
 
 use super::{add_endpoint, arrived, book, say};
@@ -31,6 +31,7 @@ print(json.dumps([verdict(secret) for secret in it['secrets']]))
 
 /// What both packages say about `received`, by each of `secrets`.
 fn verdicts(received: &Received, body: &str, secrets: &[&str]) -> (Value, Value) {
+    assert!(Traceparent::parse(&received.traceparent).is_some());
     let headers = json!({
         "webhook-id": received.id,
         "webhook-timestamp": received.timestamp,

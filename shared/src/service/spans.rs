@@ -1,0 +1,141 @@
+//! The spans of a trace, from the click or the webhook over the queue to the commit and who is told. They
+//! are made only while traces are sent; the trace's id travels in any case, for the logs.
+//!
+//! Names and attributes are OpenTelemetry's.
+//!
+//! Source: <https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/>
+
+use opentelemetry::trace::{SpanContext, TraceContextExt, TraceState};
+use tracing::{Span, field::Empty, trace_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::traceparent::Traceparent;
+
+/// Of these spans, which no filter of the log has to know.
+pub(super) const TARGET: &str = "bookonce::spans";
+
+/// Something is looked into that no request asked for.
+pub fn look(what: &str) -> Span {
+    trace_span!(target: TARGET, "look", otel.name = format!("look into {what}"))
+}
+
+/// A request is answered.
+///
+/// - `route`: its path without what is in it.
+pub fn request(method: &str, route: &str, caller: Option<&Traceparent>) -> Span {
+    let span = trace_span!(
+        target: TARGET,
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        otel.status_code = Empty,
+    );
+    under(span, caller.map(Traceparent::as_str))
+}
+
+/// The request was answered with `status`.
+pub fn answered(span: &Span, status: u16) {
+    span.record("http.response.status_code", i64::from(status));
+    if status >= 500 {
+        failed(span);
+    }
+}
+
+/// A message is given to the queue.
+///
+/// - `system`: `rabbitmq`, or `bookonce` for the queue in the database.
+/// - `destination`: exchange or lane.
+pub fn send(system: &str, destination: &str, id: Option<&str>, parent: Option<&str>) -> Span {
+    let span = trace_span!(
+        target: TARGET,
+        "send",
+        otel.name = format!("send {destination}"),
+        otel.kind = "producer",
+        messaging.system = system,
+        messaging.operation.name = "send",
+        messaging.operation.type = "send",
+        messaging.destination.name = destination,
+        messaging.message.id = id,
+        otel.status_code = Empty,
+    );
+    under(span, parent)
+}
+
+/// A message is worked on, until it is answered.
+pub fn process(system: &str, destination: &str, id: Option<&str>, parent: Option<&str>) -> Span {
+    let span = trace_span!(
+        target: TARGET,
+        "process",
+        otel.name = format!("process {destination}"),
+        otel.kind = "consumer",
+        messaging.system = system,
+        messaging.operation.name = "process",
+        messaging.operation.type = "process",
+        messaging.destination.name = destination,
+        messaging.message.id = id,
+        otel.status_code = Empty,
+    );
+    under(span, parent)
+}
+
+/// What a message led to is written, in a transaction that may be that of others as well.
+pub fn commit(parent: Option<&str>) -> Span {
+    under(trace_span!(target: TARGET, "commit"), parent)
+}
+
+/// A notification is delivered.
+///
+/// - `channel`: by mail, or as a webhook.
+pub fn deliver(channel: &str, id: &str, parent: Option<&str>) -> Span {
+    let span = trace_span!(
+        target: TARGET,
+        "deliver",
+        otel.name = format!("deliver {channel}"),
+        otel.kind = "client",
+        messaging.message.id = id,
+        otel.status_code = Empty,
+    );
+    under(span, parent)
+}
+
+/// What `span` is about did not work.
+pub fn failed(span: &Span) {
+    span.record("otel.status_code", "ERROR");
+}
+
+/// What comes of `span` goes on from here; `None` while no traces are sent.
+pub fn context(span: &Span) -> Option<Traceparent> {
+    if span.is_disabled() {
+        return None;
+    }
+    let context = span.context();
+    let span = context.span();
+    let of = span.span_context();
+    Traceparent::of(
+        u128::from_be_bytes(of.trace_id().to_bytes()),
+        u64::from_be_bytes(of.span_id().to_bytes()),
+        of.is_sampled(),
+    )
+}
+
+fn under(span: Span, parent: Option<&str>) -> Span {
+    if !span.is_disabled()
+        && let Some((trace, parent, flags)) =
+            parent.and_then(Traceparent::parse).map(|it| it.parts())
+    {
+        let remote = SpanContext::new(
+            trace.into(),
+            parent.into(),
+            opentelemetry::TraceFlags::new(flags),
+            true,
+            TraceState::default(),
+        );
+        let context = opentelemetry::Context::new().with_remote_span_context(remote);
+        // It is new, so it has no other yet.
+        let _ = span.set_parent(context);
+    }
+    span
+}
