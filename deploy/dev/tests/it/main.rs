@@ -50,6 +50,7 @@ mod replaces;
 mod retention;
 mod retries;
 mod rust_site;
+mod scaling;
 mod service;
 mod shop;
 mod site_checkout;
