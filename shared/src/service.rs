@@ -6,6 +6,7 @@ pub mod failpoint;
 pub mod http_server;
 pub mod metrics;
 pub(crate) mod network;
+mod sampler;
 pub mod shutdown;
 pub mod spans;
 pub mod telemetry;

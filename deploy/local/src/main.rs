@@ -57,6 +57,7 @@ Environment (all optional; deploy/env.example says more of each):
   RUST_LOG                  such as info or debug [the worker, and warnings]
   LOG_FORMAT                pretty or json [pretty]
   OTEL_EXPORTER_OTLP_ENDPOINT  where traces are sent, by OTLP over HTTP [none]
+  OTEL_TRACES_SAMPLER       which traces [the first 100 of a second]
   OTEL_SERVICE_NAME         what the shop is called there [bookonce]
 
 To start over, delete bookonce.sqlite*."

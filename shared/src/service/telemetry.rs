@@ -52,7 +52,8 @@ pub fn init_service(
         return Ok(None);
     };
     let name = env.get("OTEL_SERVICE_NAME").unwrap_or(name);
-    let export = traces::Export::start(endpoint, name)?;
+    let samples = env.get("OTEL_TRACES_SAMPLER").is_some();
+    let export = traces::Export::start(endpoint, name, samples)?;
     let (filter, form) = (filter(env, default_filter)?, Form::from_env(env)?);
     // Each layer has a filter of its own: what is traced is not logged.
     tracing_subscriber::registry()

@@ -16,13 +16,19 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, hyper::HyperClient};
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
-use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{Sampler, SdkTracerProvider},
+};
 use tokio::runtime::Handle;
 use tracing::Subscriber;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 use url::Url;
 
-use crate::{config::ConfigError, service::spans};
+use crate::{
+    config::ConfigError,
+    service::{sampler::FirstOfEachSecond, spans},
+};
 
 /// For one batch.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,7 +43,8 @@ impl Export {
     ///
     /// - `endpoint`: `http(s)://host:port` of a collector, without `/v1/traces`.
     /// - `name`: the service's.
-    pub(super) fn start(endpoint: &str, name: &str) -> Result<Self, ConfigError> {
+    /// - `samples`: whether `OTEL_TRACES_SAMPLER` says which traces are sent.
+    pub(super) fn start(endpoint: &str, name: &str, samples: bool) -> Result<Self, ConfigError> {
         let wrong = || {
             let expected =
                 "expected http(s)://host:port of an OpenTelemetry collector (OTLP by HTTP)";
@@ -56,11 +63,16 @@ impl Export {
         let resource = Resource::builder()
             .with_service_name(name.to_owned())
             .build();
-        let provider = SdkTracerProvider::builder()
+        let mut builder = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
-            .with_resource(resource)
-            .build();
-        Ok(Self { provider })
+            .with_resource(resource);
+        if !samples {
+            let first = Box::new(FirstOfEachSecond::new());
+            builder = builder.with_sampler(Sampler::ParentBased(first));
+        }
+        Ok(Self {
+            provider: builder.build(),
+        })
     }
 
     /// Takes our own spans off the program.

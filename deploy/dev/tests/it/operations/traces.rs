@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::worker;
 use crate::{
     service::Service,
-    shop::{Shop, eventually},
+    shop::{Session, Shop, eventually},
     stack::{Stack, on_each_stack},
 };
 
@@ -120,20 +120,25 @@ async fn one_trace_leads_from_the_request_to_who_is_told(stack: Stack) {
     let collector = Collector::start().await;
     let shop = Shop::without_worker(stack).await;
     let (session, _) = shop.undelivered_payment().await;
+    let (other, _) = shop.undelivered_payment().await;
     let nowhere = format!("http://127.0.0.1:{}/in", testkit::free_port().unwrap());
     let added = worker(&shop, &["endpoint", "add", &nowhere]).await;
     assert!(added.status.success(), "{added:?}");
     let (ingress, running, url) = start(&shop, &collector.url).await;
 
+    let ask = async |session: &Session, traceparent: String| {
+        let confirm = shop
+            .http
+            .post(format!("{url}/api/payment/confirm"))
+            .header("traceparent", traceparent)
+            .header("prefer", "wait=20")
+            .json(&json!({ "session_id": session.id }));
+        assert_eq!(confirm.send().await.unwrap().status(), StatusCode::OK);
+    };
     let (trace, caller) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
-    let confirm = shop
-        .http
-        .post(format!("{url}/api/payment/confirm"))
-        .header("traceparent", format!("00-{trace}-{caller}-01"))
-        .header("prefer", "wait=20")
-        .json(&json!({ "session_id": session.id }));
-    let answer = confirm.send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
+    let left_out = "4bf92f3577b34da6a3ce929d0e0e4736";
+    ask(&other, format!("00-{left_out}-{caller}-00")).await;
+    ask(&session, format!("00-{trace}-{caller}-01")).await;
 
     let has_broker = matches!(shop.stack.queue, QueueSettings::RabbitMq { .. });
     let names = |spans: &Received| -> Vec<String> {
@@ -156,6 +161,8 @@ async fn one_trace_leads_from_the_request_to_who_is_told(stack: Stack) {
         names(&collector.of(trace)) == expected
     })
     .await;
+    // Its caller did not choose it.
+    assert!(collector.of(left_out).is_empty());
     let spans = collector.of(trace);
     let one = |name: &str| spans.iter().find(|(_, it)| it.name == name).unwrap();
     let parent = |name: &str| hex(&one(name).1.parent_span_id);
