@@ -5,11 +5,12 @@
 mod consumer;
 mod delivery;
 mod embedded;
-mod held;
+
 mod inspection;
 mod publisher;
 mod rabbitmq;
 pub mod topology;
+mod unacked;
 
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ use crate::service::network;
 pub use self::{
     consumer::{Consumer, ConsumerSource},
     delivery::Delivery,
-    held::Unacked,
     inspection::{InspectedQueue, Inspection, QueueUse, inspect},
     publisher::{Patience, Publisher},
+    unacked::Unacked,
 };
 
 /// AMQP's code for a name that is taken by something else.

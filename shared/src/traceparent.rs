@@ -7,12 +7,12 @@
 pub struct Traceparent(String);
 
 impl Traceparent {
-    /// Starts a new, sampled trace.
+    /// Starts a new trace, for the logs: no span of it is sent anywhere.
     pub fn new() -> Self {
         // Zero is the one id the format forbids.
         let trace_id = rand::random::<u128>().max(1);
         let parent_id = rand::random::<u64>().max(1);
-        Self(format!("00-{trace_id:032x}-{parent_id:016x}-01"))
+        Self(format!("00-{trace_id:032x}-{parent_id:016x}-00"))
     }
 
     /// The `text`, if it is a `traceparent` of version 00.

@@ -29,7 +29,11 @@ use std::{collections::HashMap, time::Duration};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, IntoActiveModel};
 use shared::{
     clock::Clock,
-    db::{self, Writes, checkout, outbox},
+    db::{
+        self, Writes,
+        checkout::{self, State},
+        outbox,
+    },
     retry,
     service::{failpoint, metrics, spans},
 };
@@ -108,12 +112,18 @@ pub async fn fulfill_checkouts(
         };
         let mut outcomes = Vec::with_capacity(updates.len());
         let mut interventions = Vec::new();
-        let mut traces = HashMap::new();
+        let (mut traces, mut booked) = (HashMap::new(), Vec::new());
         for (place, update) in by_slot(updates, &drafts) {
             let mine = checkout_of(update, &drafts).map(|it| it.id);
+            // A bank's days are not ours.
+            let paid_at = update
+                .change
+                .paid_at()
+                .filter(|_| !waits_for_bank(update, &drafts));
             traces.extend(mine.zip(update.traceparent.as_deref()));
             let outcome = fulfill(&tx, rules.policy, &mut drafts, &mut inbox, update, now).await?;
             outcomes.push((place, outcome));
+            booked.extend(paid_at.filter(|_| outcome == Fulfillment::Booked));
             if outcome != Fulfillment::AlreadyProcessed {
                 let decided = mine.zip(update.change.intervention());
                 interventions.extend(decided.map(|(mine, decided)| decided.row(mine, now)));
@@ -147,11 +157,8 @@ pub async fn fulfill_checkouts(
         drop(spans);
         failpoint::crash_at("job_after_commit");
         let committed_at = (rules.clock)();
-        for (place, outcome) in &outcomes {
-            let paid_at = updates.get(*place).and_then(|it| it.change.paid_at());
-            if let (Fulfillment::Booked, Some(paid_at)) = (outcome, paid_at) {
-                metrics::booked(paid_at, committed_at);
-            }
+        for paid_at in booked {
+            metrics::booked(paid_at, committed_at);
         }
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     })
@@ -164,6 +171,11 @@ fn by_slot<'a>(updates: &[&'a Update], drafts: &HashMap<Uuid, Draft>) -> Vec<(us
     let mut ordered: Vec<_> = updates.iter().copied().enumerate().collect();
     ordered.sort_by_cached_key(|(_, it)| checkout_of(it, drafts).map(|mine| mine.slot_id));
     ordered
+}
+
+/// Whether its payment was known to be on the way before.
+fn waits_for_bank(update: &Update, drafts: &HashMap<Uuid, Draft>) -> bool {
+    checkout_of(update, drafts).is_some_and(|it| it.state == State::PaymentPending)
 }
 
 fn checkout_of<'a>(

@@ -98,8 +98,8 @@ impl ConsumerSource {
     /// What its consumers of `lane` have handed out, and has not been answered.
     pub fn unacked(&self, lane: Lane) -> Unacked {
         match self {
-            Self::RabbitMq(source) => source.held.of(lane),
-            Self::Embedded(queue) => queue.held.of(lane),
+            Self::RabbitMq(source) => source.unacked.of(lane),
+            Self::Embedded(queue) => queue.unacked.of(lane),
         }
     }
 

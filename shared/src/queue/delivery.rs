@@ -9,7 +9,7 @@ use tracing::Span;
 
 use crate::{
     message::Envelope,
-    queue::{PublishError, RetryTier, embedded, held::Hold, rabbitmq},
+    queue::{PublishError, RetryTier, embedded, rabbitmq, unacked::UnackedDelivery},
     retry,
     service::spans,
 };
@@ -31,7 +31,7 @@ pub struct Delivery {
     pub lane: String,
     pub(super) answer: Answer,
     /// Counts it as unacked.
-    pub(super) _hold: Hold,
+    pub(super) _unacked: UnackedDelivery,
     /// Of the work on it.
     pub(super) span: Span,
 }

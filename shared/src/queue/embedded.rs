@@ -21,7 +21,7 @@ use crate::{
     clock,
     db::{self, Writes, job},
     message::Envelope,
-    queue::{Lane, PublishError, held::Held},
+    queue::{Lane, PublishError, unacked::UnackedDeliveries},
 };
 
 /// How long a handed-out message is hidden. A worker must be done or give up sooner.
@@ -35,7 +35,7 @@ const TOGETHER: BatchLimits = BatchLimits { most: 500, runs: 1 };
 pub struct Queue {
     pub(super) db: DatabaseConnection,
     pub(super) published: Arc<Notify>,
-    pub(super) held: Held,
+    pub(super) unacked: UnackedDeliveries,
     arrivals: Batcher<job::ActiveModel, ()>,
 }
 
@@ -47,7 +47,7 @@ impl Queue {
             arrivals: Batcher::start(TOGETHER, move |rows| write_all(shared.clone(), rows)),
             db,
             published: Arc::new(Notify::new()),
-            held: Held::default(),
+            unacked: UnackedDeliveries::default(),
         }
     }
 

@@ -67,6 +67,8 @@ fn describe() {
         "ignored_connected_account",
         "ignored_other_mode",
         "ignored_unknown_form",
+        "queue_unavailable",
+        "signature_verification_failed",
     ] {
         counter!(WEBHOOKS.name, "outcome" => outcome).increment(0);
     }

@@ -1,5 +1,5 @@
-//! Which traces are sent, unless `OTEL_TRACES_SAMPLER` says so: all of a shop's usual day, and of a rush so
-//! many that no buyer waits for them.
+//! Which traces are sent, unless `OTEL_TRACES_SAMPLER` says so: all of a shop's usual day, and of a rush as
+//! many as anyone looks at.
 
 use std::{
     sync::{
@@ -11,7 +11,7 @@ use std::{
 
 use opentelemetry::{
     Context, KeyValue, TraceId,
-    trace::{Link, SpanKind, TraceState},
+    trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState},
 };
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
@@ -55,14 +55,24 @@ impl FirstOfEachSecond {
 impl ShouldSample for FirstOfEachSecond {
     fn should_sample(
         &self,
-        _: Option<&Context>,
+        parent: Option<&Context>,
         _: TraceId,
         _: &str,
-        _: &SpanKind,
+        kind: &SpanKind,
         _: &[KeyValue],
         _: &[Link],
     ) -> SamplingResult {
-        let decision = if self.takes(self.start.elapsed().as_secs()) {
+        let parent = parent.map(|it| it.span().span_context().clone());
+        let parent = parent.filter(SpanContext::is_valid);
+        let is_chosen = match (parent.map(|it| it.is_sampled()), kind) {
+            (Some(false), _) => false,
+            // Anyone may ask with a trace of theirs.
+            (None, _) | (Some(true), SpanKind::Server) => {
+                self.takes(self.start.elapsed().as_secs())
+            }
+            (Some(true), _) => true,
+        };
+        let decision = if is_chosen {
             SamplingDecision::RecordAndSample
         } else {
             SamplingDecision::Drop

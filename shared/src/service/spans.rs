@@ -47,7 +47,7 @@ pub fn answered(span: &Span, status: u16) {
 /// A message is given to the queue.
 ///
 /// - `system`: `rabbitmq`, or `bookonce` for the queue in the database.
-/// - `destination`: exchange or lane.
+/// - `destination`: lane, or type of the notification.
 pub fn send(system: &str, destination: &str, id: Option<&str>, parent: Option<&str>) -> Span {
     if is_left_out(parent) {
         return Span::none();

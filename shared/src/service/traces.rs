@@ -16,10 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, hyper::HyperClient};
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
-use opentelemetry_sdk::{
-    Resource,
-    trace::{Sampler, SdkTracerProvider},
-};
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use tokio::runtime::Handle;
 use tracing::Subscriber;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
@@ -59,7 +56,10 @@ impl Export {
             .with_http()
             .with_http_client(Client::new().map_err(|_| wrong())?)
             .build()
-            .map_err(|_| wrong())?;
+            .map_err(|_| {
+                let others = "cannot be used with one of the other OTEL_EXPORTER_OTLP_ variables";
+                ConfigError::new("OTEL_EXPORTER_OTLP_ENDPOINT", others)
+            })?;
         let resource = Resource::builder()
             .with_service_name(name.to_owned())
             .build();
@@ -67,8 +67,7 @@ impl Export {
             .with_batch_exporter(exporter)
             .with_resource(resource);
         if !samples {
-            let first = Box::new(FirstOfEachSecond::new());
-            builder = builder.with_sampler(Sampler::ParentBased(first));
+            builder = builder.with_sampler(FirstOfEachSecond::new());
         }
         Ok(Self {
             provider: builder.build(),

@@ -24,7 +24,8 @@ use crate::notifications::failure::{Failure, Remedy};
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// For one that idled to show that it lives.
 const NOOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// To the server, of each worker; a few mails at a time need one or two.
+/// To the server, of each worker; a few mails at a time need one or two. A server that takes fewer refuses
+/// the others, which are tried again.
 const MOST_CONNECTIONS: usize = 16;
 /// One that was in use so lately is not asked whether it lives.
 const SURELY_LIVES: Duration = Duration::from_secs(1);
@@ -79,7 +80,13 @@ impl Transport {
             None => self.server.connect().await?,
         };
         let sent = connection.send(mail.envelope(), &mail.formatted()).await;
-        sent.map_err(|error| failure(&error))?;
+        sent.map_err(|error| {
+            // Without an answer, the others may be as dead.
+            if error.status().is_none() {
+                self.idle().clear();
+            }
+            failure(&error)
+        })?;
         // Only one that is at the end of a mail: any other is closed, as it is dropped.
         self.idle().push((Instant::now(), connection));
         Ok(())

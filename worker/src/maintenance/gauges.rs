@@ -51,21 +51,18 @@ impl<'a> Gauges<'a> {
             let mut oldest = unacked
                 .oldest_ms
                 .map(|at| Duration::milliseconds(clock::unix_ms(now).saturating_sub(at)));
-            let ready = self.publisher.waiting(*lane).await;
-            if let Ok(ready) = ready {
-                metrics::queue_ready(lane.routing_key(), ready);
-                let empty_at = self.empty_at.entry(*lane).or_insert(now);
-                if ready == 0 {
-                    *empty_at = now;
-                }
-                // None is taken, perhaps for an outage: the oldest came after the queue was last empty.
-                if unacked.messages == 0 {
-                    oldest = Some(clock::elapsed(*empty_at, now));
-                }
+            let ready = self.publisher.waiting(*lane).await?;
+            metrics::queue_ready(lane.routing_key(), ready);
+            let empty_at = self.empty_at.entry(*lane).or_insert(now);
+            if ready == 0 {
+                *empty_at = now;
+            }
+            // None is taken, perhaps for an outage: the oldest came after the queue was last empty.
+            if unacked.messages == 0 {
+                oldest = Some(clock::elapsed(*empty_at, now));
             }
             let oldest = oldest.unwrap_or_default().max(Duration::ZERO);
             metrics::queue_taken(lane.routing_key(), unacked.messages, oldest);
-            ready?;
         }
         metrics::queue_ready(RETRY, self.publisher.to_be_retried().await?);
         Ok(())

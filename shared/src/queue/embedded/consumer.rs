@@ -88,7 +88,7 @@ fn delivery(queue: &Queue, lane: Lane, job: job::Model) -> Delivery {
         redelivered,
         lane: routing_key,
         answer: crate::queue::delivery::Answer::Embedded(answer),
-        _hold: queue.held.hold(lane, &message),
+        _unacked: queue.unacked.note(lane, &message),
         span: Span::none(),
         message,
     }

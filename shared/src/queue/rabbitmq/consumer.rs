@@ -20,7 +20,6 @@ use crate::{
     config::AmqpUri,
     queue::{
         Delivery, Lane, OpenError,
-        held::Held,
         rabbitmq::{
             Publisher,
             ack_window::AckWindow,
@@ -28,6 +27,7 @@ use crate::{
             amqp_message, connection,
             frame_care::{Care, LaneCare, discard_first},
         },
+        unacked::UnackedDeliveries,
     },
 };
 
@@ -46,7 +46,7 @@ pub struct ConsumerSource {
     /// Consumers that can receive.
     live: TaskTracker,
     care: LaneCare,
-    pub(in crate::queue) held: Held,
+    pub(in crate::queue) unacked: UnackedDeliveries,
 }
 
 impl ConsumerSource {
@@ -57,7 +57,7 @@ impl ConsumerSource {
             name: name.into(),
             live: TaskTracker::new(),
             care: LaneCare::default(),
-            held: Held::default(),
+            unacked: UnackedDeliveries::default(),
         }
     }
 
@@ -111,7 +111,7 @@ impl ConsumerSource {
             stopped: false,
             lane,
             care: self.care.clone(),
-            held: self.held.clone(),
+            unacked: self.unacked.clone(),
             relaxed: false,
         };
         // The broker sends no more than this before it has answers.
@@ -181,7 +181,7 @@ struct Pump {
     stopped: bool,
     lane: Lane,
     care: LaneCare,
-    held: Held,
+    unacked: UnackedDeliveries,
     /// Begun with more care than the lane needs any more: to be begun again.
     relaxed: bool,
 }
@@ -235,7 +235,7 @@ impl Pump {
         }
         let message = amqp_message::envelope(&delivery);
         Delivery {
-            _hold: self.held.hold(self.lane, &message),
+            _unacked: self.unacked.note(self.lane, &message),
             span: Span::none(),
             message,
             redelivered: delivery.redelivered,

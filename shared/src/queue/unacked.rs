@@ -9,7 +9,7 @@ use crate::{message::Envelope, queue::Lane};
 
 /// Deliveries without an answer. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Held(Arc<Mutex<Deliveries>>);
+pub(super) struct UnackedDeliveries(Arc<Mutex<Deliveries>>);
 
 #[derive(Default)]
 struct Deliveries {
@@ -17,7 +17,7 @@ struct Deliveries {
     all: BTreeMap<u64, (Lane, Option<i64>)>,
 }
 
-/// What is held of one lane.
+/// What is unacked of one lane.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unacked {
     /// How many messages.
@@ -27,16 +27,16 @@ pub struct Unacked {
     pub oldest_ms: Option<i64>,
 }
 
-impl Held {
-    /// Holds `message` until what is returned is dropped.
-    pub fn hold(&self, lane: Lane, message: &Envelope) -> Hold {
+impl UnackedDeliveries {
+    /// Counts `message` until what is returned is dropped.
+    pub fn note(&self, lane: Lane, message: &Envelope) -> UnackedDelivery {
         let came_in = message.received_at_ms.filter(|_| message.attempt == 0);
         let mut deliveries = self.lock();
         let number = deliveries.next;
         deliveries.next = number.wrapping_add(1);
         deliveries.all.insert(number, (lane, came_in));
-        Hold {
-            held: self.clone(),
+        UnackedDelivery {
+            all: self.clone(),
             number,
         }
     }
@@ -57,14 +57,14 @@ impl Held {
     }
 }
 
-/// One delivery that is held.
-pub(super) struct Hold {
-    held: Held,
+/// One of them.
+pub(super) struct UnackedDelivery {
+    all: UnackedDeliveries,
     number: u64,
 }
 
-impl Drop for Hold {
+impl Drop for UnackedDelivery {
     fn drop(&mut self) {
-        self.held.lock().all.remove(&self.number);
+        self.all.lock().all.remove(&self.number);
     }
 }
