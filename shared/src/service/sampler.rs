@@ -87,6 +87,8 @@ impl ShouldSample for FirstOfEachSecond {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::{SpanId, TraceFlags};
+
     use super::*;
 
     #[test]
@@ -97,5 +99,29 @@ mod tests {
 
             assert_eq!(taken, 100, "of second {second}");
         }
+    }
+
+    #[test]
+    fn a_callers_own_trace_counts_and_what_belongs_to_one_does_not() {
+        let sampler = FirstOfEachSecond::new();
+        let (trace, span) = (TraceId::from(1), SpanId::from(1));
+        let sampled = SpanContext::new(
+            trace,
+            span,
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::default(),
+        );
+        let parent = Context::new().with_remote_span_context(sampled);
+        let chosen = |kind: SpanKind| {
+            let sample = || sampler.should_sample(Some(&parent), trace, "", &kind, &[], &[]);
+            (0..1_000)
+                .filter(|_| sample().decision == SamplingDecision::RecordAndSample)
+                .count()
+        };
+
+        // A second may end meanwhile.
+        assert!(chosen(SpanKind::Server) <= 200);
+        assert_eq!(chosen(SpanKind::Consumer), 1_000);
     }
 }
