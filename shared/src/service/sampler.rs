@@ -105,14 +105,14 @@ mod tests {
     fn a_callers_own_trace_counts_and_what_belongs_to_one_does_not() {
         let sampler = FirstOfEachSecond::new();
         let (trace, span) = (TraceId::from(1), SpanId::from(1));
-        let sampled = SpanContext::new(
+        let caller = SpanContext::new(
             trace,
             span,
             TraceFlags::SAMPLED,
             true,
             TraceState::default(),
         );
-        let parent = Context::new().with_remote_span_context(sampled);
+        let parent = Context::new().with_remote_span_context(caller);
         let chosen = |kind: SpanKind| {
             let sample = || sampler.should_sample(Some(&parent), trace, "", &kind, &[], &[]);
             (0..1_000)
