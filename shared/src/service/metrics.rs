@@ -124,7 +124,9 @@ pub fn job_failed(code: &'static str, next: &'static str) {
 ///
 /// - `paid_at`: in whole seconds, as Stripe says it.
 pub fn booked(paid_at: OffsetDateTime, now: OffsetDateTime) {
-    histogram!(PAID_TO_BOOKED.name).record(elapsed(paid_at, now).as_seconds_f64());
+    // Stripe's clock may be ahead of ours.
+    let took = elapsed(paid_at, now).max(time::Duration::ZERO);
+    histogram!(PAID_TO_BOOKED.name).record(took.as_seconds_f64());
 }
 
 /// What is in a queue.
