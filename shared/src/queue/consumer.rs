@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::QueueSettings,
     queue::{Delivery, Lane, OpenError, Publisher, Unacked, embedded, rabbitmq},
+    service::spans,
 };
 
 /// Takes messages off one lane.
@@ -27,8 +28,8 @@ impl Consumer {
         until: impl Future<Output = T>,
     ) -> (Vec<Delivery>, Option<T>) {
         let (system, (mut batch, reached)) = match self {
-            Self::RabbitMq(consumer) => ("rabbitmq", consumer.next_batch(most, until).await),
-            Self::Embedded(consumer) => ("bookonce", (consumer.next_batch(most).await, None)),
+            Self::RabbitMq(consumer) => (spans::RABBITMQ, consumer.next_batch(most, until).await),
+            Self::Embedded(consumer) => (spans::EMBEDDED, (consumer.next_batch(most).await, None)),
         };
         for delivery in &mut batch {
             delivery.begin(system);

@@ -108,8 +108,8 @@ impl Publisher {
     /// As OpenTelemetry calls it.
     fn system(&self) -> &'static str {
         match self {
-            Self::RabbitMq(_) => "rabbitmq",
-            Self::Embedded(_) => "bookonce",
+            Self::RabbitMq(_) => spans::RABBITMQ,
+            Self::Embedded(_) => spans::EMBEDDED,
         }
     }
 

@@ -14,6 +14,11 @@ use crate::traceparent::Traceparent;
 /// Of these spans, which no filter of the log has to know.
 pub(super) const TARGET: &str = "bookonce::spans";
 
+/// The queue, as OpenTelemetry calls it.
+pub const RABBITMQ: &str = "rabbitmq";
+/// The queue in the database, which OpenTelemetry has no word for.
+pub const EMBEDDED: &str = "bookonce";
+
 /// Something is looked into that no request asked for.
 pub fn look(what: &str) -> Span {
     trace_span!(target: TARGET, "look", otel.name = format!("look into {what}"))
@@ -46,71 +51,58 @@ pub fn answered(span: &Span, status: u16) {
 
 /// A message is given to the queue.
 ///
-/// - `system`: `rabbitmq`, or `bookonce` for the queue in the database.
+/// - `system`: [`RABBITMQ`] or [`EMBEDDED`].
 /// - `destination`: lane, or type of the notification.
 pub fn send(system: &str, destination: &str, id: Option<&str>, parent: Option<&str>) -> Span {
-    if is_left_out(parent) {
-        return Span::none();
-    }
-    let span = trace_span!(
-        target: TARGET,
-        "send",
-        otel.name = format!("send {destination}"),
-        otel.kind = "producer",
-        messaging.system = system,
-        messaging.operation.name = "send",
-        messaging.operation.type = "send",
-        messaging.destination.name = destination,
-        messaging.message.id = id,
-        otel.status_code = Empty,
-    );
-    under(span, parent)
+    of_message(("send", "producer"), (system, destination), id, parent)
 }
 
 /// A message is worked on, until it is answered.
 pub fn process(system: &str, destination: &str, id: Option<&str>, parent: Option<&str>) -> Span {
-    if is_left_out(parent) {
-        return Span::none();
-    }
-    let span = trace_span!(
-        target: TARGET,
-        "process",
-        otel.name = format!("process {destination}"),
-        otel.kind = "consumer",
-        messaging.system = system,
-        messaging.operation.name = "process",
-        messaging.operation.type = "process",
-        messaging.destination.name = destination,
-        messaging.message.id = id,
-        otel.status_code = Empty,
-    );
-    under(span, parent)
+    of_message(("process", "consumer"), (system, destination), id, parent)
+}
+
+fn of_message(
+    (operation, kind): (&str, &str),
+    (system, destination): (&str, &str),
+    id: Option<&str>,
+    parent: Option<&str>,
+) -> Span {
+    part_of(parent, || {
+        trace_span!(
+            target: TARGET,
+            "message",
+            otel.name = format!("{operation} {destination}"),
+            otel.kind = kind,
+            messaging.system = system,
+            messaging.operation.name = operation,
+            messaging.operation.type = operation,
+            messaging.destination.name = destination,
+            messaging.message.id = id,
+            otel.status_code = Empty,
+        )
+    })
 }
 
 /// What a message led to is written, in a transaction that may be that of others as well.
 pub fn commit(parent: Option<&str>) -> Span {
-    if is_left_out(parent) {
-        return Span::none();
-    }
-    under(trace_span!(target: TARGET, "commit"), parent)
+    part_of(parent, || trace_span!(target: TARGET, "commit"))
 }
 
 /// A notification is delivered.
 ///
 /// - `channel`: by mail, or as a webhook.
 pub fn deliver(channel: &str, id: &str, parent: Option<&str>) -> Span {
-    if is_left_out(parent) {
-        return Span::none();
-    }
-    let span = trace_span!(
-        target: TARGET,
-        "deliver",
-        otel.name = format!("deliver {channel}"),
-        otel.kind = "client",
-        messaging.message.id = id,
-        otel.status_code = Empty,
-    );
-    under(span, parent)
+    part_of(parent, || {
+        trace_span!(
+            target: TARGET,
+            "deliver",
+            otel.name = format!("deliver {channel}"),
+            otel.kind = "client",
+            messaging.message.id = id,
+            otel.status_code = Empty,
+        )
+    })
 }
 
 /// What `span` is about did not work.
@@ -133,9 +125,12 @@ pub fn context(span: &Span) -> Option<Traceparent> {
     )
 }
 
-/// Whether no span is made, because the trace was not chosen where it began.
-fn is_left_out(parent: Option<&str>) -> bool {
-    parent.is_some_and(|it| it.ends_with("-00"))
+/// None is made if the trace was not chosen where it began.
+fn part_of(parent: Option<&str>, make: impl FnOnce() -> Span) -> Span {
+    if parent.is_some_and(|it| it.ends_with("-00")) {
+        return Span::none();
+    }
+    under(make(), parent)
 }
 
 fn under(span: Span, parent: Option<&str>) -> Span {

@@ -41,7 +41,7 @@ pub fn init(env: &Env, default_filter: &str) -> Result<(), ConfigError> {
 ///
 /// # Errors
 ///
-/// [`ConfigError`] if one of the four cannot be used.
+/// [`ConfigError`] if one of them cannot be used.
 pub fn init_service(
     env: &Env,
     name: &'static str,
