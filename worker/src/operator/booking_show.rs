@@ -4,5 +4,9 @@ mod others;
 mod print;
 mod story;
 mod told;
+mod view;
 
-pub use self::story::{Story, story};
+pub use self::{
+    story::{Story, story},
+    view::StoryView,
+};

@@ -1,13 +1,16 @@
 //! `worker booking`: finding bookings, and deciding about them.
 
-mod act;
+pub(crate) mod act;
 pub mod command;
 pub(crate) mod decide;
 mod list;
+mod report;
 mod row;
 
+pub(crate) use self::list::status;
 pub use self::{
     decide::{Decided, decide_by_context},
     list::{Filter, find, list},
-    row::Row,
+    report::Report,
+    row::{Row, RowView},
 };

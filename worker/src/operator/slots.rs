@@ -2,28 +2,19 @@
 
 mod change;
 mod close;
+mod to_come;
 
-use anyhow::Context as _;
 use clap::Subcommand;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::{Value, json};
-use shared::{
-    clock,
-    db::{offering, slot},
-};
+use sea_orm::DatabaseConnection;
 use uuid::Uuid;
 
 use self::{
     change::{recount, set_capacity, set_closed},
     close::Close,
 };
-use crate::{
-    catalogue,
-    operator::{
-        command_line::{self, database, environment, line},
-        words::{moment, rfc3339},
-    },
-};
+use crate::operator::command_line::{self, database, environment, line};
+
+pub use self::to_come::{SlotView, to_come};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -87,42 +78,13 @@ async fn list(
     limit: u64,
     as_json: bool,
 ) -> anyhow::Result<()> {
-    let mut rows = slot::Entity::find()
-        .find_also_related(offering::Entity)
-        .filter(slot::Column::StartsAt.gt(clock::system()))
-        .filter(slot::Column::OfferingId.is_not_null())
-        .order_by_asc(slot::Column::StartsAt)
-        .limit(limit);
-    if let Some(key) = of {
-        let found = catalogue::find(db, key).await?;
-        let found = found.with_context(|| format!("there is no offering {key}"))?;
-        rows = rows.filter(slot::Column::OfferingId.eq(found.id));
-    }
-    let rows = rows.all(db).await?;
+    let slots = to_come(db, of, limit).await?;
     if as_json {
-        let rows = rows.iter().map(|(it, offering)| {
-            json!({
-                "id": it.id,
-                "offering_id": it.offering_id,
-                "offering": offering.as_ref().map(|it| &it.name),
-                "starts_at": rfc3339(it.starts_at),
-                "ends_at": rfc3339(it.ends_at),
-                "capacity": it.capacity,
-                "seats_taken": it.seats_taken,
-                "closed": it.closed,
-            })
-        });
-        return command_line::json(&rows.collect::<Value>());
+        return command_line::json(&slots);
     }
-    if rows.is_empty() {
+    if slots.is_empty() {
         line("no slot is to come");
     }
-    for (it, offering) in &rows {
-        let name = offering.as_ref().map_or("?", |it| it.name.as_str());
-        let closed = if it.closed { ", closed" } else { "" };
-        let (at, taken, capacity) = (moment(it.starts_at), it.seats_taken, it.capacity);
-        line(format!("{}  {name}", it.id));
-        line(format!("    {at}, {taken} of {capacity} taken{closed}"));
-    }
+    slots.iter().for_each(line);
     Ok(())
 }

@@ -8,6 +8,11 @@ use time::{
     OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
 };
 
+/// What an operator named is not here.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotFound(pub String);
+
 /// How wide a terminal may be taken to be.
 pub const WIDTH: usize = 80;
 
@@ -54,6 +59,19 @@ pub fn wrapped(text: &str, indent: usize) -> String {
     out
 }
 
+/// A command line that can be typed, with `words` quoted where a shell needs it.
+pub fn typed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "-_.,:/@%+=".contains(it);
+    let quoted = words.into_iter().map(|word| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.to_owned()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
 /// An amount as people write it.
 pub fn written(minor_units: i64, currency: &str) -> String {
     money::written(minor_units, currency, Marks::ENGLISH)
@@ -86,6 +104,16 @@ mod tests {
         assert_eq!(counted(1, "seat"), "1 seat");
         assert_eq!(counted(0, "seat"), "0 seats");
         assert_eq!(counted(2, "dead letter"), "2 dead letters");
+    }
+
+    #[test]
+    fn a_shell_reads_each_word_as_it_is() {
+        let words = ["worker", "--why", "it's $HOME; `ls`", "", "a@b.c", "ü"];
+
+        assert_eq!(
+            typed(words),
+            r"worker --why 'it'\''s $HOME; `ls`' '' a@b.c 'ü'"
+        );
     }
 
     #[test]

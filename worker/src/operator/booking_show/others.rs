@@ -4,17 +4,35 @@ use sea_orm::{
     ActiveEnum, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter,
     QueryOrder, QuerySelect, RelationTrait,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 use shared::db::{
     booking,
     checkout::{self, Column},
 };
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// Those that are told of.
 const MOST: u64 = 10;
 
 /// One of them, and what is booked by it.
 pub(super) struct Other(checkout::Model, Option<booking::Model>);
+
+/// Another checkout of the same order, or that the site calls the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OtherView {
+    checkout_id: Uuid,
+    session_id: Option<String>,
+    state: String,
+    booking: Option<OtherBookingView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct OtherBookingView {
+    reference: String,
+    status: String,
+    reason: Option<String>,
+}
 
 /// The latest first.
 pub(super) async fn others(
@@ -46,17 +64,18 @@ pub(super) async fn others(
 
 impl Other {
     /// For programs.
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn view(&self) -> OtherView {
         let Self(checkout, booking) = self;
-        let booking = booking.as_ref().map(|it| {
-            json!({ "reference": it.reference, "status": it.status.to_value(), "reason": it.reason })
-        });
-        json!({
-            "checkout_id": checkout.id,
-            "session_id": checkout.session_id,
-            "state": checkout.state.to_value(),
-            "booking": booking,
-        })
+        OtherView {
+            checkout_id: checkout.id,
+            session_id: checkout.session_id.clone(),
+            state: checkout.state.to_value(),
+            booking: booking.as_ref().map(|it| OtherBookingView {
+                reference: it.reference.clone(),
+                status: it.status.to_value(),
+                reason: it.reason.clone(),
+            }),
+        }
     }
 
     /// In two lines.

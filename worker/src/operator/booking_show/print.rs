@@ -76,8 +76,7 @@ fn told(told: &[Told]) -> impl Iterator<Item = (&'static str, String)> {
 
 impl fmt::Display for Story {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.ordered().into_iter().chain(self.paid());
-        for (name, text) in rows.chain(self.later()) {
+        for (name, text) in self.lines() {
             let row = format!("{name:<INDENT$}{text}");
             writeln!(out, "{}", wrapped(&row, INDENT))?;
         }
@@ -89,6 +88,12 @@ impl fmt::Display for Story {
 type Rows = Vec<(&'static str, String)>;
 
 impl Story {
+    /// All of it, each line with its name in the margin; one without belongs to the line before.
+    pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
+        let rows = self.ordered().into_iter().chain(self.paid());
+        rows.chain(self.later()).collect()
+    }
+
     fn ordered(&self) -> Rows {
         let checkout = &self.record.checkout;
         let sold = printable(&self.offering);

@@ -1,15 +1,12 @@
 //! Everything known about one checkout, read from the database.
 
 use anyhow::Context as _;
-use sea_orm::{
-    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-};
-use serde_json::{Value, json};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use shared::{
     db::{
         booking,
         checkout::{self, State},
-        dispute, intervention, offering, owed_refund, payment, refund, slot, stripe_event,
+        dispute, intervention, offering, payment, refund, slot, stripe_event,
     },
     line_item::LineItems,
 };
@@ -23,7 +20,7 @@ use crate::{
             others::{Other, others},
             told::{Told, told},
         },
-        words::rfc3339,
+        words::NotFound,
     },
 };
 
@@ -54,110 +51,6 @@ impl Story {
         let reference = booking.map(|it| it.reference.clone());
         reference.unwrap_or_else(|| self.record.checkout.id.to_string())
     }
-
-    /// For programs.
-    pub(crate) fn json(&self) -> Value {
-        let record = &self.record;
-        let checkout = &record.checkout;
-        let booking = |it: &booking::Model| {
-            json!({
-                "reference": it.reference,
-                "status": it.status.to_value(),
-                "reason": it.reason,
-                "created_at": rfc3339(it.created_at),
-            })
-        };
-        let payment = |it: &payment::Model| {
-            json!({
-                "intent_id": it.payment_intent_id,
-                "status": it.status.to_value(),
-                "amount": it.amount_minor_units,
-                "amount_subtotal": it.amount_subtotal(),
-                "amount_discount": it.amount_discount_minor_units,
-                "amount_tax": it.amount_tax_minor_units,
-                "amount_shipping": it.amount_shipping_minor_units,
-                "amount_refunded": it.amount_refunded_minor_units,
-                "currency": it.currency,
-                "dispute_status": it.dispute_status.map(|status| status.to_value()),
-                "created_at": rfc3339(it.created_at),
-            })
-        };
-        let event = |it: &stripe_event::Model| {
-            json!({
-                "at": rfc3339(it.processed_at),
-                "id": it.id,
-                "kind": it.kind,
-                "outcome": it.outcome,
-            })
-        };
-        let refund = |it: &refund::Model| {
-            json!({
-                "at": rfc3339(it.created_at),
-                "id": it.id,
-                "amount": it.amount_minor_units,
-                "currency": it.currency,
-                "status": it.status.to_value(),
-            })
-        };
-        let dispute = |it: &dispute::Model| {
-            json!({
-                "at": rfc3339(it.created_at),
-                "id": it.id,
-                "amount": it.amount_minor_units,
-                "currency": it.currency,
-                "reason": it.reason,
-                "status": it.status.to_value(),
-                "funds_withdrawn": it.funds_withdrawn,
-                "funds_reinstated": it.funds_reinstated,
-            })
-        };
-        let decided = |it: &intervention::Model| {
-            json!({
-                "at": rfc3339(it.created_at),
-                "kind": it.kind,
-                "detail": it.detail,
-                "by": it.decided_by,
-                "why": it.why,
-            })
-        };
-        let owed = |it: &owed_refund::Model| {
-            json!({
-                "at": rfc3339(it.created_at),
-                "amount": it.amount_minor_units,
-                "attempts": it.attempts,
-                "last_error": it.last_error,
-                "done_at": it.done_at.map(rfc3339),
-            })
-        };
-        json!({
-            "checkout": {
-                "id": checkout.id,
-                "session_id": checkout.session_id,
-                "state": checkout.state.to_value(),
-                "offering": self.offering,
-                "starts_at": self.starts_at.map(rfc3339),
-                "line_items": checkout.line_items,
-                "options": checkout.options,
-                "quantity": checkout.quantity,
-                "seats_held": checkout.seats_held,
-                "client_reference": checkout.client_reference,
-                "metadata": checkout.metadata,
-                "amount": checkout.amount_minor_units,
-                "currency": checkout.currency,
-                "created_at": rfc3339(checkout.created_at),
-                "expires_at": rfc3339(checkout.expires_at),
-            },
-            "booking": record.booking.as_ref().map(booking),
-            "payment": record.payment.as_ref().map(payment),
-            "others": self.others.iter().map(Other::json).collect::<Value>(),
-            "events": self.events.iter().map(event).collect::<Value>(),
-            "interventions": self.interventions.iter().map(decided).collect::<Value>(),
-            "notifications": self.told.iter().map(Told::json).collect::<Value>(),
-            "refunds": record.refunds.iter().map(refund).collect::<Value>(),
-            "disputes": record.disputes.iter().map(dispute).collect::<Value>(),
-            "owed_refund": record.owed_refund.as_ref().map(owed),
-        })
-    }
 }
 
 /// Finds the checkout that `word` names and tells its story.
@@ -169,7 +62,7 @@ pub async fn story(db: &impl ConnectionTrait, word: &str) -> anyhow::Result<Stor
     if id.is_none() {
         id = of_site(db, word).await?;
     }
-    let id = id.with_context(|| format!("nothing here is called {word:?}"))?;
+    let id = id.ok_or_else(|| NotFound(format!("nothing here is called {word:?}")))?;
     let checkout = checkout::Entity::find_by_id(id).one(db).await?;
     let checkout = checkout.context("the checkout is gone")?;
     let (slot, offering) = match checkout.slot_id {

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
-use serde_json::{Value, json};
+use serde::Serialize;
 use shared::db::{outbox, outbox_delivery};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::operator::words::{counted, moment, rfc3339};
+use crate::operator::words::{counted, moment};
 
 /// A notification.
 pub struct Told {
@@ -17,6 +19,33 @@ pub struct Told {
 
 /// It on its way to a destination.
 pub struct Delivery(outbox_delivery::Model);
+
+/// A notification, for programs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NotificationView {
+    id: Uuid,
+    /// Such as `booking.confirmed`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Among those of its booking.
+    sequence: i32,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    handed_on_at: Option<OffsetDateTime>,
+    deliveries: Vec<DeliveryView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DeliveryView {
+    /// An endpoint's id, or `mail:buyer` or `mail:merchant`.
+    destination: String,
+    attempts: i32,
+    last_error: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    done_at: Option<OffsetDateTime>,
+    delivered: bool,
+}
 
 /// What there is about the checkout `id`, in its order.
 pub async fn told(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Told>, DbErr> {
@@ -47,16 +76,16 @@ pub async fn told(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Told>, DbEr
 }
 
 impl Told {
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn view(&self) -> NotificationView {
         let it = &self.notification;
-        json!({
-            "id": it.id,
-            "type": it.kind.as_str(),
-            "sequence": it.sequence,
-            "at": rfc3339(it.created_at),
-            "handed_on_at": it.done_at.map(rfc3339),
-            "deliveries": self.deliveries.iter().map(Delivery::json).collect::<Value>(),
-        })
+        NotificationView {
+            id: it.id,
+            kind: it.kind.as_str(),
+            sequence: it.sequence,
+            at: it.created_at,
+            handed_on_at: it.done_at,
+            deliveries: self.deliveries.iter().map(Delivery::view).collect(),
+        }
     }
 }
 
@@ -72,15 +101,15 @@ impl fmt::Display for Told {
 }
 
 impl Delivery {
-    fn json(&self) -> Value {
+    fn view(&self) -> DeliveryView {
         let it = &self.0;
-        json!({
-            "destination": it.destination,
-            "attempts": it.attempts,
-            "last_error": it.last_error,
-            "done_at": it.done_at.map(rfc3339),
-            "delivered": it.done_at.is_some() && it.last_error.is_none(),
-        })
+        DeliveryView {
+            destination: it.destination.clone(),
+            attempts: it.attempts,
+            last_error: it.last_error.clone(),
+            done_at: it.done_at,
+            delivered: it.done_at.is_some() && it.last_error.is_none(),
+        }
     }
 }
 

@@ -1,50 +1,27 @@
-//! What an operator has decided: carried out, or only looked at, and reported.
+//! What an operator has decided: carried out, or only looked at.
 
 use anyhow::{Context as _, bail};
-use clap::Args;
 use sea_orm::{DatabaseConnection, EntityTrait};
-use serde_json::json;
 use shared::{
     cancellation, clock,
-    config::{DatabaseSettings, Env},
     db::{offering, slot},
     money::Amount,
 };
 
 use crate::{
-    config,
     fulfill_checkout::{
         Rules,
         intervene::left,
-        intervention::{Intervention, Kind, Share},
+        intervention::{Intervention, Share},
     },
     operator::{
         booking_show::Story,
         bookings::{
-            Decided,
             decide::{decide, preview},
+            report::Report,
         },
-        command_line::{self, line, operator_of},
-        words::written,
     },
 };
-
-/// Who decides, and why; kept with the booking.
-#[derive(Args)]
-pub struct Statement {
-    /// Why; kept with the booking.
-    #[arg(long)]
-    why: String,
-    /// Who; kept with the booking.
-    #[arg(long)]
-    by: Option<String>,
-    /// Only say what would happen.
-    #[arg(long)]
-    dry_run: bool,
-    /// For programs.
-    #[arg(long)]
-    json: bool,
-}
 
 /// `full`, `none`, `policy`, or an amount as people write it.
 pub async fn share(db: &DatabaseConnection, text: &str, story: &Story) -> anyhow::Result<Share> {
@@ -83,78 +60,19 @@ async fn by_policy(db: &DatabaseConnection, story: &Story) -> anyhow::Result<Sha
     refund.map(Share::UpTo).context("its offering has no policy (worker offering set --cancellation-free-hours), or the slot has begun")
 }
 
-/// Decides about the booking of `story`.
+/// Decides about the booking of `story`, or only looks what would come of it.
 pub async fn act(
-    env: &Env,
     db: &DatabaseConnection,
+    rules: Rules<'_>,
     story: &Story,
-    kind: Kind,
-    statement: Statement,
-) -> anyhow::Result<()> {
-    let decided = if statement.dry_run {
+    intervention: Intervention,
+    dry_run: bool,
+) -> anyhow::Result<Report> {
+    let kind = intervention.kind;
+    let decided = if dry_run {
         preview(db, story, kind).await?
     } else {
-        let hook = config::booking_hook(env, &DatabaseSettings::from_env(env)?)?;
-        let rules = Rules {
-            policy: config::on_unfulfillable(env)?,
-            hook: hook.as_ref(),
-            clock: clock::system,
-        };
-        let intervention = Intervention {
-            kind,
-            by: operator_of(env, statement.by.as_deref()),
-            why: statement.why.clone(),
-        };
         decide(db, rules, story.record.checkout.id, intervention).await?
     };
-    report(story, kind, &statement, decided)
-}
-
-fn report(
-    story: &Story,
-    kind: Kind,
-    statement: &Statement,
-    decided: Decided,
-) -> anyhow::Result<()> {
-    let name = story.name();
-    let (done, refund) = match decided {
-        Decided::Done { refund } => (true, refund),
-        Decided::Before(_) => (false, 0),
-    };
-    if statement.json {
-        return command_line::json(&json!({
-            "name": name,
-            "decided": kind.as_str(),
-            "dry_run": statement.dry_run,
-            "done": done && !statement.dry_run,
-            "refund": refund,
-            "currency": story.record.checkout.currency,
-        }));
-    }
-    if let Decided::Before(refusal) = decided {
-        line(format!("{name}: nothing to do, {refusal}"));
-        return Ok(());
-    }
-    let would = if statement.dry_run { "would be" } else { "is" };
-    let word = match kind {
-        Kind::Cancel { .. } => "cancelled, its seats free",
-        Kind::Move { .. } => "moved",
-        Kind::Book => "booked",
-        Kind::GiveBack => "given back, its seats free",
-        Kind::End => "ended, its seats free",
-    };
-    line(format!("{name} {would} {word}"));
-    if refund > 0 {
-        let currency = story.record.checkout.currency.as_str();
-        let money = written(refund, currency);
-        let verb = if statement.dry_run {
-            "would go"
-        } else {
-            "goes"
-        };
-        line(format!(
-            "{money} {verb} back; a worker does it, and worker booking show says when"
-        ));
-    }
-    Ok(())
+    Ok(Report::new(story, kind, decided, dry_run))
 }

@@ -2,19 +2,27 @@
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use sea_orm::DatabaseConnection;
+use shared::{
+    clock,
+    config::{DatabaseSettings, Env},
+};
 use uuid::Uuid;
 
 use crate::{
-    fulfill_checkout::intervention::{Kind, Wish},
+    config,
+    fulfill_checkout::{
+        Rules,
+        intervention::{Intervention, Kind, Wish},
+    },
     operator::{
-        booking_show::story,
+        booking_show::{Story, StoryView, story},
         bookings::{
             Filter, Row,
-            act::{Statement, act, share},
+            act::{act, share},
             find, list,
         },
-        command_line::{self, database, environment, line},
+        command_line::{self, database, environment, line, operator_of},
     },
 };
 
@@ -73,6 +81,23 @@ pub enum Command {
     },
 }
 
+/// Who decides, and why; kept with the booking.
+#[derive(Args)]
+pub struct Statement {
+    /// Why; kept with the booking.
+    #[arg(long)]
+    why: String,
+    /// Who; kept with the booking.
+    #[arg(long)]
+    by: Option<String>,
+    /// Only say what would happen.
+    #[arg(long)]
+    dry_run: bool,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Args)]
 pub struct Form {
     /// For programs.
@@ -112,7 +137,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Show { name, json } => {
             let story = story(&db, &name).await?;
             if json {
-                return command_line::json(&story.json());
+                return command_line::json(&StoryView::from(&story));
             }
             line(story.to_string().trim_end());
             Ok(())
@@ -125,7 +150,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             let story = story(&db, &name).await?;
             let refund = share(&db, &refund, &story).await?;
             let wish = Wish::Merchant;
-            act(&env, &db, &story, Kind::Cancel { wish, refund }, statement).await
+            decide(&env, &db, &story, Kind::Cancel { wish, refund }, statement).await
         }
         Command::Move {
             name,
@@ -133,7 +158,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             statement,
         } => {
             let story = story(&db, &name).await?;
-            act(&env, &db, &story, Kind::Move { slot_id: slot }, statement).await
+            decide(&env, &db, &story, Kind::Move { slot_id: slot }, statement).await
         }
         Command::Resolve {
             name,
@@ -146,14 +171,40 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
                 Resolution { refund: true, .. } => Kind::GiveBack,
                 Resolution { .. } => Kind::End,
             };
-            act(&env, &db, &story, kind, statement).await
+            decide(&env, &db, &story, kind, statement).await
         }
     }
 }
 
+async fn decide(
+    env: &Env,
+    db: &DatabaseConnection,
+    story: &Story,
+    kind: Kind,
+    statement: Statement,
+) -> anyhow::Result<()> {
+    let hook = config::booking_hook(env, &DatabaseSettings::from_env(env)?)?;
+    let rules = Rules {
+        policy: config::on_unfulfillable(env)?,
+        hook: hook.as_ref(),
+        clock: clock::system,
+    };
+    let intervention = Intervention {
+        kind,
+        by: operator_of(env, statement.by.as_deref()),
+        why: statement.why,
+    };
+    let report = act(db, rules, story, intervention, statement.dry_run).await?;
+    if statement.json {
+        return command_line::json(&report);
+    }
+    line(report);
+    Ok(())
+}
+
 fn print(rows: &[Row], form: &Form) -> anyhow::Result<()> {
     if form.json {
-        return command_line::json(&rows.iter().map(Row::json).collect::<Value>());
+        return command_line::json(&rows.iter().map(Row::view).collect::<Vec<_>>());
     }
     if form.csv {
         line(Row::csv(rows)?.trim_end());

@@ -46,7 +46,8 @@ pub struct Filter {
     pub limit: u64,
 }
 
-fn status(word: &str) -> Result<Status, String> {
+/// One of the four.
+pub(crate) fn status(word: &str) -> Result<Status, String> {
     let all = [
         Status::Confirmed,
         Status::RefundPending,

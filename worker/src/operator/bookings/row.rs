@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use sea_orm::FromQueryResult;
-use serde_json::{Value, json};
+use sea_orm::{ActiveEnum, FromQueryResult};
+use serde::Serialize;
 use shared::{
     db::{booking::Status, checkout::State},
     line_item::LineItems,
 };
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::operator::{
@@ -38,6 +39,47 @@ pub struct Row {
     pub refunded: Option<i64>,
     pub currency: String,
     pub created_at: OffsetDateTime,
+}
+
+/// A checkout, with its booking if there is one. Amounts are integers in the currency's minor unit.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RowView {
+    reference: Option<String>,
+    /// confirmed, `refund_pending`, `needs_attention` or cancelled; null if it is not booked.
+    status: Option<&'static str>,
+    /// Why, as a code.
+    reason: Option<String>,
+    checkout_id: Uuid,
+    /// open, `payment_pending`, paid, failed or expired.
+    state: String,
+    /// `cs_…`
+    session_id: Option<String>,
+    /// What the site calls it.
+    client_reference: Option<String>,
+    /// What is sold.
+    what: String,
+    slot_id: Option<Uuid>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    starts_at: Option<OffsetDateTime>,
+    quantity: i32,
+    customer: CustomerView,
+    amount: i64,
+    amount_refunded: Option<i64>,
+    currency: String,
+    /// The amounts as people write them.
+    #[schema(example = "49.00 EUR, 10.00 EUR went back")]
+    paid: String,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// What to type next.
+    #[schema(example = "worker booking show K7MPQ2XA")]
+    next: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct CustomerView {
+    name: String,
+    email: String,
 }
 
 /// Names of the columns of a spreadsheet.
@@ -74,7 +116,7 @@ impl Row {
         match (self.status, &self.reason) {
             (Some(status), Some(reason)) => format!("{} ({reason})", status.as_str()),
             (Some(status), None) => status.as_str().to_owned(),
-            (None, _) => format!("not booked, {}", sea_orm::ActiveEnum::to_value(&self.state)),
+            (None, _) => format!("not booked, {}", self.state.to_value()),
         }
     }
 
@@ -101,27 +143,31 @@ impl Row {
         }
     }
 
-    /// For programs. Amounts are in minor units.
-    pub fn json(&self) -> Value {
-        json!({
-            "reference": self.reference,
-            "status": self.status.map(Status::as_str),
-            "reason": self.reason,
-            "checkout_id": self.checkout_id,
-            "state": sea_orm::ActiveEnum::to_value(&self.state),
-            "session_id": self.session_id,
-            "client_reference": self.client_reference,
-            "what": self.what(),
-            "slot_id": self.slot_id,
-            "starts_at": self.starts_at.map(rfc3339),
-            "quantity": self.quantity,
-            "customer": { "name": self.customer_name, "email": self.customer_email },
-            "amount": self.amount,
-            "amount_refunded": self.refunded,
-            "currency": self.currency,
-            "created_at": rfc3339(self.created_at),
-            "next": self.next(),
-        })
+    /// For programs.
+    pub fn view(&self) -> RowView {
+        RowView {
+            reference: self.reference.clone(),
+            status: self.status.map(Status::as_str),
+            reason: self.reason.clone(),
+            checkout_id: self.checkout_id,
+            state: self.state.to_value(),
+            session_id: self.session_id.clone(),
+            client_reference: self.client_reference.clone(),
+            what: self.what(),
+            slot_id: self.slot_id,
+            starts_at: self.starts_at,
+            quantity: self.quantity,
+            customer: CustomerView {
+                name: self.customer_name.clone(),
+                email: self.customer_email.clone(),
+            },
+            amount: self.amount,
+            amount_refunded: self.refunded,
+            currency: self.currency.clone(),
+            paid: self.paid(),
+            created_at: self.created_at,
+            next: self.next(),
+        }
     }
 
     /// For a spreadsheet. Amounts are as people write them, times in UTC.
