@@ -1,6 +1,10 @@
 //! What operators do with dead letters: look, try again, leave alone.
 
+pub(crate) mod act;
 pub mod command;
+mod redacted;
+
+pub(crate) use self::redacted::redacted;
 
 use std::fmt;
 
@@ -15,6 +19,7 @@ use shared::{
     queue::{Lane, Publisher},
 };
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -22,7 +27,7 @@ use crate::{
     job_error::JobError,
     operator::{
         command_line::ago,
-        words::{counted, moment, wrapped},
+        words::{NotFound, counted, moment, wrapped},
     },
 };
 
@@ -62,7 +67,7 @@ pub struct Statement {
 }
 
 /// A dead letter as it is shown. Without its body, which holds what buyers told Stripe.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Letter {
     pub id: Uuid,
     /// When it was last set aside.
@@ -160,6 +165,12 @@ pub(crate) async fn list(
         .await
 }
 
+/// The letter `id`, open or not.
+pub(crate) async fn find(db: &DatabaseConnection, id: Uuid) -> anyhow::Result<dead_letter::Model> {
+    let found = dead_letter::Entity::find_by_id(id).one(db).await?;
+    Ok(found.ok_or_else(|| NotFound(format!("there is no dead letter {id}")))?)
+}
+
 pub(crate) async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
     dead_letter::Entity::find()
         .filter(Column::ResolvedAt.is_null())
@@ -193,7 +204,7 @@ pub async fn replay(
 }
 
 /// Leaves a letter alone for good. It stays in the table.
-pub(crate) async fn discard(
+async fn discard(
     db: &DatabaseConnection,
     letter: &dead_letter::Model,
     statement: &Statement,

@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use sea_orm::DatabaseConnection;
-use serde_json::json;
+use serde_json::Value;
 use shared::{
-    clock,
     config::{DatabaseSettings, Env, QueueSettings},
-    db::dead_letter,
     queue::{Patience, Publisher},
 };
 use uuid::Uuid;
 
 use crate::operator::{
     command_line::{database, environment, json, line, operator_of, progress},
-    dead_letters::{self, Filter, Letter, Statement, advice, printable},
+    dead_letters::{
+        self, Filter, Letter, Statement,
+        act::{Action, act, chosen, preview},
+        advice, find, printable, redacted,
+    },
     words::wrapped,
 };
 
@@ -45,13 +47,13 @@ pub enum Command {
         json: bool,
     },
     /// Put them on the queue again, as new. What was done is not done twice.
-    Replay(Action),
+    Replay(Arguments),
     /// Leave them alone for good. They stay in the table.
-    Discard(Action),
+    Discard(Arguments),
 }
 
 #[derive(Args)]
-pub struct Action {
+pub struct Arguments {
     #[command(flatten)]
     which: Filter,
     /// All that are open, if nothing else says which.
@@ -85,14 +87,14 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             body,
             json: as_json,
         } => show(&db, id, body, as_json).await,
-        Command::Replay(action) => {
+        Command::Replay(arguments) => {
             let queue = QueueSettings::from_env(&env, &DatabaseSettings::from_env(&env)?)?;
             let publisher = Publisher::open(&queue, &db, "worker dead replay", Patience::Wait)
                 .await
                 .context("AMQP_URL")?;
-            act(&env, &db, &action, Some(&publisher)).await
+            decide(&env, &db, &arguments, Action::Replay(&publisher)).await
         }
-        Command::Discard(action) => act(&env, &db, &action, None).await,
+        Command::Discard(arguments) => decide(&env, &db, &arguments, Action::Discard).await,
     }
 }
 
@@ -121,19 +123,13 @@ async fn list(db: &DatabaseConnection, filter: &Filter, as_json: bool) -> anyhow
 }
 
 async fn show(db: &DatabaseConnection, id: Uuid, body: bool, as_json: bool) -> anyhow::Result<()> {
-    let filter = Filter {
-        ids: vec![id],
-        resolved: true,
-        ..Filter::default()
-    };
-    let row = dead_letters::list(db, &filter).await?.pop();
-    let row = row.with_context(|| format!("there is no dead letter {id}"))?;
+    let row = find(db, id).await?;
     let letter = Letter::from(&row);
     let text = String::from_utf8_lossy(&row.body);
     if as_json {
         let mut value = serde_json::to_value(&letter)?;
         if body {
-            value["body"] = json!(text);
+            value["body"] = Value::String(text.into_owned());
         }
         return json(&value);
     }
@@ -153,76 +149,42 @@ async fn show(db: &DatabaseConnection, id: Uuid, body: bool, as_json: bool) -> a
     line(wrapped(&format!("what to do   {}", letter.advice), 13));
     if body {
         line(format!("body         {}", printable(&text)));
+    } else if let Some(text) = redacted(&row.body) {
+        line("body         as far as it is no person's; --body shows all of it");
+        text.lines().for_each(|it| line(printable(it)));
     }
     Ok(())
 }
 
-/// Replays through `publisher`, or discards.
-async fn act(
+async fn decide(
     env: &Env,
     db: &DatabaseConnection,
-    action: &Action,
-    publisher: Option<&Publisher>,
+    arguments: &Arguments,
+    action: Action<'_>,
 ) -> anyhow::Result<()> {
-    ensure!(
-        action.all || !action.which.is_unrestricted(),
-        "say which: ids, --reason, --kind, --since or --all"
-    );
-    let letters = dead_letters::list(db, &action.which).await?;
-    for id in &action.which.ids {
-        ensure!(
-            letters.iter().any(|letter| letter.id == *id),
-            "{id} is not open, or not what the other filters say"
-        );
-    }
-    let statement = Statement {
-        by: operator_of(env, action.by.as_deref()),
-        why: action.why.clone(),
-    };
-    let mut failed: usize = 0;
-    for (index, letter) in letters.iter().enumerate() {
-        if action.dry_run {
-            continue;
-        }
-        progress(&format!("{index} of {}", letters.len()));
-        let now = clock::system();
-        let done = match publisher {
-            Some(publisher) => dead_letters::replay(db, publisher, letter, &statement, now).await,
-            None => dead_letters::discard(db, letter, &statement, now).await,
-        };
-        if let Err(error) = done {
-            tracing::error!(error = error.chain(), letter = %letter.id, "Failed");
-            failed = failed.saturating_add(1);
-        }
-    }
-    progress("");
-    report(action, &letters, publisher.is_some(), failed)
-}
-
-fn report(
-    action: &Action,
-    letters: &[dead_letter::Model],
-    replay: bool,
-    failed: usize,
-) -> anyhow::Result<()> {
-    let done = letters.len().saturating_sub(failed);
-    if action.json {
-        let ids: Vec<Uuid> = letters.iter().map(|letter| letter.id).collect();
-        json(&json!({ "dry_run": action.dry_run, "letters": ids, "failed": failed }))?;
+    let letters = chosen(db, &arguments.which, arguments.all).await?;
+    let acted = if arguments.dry_run {
+        preview(&letters)
     } else {
-        if action.dry_run {
+        let statement = Statement {
+            by: operator_of(env, arguments.by.as_deref()),
+            why: arguments.why.clone(),
+        };
+        let watch = |done| progress(&format!("{done} of {}", letters.len()));
+        let acted = act(db, &letters, action, &statement, watch).await;
+        progress("");
+        acted
+    };
+    if arguments.json {
+        json(&acted)?;
+    } else {
+        if arguments.dry_run {
             letters.iter().map(Letter::from).for_each(line);
         }
-        let verb = match (action.dry_run, replay) {
-            (true, true) => "would be replayed",
-            (true, false) => "would be discarded",
-            (false, true) => "replayed",
-            (false, false) => "discarded",
-        };
-        line(format!("{done} {verb}"));
+        line(action.said(&acted));
     }
-    if failed > 0 {
-        bail!("{failed} failed and are still open; try again");
+    if acted.failed > 0 {
+        bail!("{} failed and are still open; try again", acted.failed);
     }
     Ok(())
 }
