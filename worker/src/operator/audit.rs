@@ -5,11 +5,12 @@ mod later;
 pub(crate) mod our_side;
 mod report;
 
+pub(crate) use self::our_side::waiting;
 pub use self::report::{Audit, Difference, Waiting, What};
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
-use shared::stripe::checkout_session::CheckoutSession;
+use shared::{db::recurring_job, stripe::checkout_session::CheckoutSession};
 use time::OffsetDateTime;
 
 use crate::{
@@ -19,6 +20,36 @@ use crate::{
     operator::words::money,
     reconcile::{checkout_lookup, count, patiently},
 };
+
+/// What is on its way when an audit begins has arrived after that.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
+/// Compares everything since `since`; and once more a moment later if anything differs, since what was
+/// only on its way has arrived by then. That the books agree is noted.
+///
+/// - `progress`: told after each page.
+pub async fn audit_twice(
+    context: &Context,
+    since: OffsetDateTime,
+    mut progress: impl FnMut(&Audit),
+) -> Result<Audit, JobError> {
+    let mut found = audit(context, since, &mut progress).await?;
+    if !found.differences.is_empty() {
+        tokio::time::sleep(SECOND_LOOK).await;
+        let second = audit(context, since, &mut progress).await?;
+        found = lasting(&found, second);
+    }
+    if found.differences.is_empty() {
+        // For the metric that says when this was last so.
+        let now = (context.clock)();
+        let noted = recurring_job::note_success(&context.db, recurring_job::AUDIT, now).await;
+        if let Err(error) = noted {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "Cannot note that the books agree");
+        }
+    }
+    Ok(found)
+}
 
 /// Compares everything since `since`.
 ///
@@ -108,7 +139,7 @@ fn compare(session: &CheckoutSession, entry: &CheckoutRecord) -> Vec<Difference>
 }
 
 /// The differences that are in both: what was only on its way has arrived in between.
-pub(crate) fn lasting(first: &Audit, mut second: Audit) -> Audit {
+fn lasting(first: &Audit, mut second: Audit) -> Audit {
     second.differences.retain(|it| {
         let same = |other: &Difference| other.what == it.what && other.subject == it.subject;
         first.differences.iter().any(same)

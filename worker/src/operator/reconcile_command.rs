@@ -9,7 +9,9 @@ use shared::{
 use time::OffsetDateTime;
 
 use crate::{
+    Context,
     config::Config,
+    job_error::JobError,
     operator::{
         command_line::{ago, context, environment, json, line, progress},
         words::{counted, wrapped},
@@ -45,61 +47,79 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .await;
         Some(opened.context("AMQP_URL")?)
     };
-    let cursor = Cursor {
-        started_at: clock::system(),
-        sessions_since: arguments.since,
-        events_since: arguments.since,
-        part: Part::FIRST,
-    };
-    let mut run = Reconcile::new(&context, publisher.as_ref(), cursor);
-    while run.next_page().await? {
-        let report = &run.report;
-        progress(&format!(
-            "{} sessions, {} refunds, {} disputes, {} events",
-            report.sessions, report.refunds, report.disputes, report.events
-        ));
-    }
+    let watch = |report: &Report| progress(&report.seen());
+    let run = reconcile_since(&context, publisher.as_ref(), arguments.since, watch).await?;
     progress("");
-    print(&arguments, &run.report)?;
+    if arguments.json {
+        json(&run.report)?;
+    } else {
+        line(run.report.written(arguments.dry_run));
+    }
     // What else there is was looked at.
     run.forbidden.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn print(arguments: &Arguments, report: &Report) -> anyhow::Result<()> {
-    if arguments.json {
-        return json(report);
+/// Compares everything since `since`.
+///
+/// - `publisher`: where to put what is missing; `None` only counts it.
+/// - `progress`: told after each page.
+pub async fn reconcile_since<'a>(
+    context: &'a Context,
+    publisher: Option<&'a Publisher>,
+    since: OffsetDateTime,
+    mut progress: impl FnMut(&Report),
+) -> Result<Reconcile<'a>, JobError> {
+    let cursor = Cursor {
+        started_at: clock::system(),
+        sessions_since: since,
+        events_since: since,
+        part: Part::FIRST,
+    };
+    let mut run = Reconcile::new(context, publisher, cursor);
+    while run.next_page().await? {
+        progress(&run.report);
     }
-    let seen = format!(
-        "{} ({} not ours), {}, {}, {} looked at",
-        counted(report.sessions, "session"),
-        report.foreign_sessions,
-        counted(report.refunds, "refund"),
-        counted(report.disputes, "dispute"),
-        counted(report.events, "event"),
-    );
-    line(wrapped(&seen, 4));
-    let missing = [
-        report.missing_sessions,
-        report.missing_refunds,
-        report.missing_disputes,
-        report.missing_events,
-    ];
-    if missing == [0; 4] {
-        line("nothing is missing");
-        return Ok(());
+    Ok(run)
+}
+
+impl Report {
+    /// How far it has come.
+    pub(crate) fn seen(&self) -> String {
+        format!(
+            "{}, {}, {}, {}",
+            counted(self.sessions, "session"),
+            counted(self.refunds, "refund"),
+            counted(self.disputes, "dispute"),
+            counted(self.events, "event"),
+        )
     }
-    let missing = format!(
-        "{}, {}, {} and, by their events, {} more {}",
-        counted(report.missing_sessions, "session"),
-        counted(report.missing_refunds, "refund"),
-        counted(report.missing_disputes, "dispute"),
-        report.missing_events,
-        if arguments.dry_run {
-            "not as Stripe has them"
+
+    /// What it came to.
+    pub(crate) fn written(&self, dry_run: bool) -> String {
+        let seen = format!(
+            "{} ({} not ours), {}, {}, {} looked at",
+            counted(self.sessions, "session"),
+            self.foreign_sessions,
+            counted(self.refunds, "refund"),
+            counted(self.disputes, "dispute"),
+            counted(self.events, "event"),
+        );
+        let missing = if self.is_clean() {
+            "nothing is missing".to_owned()
         } else {
-            "not as Stripe has them: asking Stripe is put on the queue"
-        }
-    );
-    line(wrapped(&missing, 4));
-    Ok(())
+            format!(
+                "{}, {}, {} and, by their events, {} more {}",
+                counted(self.missing_sessions, "session"),
+                counted(self.missing_refunds, "refund"),
+                counted(self.missing_disputes, "dispute"),
+                self.missing_events,
+                if dry_run {
+                    "not as Stripe has them"
+                } else {
+                    "not as Stripe has them: asking Stripe is put on the queue"
+                }
+            )
+        };
+        format!("{}\n{}", wrapped(&seen, 4), wrapped(&missing, 4))
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 /// How far a run has come; what another worker needs to go on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ impl Part {
 }
 
 /// What a run has seen and done.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Report {
     /// Checkout Sessions looked at.
     pub sessions: u64,
@@ -90,4 +91,17 @@ pub struct Report {
     pub events: u64,
     /// Of these, about what none of the above told, and not as we have it.
     pub missing_events: u64,
+}
+
+impl Report {
+    /// Whether nothing was missing.
+    pub fn is_clean(&self) -> bool {
+        let missing = [
+            self.missing_sessions,
+            self.missing_refunds,
+            self.missing_disputes,
+            self.missing_events,
+        ];
+        missing == [0; 4]
+    }
 }

@@ -1,10 +1,7 @@
 //! `worker audit`
 
-use std::time::Duration;
-
 use anyhow::bail;
 use clap::Args;
-use shared::db::recurring_job;
 use time::OffsetDateTime;
 
 use crate::{
@@ -15,9 +12,6 @@ use crate::{
         words::counted,
     },
 };
-
-/// What is on its way when an audit begins has arrived after that.
-const SECOND_LOOK: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
 pub struct Arguments {
@@ -33,28 +27,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::from_env(&environment()?)?;
     let context = context(&config).await?;
     let watch = |audit: &Audit| progress(&format!("{} sessions", audit.sessions));
-    let mut audit = audit::audit(&context, arguments.since, watch).await?;
-    if !audit.differences.is_empty() {
-        progress("differences; looking again in a moment");
-        tokio::time::sleep(SECOND_LOOK).await;
-        let second = audit::audit(&context, arguments.since, watch).await?;
-        audit = audit::lasting(&audit, second);
-    }
+    let audit = audit::audit_twice(&context, arguments.since, watch).await?;
     progress("");
     if arguments.json {
         json(&audit)?;
     } else {
         line(audit.to_string().trim_end());
     }
-    if audit.differences.is_empty() {
-        // For the metric that says when this was last so.
-        let now = (context.clock)();
-        let noted = recurring_job::note_success(&context.db, recurring_job::AUDIT, now).await;
-        if let Err(error) = noted {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "Cannot note that the books agree");
-        }
-    } else {
+    if !audit.differences.is_empty() {
         let places = counted(audit.differences.len(), "place");
         bail!("the books differ in {places}");
     }

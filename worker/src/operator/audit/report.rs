@@ -1,11 +1,12 @@
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::operator::words::{counted, wrapped};
 
 /// What an audit has compared, and found.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Audit {
     /// Checkout Sessions at Stripe that were looked at.
     pub sessions: u64,
@@ -27,7 +28,7 @@ pub struct Audit {
 }
 
 /// What waits for an operator or a verdict.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Waiting {
     /// Bookings that an operator has to decide.
     pub needs_attention: u64,
@@ -53,7 +54,7 @@ impl Waiting {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Difference {
     pub what: What,
     /// The session, slot or checkout it is about.
@@ -64,7 +65,7 @@ pub struct Difference {
     pub found: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// Paid at Stripe, no payment here.

@@ -1,13 +1,14 @@
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::operator::words::wrapped;
 
 pub(super) const START_A_WORKER: &str =
     "start a worker; one that runs takes nothing while the database or Stripe is down";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Ok,
@@ -17,7 +18,7 @@ pub enum Status {
     Failed,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Finding {
     pub check: &'static str,
     pub status: Status,
