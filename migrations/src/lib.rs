@@ -22,6 +22,7 @@ mod m20261129_000015_catalogue;
 mod m20261129_000016_refused_webhooks;
 mod m20261129_000017_needs_attention;
 mod m20261129_000018_traces;
+mod m20261130_000019_latest_events;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000016_refused_webhooks::Migration),
             Box::new(m20261129_000017_needs_attention::Migration),
             Box::new(m20261129_000018_traces::Migration),
+            Box::new(m20261130_000019_latest_events::Migration),
         ]
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     config::{BookingHook, Config, OnUnfulfillable},
     consumer::crash_guard::CrashGuard,
     mail::Mailer,
+    maintenance::samples::Samples,
     notifications::{wakes::Wakes, webhook::WebhookClient},
     outage::{
         breaker::Breakers,
@@ -46,6 +47,8 @@ pub struct Context {
     pub wakes: Wakes,
     /// Which dependencies are down.
     pub breakers: Breakers,
+    /// How the queues were lately.
+    pub samples: Samples,
     /// Keeps messages apart that may have killed a worker.
     pub crash_guard: CrashGuard,
 }
@@ -72,6 +75,7 @@ impl Context {
             wakes: Wakes::default(),
             clock,
             breakers: Breakers::default(),
+            samples: Samples::default(),
             crash_guard: CrashGuard::default(),
         }
     }

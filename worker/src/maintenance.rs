@@ -5,6 +5,7 @@ mod gauges;
 pub(crate) mod reconcile_schedule;
 pub(crate) mod refund_payments;
 pub(crate) mod retention;
+pub(crate) mod samples;
 pub(crate) mod sweep_holds;
 
 use std::time::Duration;

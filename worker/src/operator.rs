@@ -16,6 +16,7 @@ pub mod command_line;
 pub mod dead_letters;
 pub mod doctor;
 pub mod endpoints;
+pub(crate) mod events;
 pub mod forget;
 pub mod offerings;
 pub mod reconcile_command;

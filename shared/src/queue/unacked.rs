@@ -1,7 +1,7 @@
 //! What this process was handed by a queue and has not answered yet.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -15,6 +15,7 @@ pub(super) struct UnackedDeliveries(Arc<Mutex<Deliveries>>);
 struct Deliveries {
     next: u64,
     all: BTreeMap<u64, (Lane, Option<i64>)>,
+    answered: HashMap<Lane, u64>,
 }
 
 /// What is unacked of one lane.
@@ -25,6 +26,8 @@ pub struct Unacked {
     /// When the oldest of those came in that have not failed yet: what has failed is old for reasons of
     /// its own.
     pub oldest_ms: Option<i64>,
+    /// How many this process is done with since it began.
+    pub answered: u64,
 }
 
 impl UnackedDeliveries {
@@ -42,8 +45,11 @@ impl UnackedDeliveries {
     }
 
     pub fn of(&self, lane: Lane) -> Unacked {
-        let mut unacked = Unacked::default();
         let deliveries = self.lock();
+        let mut unacked = Unacked {
+            answered: deliveries.answered.get(&lane).copied().unwrap_or_default(),
+            ..Unacked::default()
+        };
         for (_, came_in) in deliveries.all.values().filter(|(of, _)| *of == lane) {
             unacked.messages = unacked.messages.saturating_add(1);
             let oldest = [unacked.oldest_ms, *came_in].into_iter().flatten().min();
@@ -65,6 +71,10 @@ pub(super) struct UnackedDelivery {
 
 impl Drop for UnackedDelivery {
     fn drop(&mut self) {
-        self.all.lock().all.remove(&self.number);
+        let mut deliveries = self.all.lock();
+        if let Some((lane, _)) = deliveries.all.remove(&self.number) {
+            let answered = deliveries.answered.entry(lane).or_default();
+            *answered = answered.saturating_add(1);
+        }
     }
 }

@@ -14,7 +14,13 @@ use shared::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{Context, job_error::JobError, notifications::backlog, operator::dead_letters};
+use crate::{
+    Context,
+    job_error::JobError,
+    maintenance::samples::{QueueSample, Sample},
+    notifications::backlog,
+    operator::dead_letters,
+};
 
 /// The queue of messages that wait for their next attempt, as metrics call it.
 const RETRY: &str = "retry";
@@ -42,10 +48,13 @@ impl<'a> Gauges<'a> {
         // Apart from each other: one that is down says nothing of the other.
         let queues = self.read_queues(now).await;
         read_database(context, now).await?;
-        queues
+        let queues = queues?;
+        context.samples.add(Sample { at: now, queues });
+        Ok(())
     }
 
-    async fn read_queues(&mut self, now: OffsetDateTime) -> Result<(), JobError> {
+    async fn read_queues(&mut self, now: OffsetDateTime) -> Result<Vec<QueueSample>, JobError> {
+        let mut samples = Vec::new();
         for lane in self.source.lanes() {
             let unacked = self.source.unacked(*lane);
             let mut oldest = unacked
@@ -63,9 +72,24 @@ impl<'a> Gauges<'a> {
             }
             let oldest = oldest.unwrap_or_default().max(Duration::ZERO);
             metrics::queue_taken(lane.routing_key(), unacked.messages, oldest);
+            samples.push(QueueSample {
+                queue: lane.routing_key(),
+                ready,
+                unacked: unacked.messages,
+                oldest_ms: u64::try_from(oldest.whole_milliseconds()).unwrap_or_default(),
+                answered: unacked.answered,
+            });
         }
-        metrics::queue_ready(RETRY, self.publisher.to_be_retried().await?);
-        Ok(())
+        let ready = self.publisher.to_be_retried().await?;
+        metrics::queue_ready(RETRY, ready);
+        samples.push(QueueSample {
+            queue: RETRY,
+            ready,
+            unacked: 0,
+            oldest_ms: 0,
+            answered: 0,
+        });
+        Ok(samples)
     }
 }
 
