@@ -11,6 +11,7 @@ use shared::{
 };
 
 use crate::{
+    admin_token::AdminToken,
     consumer::lane_limits::LaneLimits,
     mail::{MailSettings, Mailer},
     notifications::webhook::WebhookClient,
@@ -21,6 +22,8 @@ use crate::{
 pub struct Config {
     /// Where the probes listen.
     pub admin_addr: SocketAddr,
+    /// What opens the console where that is no loopback address.
+    pub admin_token: Option<AdminToken>,
     /// How much of one lane is taken at once.
     pub limits: LaneLimits,
     /// What becomes of a payment without seats.
@@ -102,6 +105,7 @@ impl Config {
         let database = DatabaseSettings::from_env(env)?;
         Ok(Self {
             admin_addr: env.socket_addr("ADMIN_ADDR", ([127, 0, 0, 1], 8082).into())?,
+            admin_token: AdminToken::from_env(env)?,
             limits: LaneLimits {
                 concurrency: env.number_in("WORKER_CONCURRENCY", 8, 1..=64)?,
                 batch: env.number_in("WORKER_BATCH", 200, 1..=500)?,
@@ -209,6 +213,7 @@ mod tests {
             ("WORKER_CONCURRENCY", "65"),
             ("WORKER_BATCH", "501"),
             ("ADMIN_ADDR", "8082"),
+            ("ADMIN_TOKEN", "guess"),
             ("ON_UNFULFILLABLE", "shrug"),
             ("BOOKING_HOOK", "site.on_booking"),
             ("ENDPOINT_NETWORKS", "10.0.0.1/8x"),

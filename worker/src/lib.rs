@@ -4,8 +4,10 @@
 //! A message is a hint; the row is the truth. Everything may arrive twice, late or in
 //! another order, and two workers may hold the same session at once.
 
+mod admin_token;
 pub(crate) mod catalogue;
 pub mod config;
+mod console;
 mod consumer;
 mod context;
 mod failure_code;
@@ -22,6 +24,7 @@ mod retry_policy;
 mod service;
 
 pub use self::{
+    admin_token::AdminToken,
     config::OnUnfulfillable,
     consumer::lane_limits::LaneLimits,
     context::Context,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use axum::Router;
 use clap::{Parser, Subcommand};
 use shared::{
     clock,
@@ -98,7 +99,7 @@ async fn run() -> anyhow::Result<()> {
     }
 }
 
-async fn connect(config: Config) -> anyhow::Result<(Worker, TcpListener)> {
+async fn connect(config: Config) -> anyhow::Result<(Worker, Router, TcpListener)> {
     let db = db::open(&config.database).await.context("DATABASE_URL")?;
     let publisher = Publisher::open(&config.queue, &db, "worker", Patience::GoOn)
         .await
@@ -110,15 +111,16 @@ async fn connect(config: Config) -> anyhow::Result<(Worker, TcpListener)> {
         .context("ADMIN_ADDR")?;
     let context = Context::new(&config, db, stripe, clock::system);
     let worker = Worker::new(context, publisher, source, config.limits);
-    Ok((worker, admin_listener))
+    let console = worker.console(config, admin_listener.local_addr()?);
+    Ok((worker, console, admin_listener))
 }
 
 async fn work(
-    (worker, admin_listener): (Worker, TcpListener),
+    (worker, console, admin_listener): (Worker, Router, TcpListener),
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     tracing::info!(admin_addr = %admin_listener.local_addr()?, "Working");
-    let probes = admin::router(worker.readiness().until(&shutdown));
+    let probes = admin::router(worker.readiness().until(&shutdown)).merge(console);
     // Probes are answered until the last job is done.
     let done = CancellationToken::new();
     let work = async {

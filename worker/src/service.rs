@@ -1,7 +1,8 @@
 //! The worker, put together: a consumer for each lane, maintenance, and the probes of what is down.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
 use shared::{
     db,
     queue::{ConsumerSource, Lane, Publisher},
@@ -11,6 +12,8 @@ use shared::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config::Config,
+    console::{self, Console},
     consumer::{consume, dead_letters, lane_limits::LaneLimits},
     context::Context,
     maintenance, notifications,
@@ -44,6 +47,15 @@ impl Worker {
             source,
             limits,
         }
+    }
+
+    /// The console, and the Admin API.
+    ///
+    /// - `config`: what the worker was made of.
+    /// - `address`: where it listens.
+    pub fn console(&self, config: Config, address: SocketAddr) -> Router {
+        let (context, publisher) = (self.context.clone(), self.publisher.clone());
+        console::router(Console::new(context, config, publisher, address))
     }
 
     /// Consumes until `shutdown`, then finishes the jobs that run.

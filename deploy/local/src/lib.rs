@@ -124,7 +124,8 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let context = worker::Context::new(&worker_config, db.clone(), stripe.clone(), clock::system);
     let worker = Worker::new(context, publisher.clone(), source, worker_config.limits);
     let ingress = Ingress::new(ingress_config, db, publisher, stripe, clock::system);
-    let probes = admin::router(ingress.readiness().and(worker.readiness()));
+    let probes = admin::router(ingress.readiness().and(worker.readiness()))
+        .merge(worker.console(worker_config, admin_listener.local_addr()?));
 
     let mut tasks = JoinSet::new();
     let mut router = ingress::router(ingress).context("the pages")?;

@@ -80,9 +80,17 @@ impl Browser {
     }
 
     pub async fn in_the_dark(&self) {
-        let dark = json!({ "name": "prefers-color-scheme", "value": "dark" });
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": [dark] }))
-            .await;
+        self.prefer("dark").await;
+    }
+
+    /// - `scheme`: light or dark.
+    pub async fn prefer(&self, scheme: &str) {
+        let scheme = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": [scheme] }),
+        )
+        .await;
     }
 
     pub async fn offline(&self, offline: bool) {

@@ -20,6 +20,7 @@ mod catalogue_file;
 mod checkout_options;
 mod configuration;
 mod confirm;
+mod console;
 mod cors;
 mod create_checkout_session;
 mod database;

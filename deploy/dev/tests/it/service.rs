@@ -24,14 +24,24 @@ pub struct Service {
 impl Service {
     /// - `variables`: all but where its probes listen.
     pub fn start(name: &str, variables: &Variables) -> Self {
-        let admin = format!("127.0.0.1:{}", free_port().unwrap());
+        Self::start_on("127.0.0.1", name, variables)
+    }
+
+    /// With its probes where other machines reach them.
+    pub fn start_on_all_interfaces(name: &str, variables: &Variables) -> Self {
+        Self::start_on("0.0.0.0", name, variables)
+    }
+
+    fn start_on(address: &str, name: &str, variables: &Variables) -> Self {
+        let port = free_port().unwrap();
         let mut command = command(name);
         command
             .envs(variables)
-            .env("ADMIN_ADDR", &admin)
+            .env("ADMIN_ADDR", format!("{address}:{port}"))
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null());
         let process = Process::start(&mut command).unwrap();
+        let admin = format!("127.0.0.1:{port}");
         Self { process, admin }
     }
 
