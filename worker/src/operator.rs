@@ -19,6 +19,7 @@ pub mod endpoints;
 pub(crate) mod events;
 pub mod forget;
 pub mod offerings;
+mod progress;
 pub mod reconcile_command;
 pub mod slots;
 pub(crate) mod words;

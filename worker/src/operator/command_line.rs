@@ -1,6 +1,6 @@
-//! What the commands have in common: environment, output, progress.
+//! What the commands have in common: environment and output.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use anyhow::Context as _;
 use sea_orm::DatabaseConnection;
@@ -59,13 +59,4 @@ pub(crate) fn line(text: impl std::fmt::Display) {
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?);
     Ok(())
-}
-
-/// Shows how far long work has come, if a person watches: one line that is written over.
-pub(crate) fn progress(text: &str) {
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        write!(out, "\r\x1b[K{text}").ok();
-        out.flush().ok();
-    }
 }

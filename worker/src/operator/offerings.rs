@@ -13,7 +13,7 @@ use crate::{
     catalogue::{self, RawOffering},
     operator::{
         command_line::{self, database, environment, line},
-        words::written,
+        words::{wrapped, written},
     },
 };
 
@@ -109,7 +109,7 @@ async fn list(db: &DatabaseConnection, as_json: bool) -> anyhow::Result<()> {
         let price = written(it.unit_amount_minor_units, &it.currency);
         let closed = if it.closed { ", closed" } else { "" };
         let zone = it.time_zone.as_deref().unwrap_or("UTC");
-        line(format!("{}  {}", key(it), it.name));
+        line(wrapped(&format!("{}  {}", key(it), it.name), 4));
         line(format!("    {price} a seat, {zone}{closed}"));
         line(format!("    worker slot list --offering {}", key(it)));
     }

@@ -8,7 +8,8 @@ use crate::{
     config::Config,
     operator::{
         audit::{self, Audit},
-        command_line::{ago, context, environment, json, line, progress},
+        command_line::{ago, context, environment, json, line},
+        progress::Progress,
         words::counted,
     },
 };
@@ -26,9 +27,10 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::from_env(&environment()?)?;
     let context = context(&config).await?;
-    let watch = |audit: &Audit| progress(&format!("{} sessions", audit.sessions));
+    let progress = Progress::looking();
+    let watch = |audit: &Audit| progress.say(counted(audit.sessions, "session"));
     let audit = audit::audit_twice(&context, arguments.since, watch).await?;
-    progress("");
+    drop(progress);
     if arguments.json {
         json(&audit)?;
     } else {

@@ -13,12 +13,13 @@ use shared::{
 use uuid::Uuid;
 
 use crate::operator::{
-    command_line::{database, environment, json, line, operator_of, progress},
+    command_line::{database, environment, json, line, operator_of},
     dead_letters::{
         self, Filter, Letter, Statement,
         act::{Action, act, chosen, preview},
         advice, find, printable, redacted,
     },
+    progress::Progress,
     words::wrapped,
 };
 
@@ -170,10 +171,9 @@ async fn decide(
             by: operator_of(env, arguments.by.as_deref()),
             why: arguments.why.clone(),
         };
-        let watch = |done| progress(&format!("{done} of {}", letters.len()));
-        let acted = act(db, &letters, action, &statement, watch).await;
-        progress("");
-        acted
+        let progress = Progress::of(letters.len());
+        let watch = |done| progress.done(done);
+        act(db, &letters, action, &statement, watch).await
     };
     if arguments.json {
         json(&acted)?;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     catalogue,
-    operator::words::{NotFound, moment},
+    operator::words::{NotFound, moment, wrapped},
 };
 
 /// A slot of the catalogue.
@@ -72,7 +72,7 @@ impl fmt::Display for SlotView {
         let name = self.offering.as_deref().unwrap_or("?");
         let closed = if self.closed { ", closed" } else { "" };
         let (at, taken, capacity) = (moment(self.starts_at), self.seats_taken, self.capacity);
-        writeln!(out, "{}  {name}", self.id)?;
+        writeln!(out, "{}", wrapped(&format!("{}  {name}", self.id), 4))?;
         write!(out, "    {at}, {taken} of {capacity} taken{closed}")
     }
 }
