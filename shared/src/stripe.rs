@@ -11,4 +11,5 @@ pub mod id;
 mod lenient;
 pub mod metadata;
 pub mod refund;
+pub mod session_details;
 pub mod signature;

@@ -27,20 +27,24 @@ export async function checks(main) {
 
 function starter(name, about, path, since, runs, canLook) {
   const back = el("input", { required: true, value: since, autocomplete: "off" });
-  const dry = canLook && el("input", { type: "checkbox" });
+  const [dry, restored] = canLook ? [el("input", { type: "checkbox" }), el("input", { type: "checkbox" })] : [];
   const said = notice();
   const form = el("form", {
     submit: async (event) => {
       event.preventDefault();
       try {
-        await post(path, { since: back.value, ...(dry && { dry_run: dry.checked }) });
+        await post(path, { since: back.value, ...(canLook && { dry_run: dry.checked, restored: restored.checked }) });
         tell(said, "");
         await watch(runs);
       } catch (problem) {
         tell(said, problem.message, true);
       }
     },
-  }, field("How far back", back, "Such as 72h or 30d."), dry && field("Only count", dry), el("button", {}, name), said);
+  },
+  field("How far back", back, "Such as 72h or 30d."),
+  dry && field("Only count", dry),
+  restored && field("The database was restored", restored),
+  el("button", {}, name), said);
   return el("section.card", {}, el("h2", {}, name), el("p", {}, about), form);
 }
 

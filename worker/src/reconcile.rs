@@ -9,6 +9,7 @@
 pub(crate) mod checkout_lookup;
 mod cursor;
 mod differences;
+mod lost_hold;
 
 use std::collections::HashSet;
 
@@ -48,6 +49,8 @@ pub struct Reconcile<'a> {
     asked: HashSet<CheckoutSessionId>,
     /// Why some of it was left out: the key may not list all of it. The rest was compared.
     pub forbidden: Option<JobError>,
+    /// The database is a backup's: holds that it lacks are made anew.
+    is_restored: bool,
 }
 
 impl<'a> Reconcile<'a> {
@@ -60,7 +63,15 @@ impl<'a> Reconcile<'a> {
             report: Report::default(),
             asked: HashSet::new(),
             forbidden: None,
+            is_restored: false,
         }
+    }
+
+    /// The same for a database that was restored.
+    #[must_use]
+    pub fn after_a_restore(mut self) -> Self {
+        self.is_restored = true;
+        self
     }
 
     /// Looks at the next page. Returns whether there is another.
@@ -97,6 +108,10 @@ impl<'a> Reconcile<'a> {
             count(&mut self.report.sessions);
             let entry = ours.get(&session.id);
             match entry.filter(|_| not_ours(self.context.mode, session).is_none()) {
+                None if self.was_lost(session).await? => {
+                    count(&mut self.report.restored_holds);
+                    self.ask(Some(session.id.as_str()), "hold").await?;
+                }
                 None => count(&mut self.report.foreign_sessions),
                 Some(entry) if is_behind(session, entry) => {
                     if self.ask(Some(session.id.as_str()), "session").await? {
@@ -107,6 +122,17 @@ impl<'a> Reconcile<'a> {
             }
         }
         Ok(page.next)
+    }
+
+    /// Whether it is ours and the backup lacks its hold, which is here again now.
+    async fn was_lost(&self, session: &CheckoutSession) -> Result<bool, JobError> {
+        let is_possible = self.is_restored
+            && not_ours(self.context.mode, session).is_none()
+            && lost_hold::may_be_ours(session);
+        if self.publisher.is_none() || !is_possible {
+            return Ok(is_possible);
+        }
+        lost_hold::make_anew(self.context, session).await
     }
 
     async fn refunds(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {

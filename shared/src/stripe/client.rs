@@ -35,6 +35,7 @@ use crate::{
         error::StripeError,
         id::CheckoutSessionId,
         refund::{OWED, Refund},
+        session_details::SessionDetails,
     },
 };
 
@@ -76,6 +77,17 @@ impl StripeClient {
     ) -> Result<CheckoutSession, StripeError> {
         let request = RetrieveCheckoutSession::new(id.as_str())
             .expand(vec!["payment_intent.latest_charge".to_owned()]);
+        self.read(|| request.build()).await
+    }
+
+    /// The same, with what it tells of the order.
+    ///
+    /// Source: <https://docs.stripe.com/api/checkout/sessions/retrieve>
+    pub async fn checkout_session_details(
+        &self,
+        id: &CheckoutSessionId,
+    ) -> Result<SessionDetails, StripeError> {
+        let request = RetrieveCheckoutSession::new(id.as_str());
         self.read(|| request.build()).await
     }
 

@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 /// Key of the hold's id.
 pub const CHECKOUT_ID: &str = "checkout_id";
-const SLOT_ID: &str = "slot_id";
-const QUANTITY: &str = "quantity";
+/// Key of the slot's id.
+pub const SLOT_ID: &str = "slot_id";
+/// Key of the number of seats.
+pub const QUANTITY: &str = "quantity";
 /// Keys that are ours.
 pub const RESERVED: [&str; 3] = [CHECKOUT_ID, SLOT_ID, QUANTITY];
 

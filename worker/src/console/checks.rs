@@ -47,6 +47,9 @@ pub struct StartReconcile {
     /// Only count what is missing.
     #[serde(default)]
     dry_run: bool,
+    /// The database was restored: make holds anew that it lacks, from Stripe's sessions.
+    #[serde(default)]
+    restored: bool,
 }
 
 /// Looks for payments, refunds and disputes that never arrived, and has Stripe asked about them.
@@ -59,10 +62,12 @@ pub async fn reconcile(
     Body(StartReconcile {
         since: back,
         dry_run,
+        restored,
     }): Body<StartReconcile>,
 ) -> Result<(StatusCode, Json<Run>), AdminError> {
     let since = since(&back)?;
     let words = ["worker", "reconcile", "--since", &back].into_iter();
+    let words = words.chain(restored.then_some("--restored"));
     let command = typed(words.chain(dry_run.then_some("--dry-run")));
     let (context, publisher) = (console.context.clone(), console.publisher.clone());
     let now = (context.clock)();
@@ -71,7 +76,7 @@ pub async fn reconcile(
         .start(Kind::Reconcile, command, now, |progress| async move {
             let publisher = (!dry_run).then_some(&publisher);
             let watch = |report: &Report| progress.say(report.seen());
-            let run = reconcile_since(&context, publisher, since, watch).await?;
+            let run = reconcile_since(&context, publisher, (since, restored), watch).await?;
             progress.say(run.report.seen());
             if let Some(error) = run.forbidden {
                 return Err(error);

@@ -13,7 +13,8 @@ use crate::{
     config::Config,
     job_error::JobError,
     operator::{
-        command_line::{ago, context, environment, json, line, progress},
+        command_line::{ago, context, environment, json, line},
+        progress::Progress,
         words::{counted, wrapped},
     },
     reconcile::{Cursor, Part, Reconcile, Report},
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// Only count what is missing.
     #[arg(long)]
     dry_run: bool,
+    /// The database was restored: make holds anew that it lacks, from Stripe's sessions.
+    #[arg(long)]
+    restored: bool,
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -47,9 +51,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .await;
         Some(opened.context("AMQP_URL")?)
     };
-    let watch = |report: &Report| progress(&report.seen());
-    let run = reconcile_since(&context, publisher.as_ref(), arguments.since, watch).await?;
-    progress("");
+    let progress = Progress::looking();
+    let watch = |report: &Report| progress.say(report.seen());
+    let since = (arguments.since, arguments.restored);
+    let run = reconcile_since(&context, publisher.as_ref(), since, watch).await?;
+    drop(progress);
     if arguments.json {
         json(&run.report)?;
     } else {
@@ -62,11 +68,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// Compares everything since `since`.
 ///
 /// - `publisher`: where to put what is missing; `None` only counts it.
+/// - `since`: and whether the database was restored.
 /// - `progress`: told after each page.
 pub async fn reconcile_since<'a>(
     context: &'a Context,
     publisher: Option<&'a Publisher>,
-    since: OffsetDateTime,
+    (since, is_restored): (OffsetDateTime, bool),
     mut progress: impl FnMut(&Report),
 ) -> Result<Reconcile<'a>, JobError> {
     let cursor = Cursor {
@@ -76,6 +83,9 @@ pub async fn reconcile_since<'a>(
         part: Part::FIRST,
     };
     let mut run = Reconcile::new(context, publisher, cursor);
+    if is_restored {
+        run = run.after_a_restore();
+    }
     while run.next_page().await? {
         progress(&run.report);
     }
@@ -104,11 +114,15 @@ impl Report {
             counted(self.disputes, "dispute"),
             counted(self.events, "event"),
         );
+        let restored = match self.restored_holds {
+            0 => String::new(),
+            number => format!("{} of lost holds, ", counted(number, "session")),
+        };
         let missing = if self.is_clean() {
             "nothing is missing".to_owned()
         } else {
             format!(
-                "{}, {}, {} and, by their events, {} more {}",
+                "{restored}{}, {}, {} and, by their events, {} more {}",
                 counted(self.missing_sessions, "session"),
                 counted(self.missing_refunds, "refund"),
                 counted(self.missing_disputes, "dispute"),

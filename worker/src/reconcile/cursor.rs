@@ -79,6 +79,8 @@ pub struct Report {
     pub foreign_sessions: u64,
     /// Of ours, those whose end we had not heard of.
     pub missing_sessions: u64,
+    /// Sessions whose holds a restored database lacked, and that have them again.
+    pub restored_holds: u64,
     /// Refunds looked at, of our payments and others.
     pub refunds: u64,
     /// Of these, of payments of ours, and not as we have them.
@@ -98,10 +100,11 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         let missing = [
             self.missing_sessions,
+            self.restored_holds,
             self.missing_refunds,
             self.missing_disputes,
             self.missing_events,
         ];
-        missing == [0; 4]
+        missing == [0; 5]
     }
 }

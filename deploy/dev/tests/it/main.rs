@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected has to fail"
 )]
 
+mod backup;
 mod batches;
 mod booking_hook;
 mod books;

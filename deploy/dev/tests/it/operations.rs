@@ -7,9 +7,12 @@ mod doctor;
 mod gauges;
 mod metrics;
 mod outages;
+mod queue_change;
 mod reconcile;
 mod reconcile_schedule;
+mod restore;
 mod shutdown;
+mod terminal;
 mod traces;
 mod watching;
 

@@ -119,6 +119,12 @@ impl Stack {
         }
     }
 
+    /// Connects anew, after the database was put in the place of this one.
+    pub async fn reconnect(&mut self) {
+        self.patient_db = open_database(&self.variables).await.unwrap();
+        self.db = db::connect(&self.database).await.unwrap();
+    }
+
     /// A slot for tomorrow, at 49.00 EUR a seat.
     pub async fn slot(&self, capacity: i32) -> Uuid {
         self.slot_at(capacity, tomorrow()).await
@@ -216,7 +222,7 @@ impl Drop for Stack {
 }
 
 /// The broker may be one that the test has killed; then there is nothing left to delete.
-async fn delete_topology(uri: &AmqpUri, prefix: &str) {
+pub async fn delete_topology(uri: &AmqpUri, prefix: &str) {
     let Ok(connection) = connect(uri).await else {
         return;
     };

@@ -114,7 +114,9 @@ impl What {
             Self::NotPaidAtStripe | Self::NotRefundedAtStripe => {
                 "is STRIPE_SECRET_KEY of the account that sells?"
             }
-            Self::HoldMissing => "restore the checkout from a backup, or refund it at Stripe",
+            Self::HoldMissing => {
+                "after a restore, worker reconcile --restored; else refund it at Stripe"
+            }
             Self::SeatsDiffer => {
                 "were seats changed by hand? worker slot recount ID counts them anew"
             }
