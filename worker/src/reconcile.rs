@@ -10,31 +10,27 @@ pub(crate) mod checkout_lookup;
 mod cursor;
 mod differences;
 mod lost_hold;
+mod patience;
 
 use std::collections::HashSet;
 
 use shared::{
     message::{Envelope, Source},
     queue::{Lane, Publisher},
-    retry,
     service::{metrics, spans},
-    stripe::{checkout_session::CheckoutSession, error::StripeError, id::CheckoutSessionId},
+    stripe::{checkout_session::CheckoutSession, id::CheckoutSessionId},
 };
 
 pub use self::cursor::{Cursor, Part, Report};
 use self::differences::{Told, is_behind, is_behind_event, is_older, lacks_refund};
 pub(crate) use self::differences::{differs, paid_by};
+pub(crate) use self::patience::patiently;
 use crate::{
     Context,
     failure_code::FailureCode,
     fulfill_checkout::{record::CheckoutRecord, session_update::not_ours},
     job_error::JobError,
 };
-
-/// Patience with a Stripe that limits our rate, for each page.
-const PAUSES: usize = 8;
-const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
-const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// One comparison, page by page.
 pub struct Reconcile<'a> {
@@ -237,16 +233,6 @@ impl<'a> Reconcile<'a> {
         self.asked.insert(id);
         Ok(true)
     }
-}
-
-/// Waits as long as Stripe asks us to slow down.
-pub(crate) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, StripeError>
-where
-    F: Future<Output = Result<T, StripeError>>,
-{
-    let pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE).take(PAUSES);
-    let is_limited = |error: &StripeError| matches!(error, StripeError::RateLimited);
-    retry::retry(pauses, is_limited, call).await
 }
 
 /// One more.

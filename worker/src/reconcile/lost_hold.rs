@@ -17,7 +17,7 @@ use shared::{
 };
 use time::OffsetDateTime;
 
-use crate::{Context, job_error::JobError, reconcile::patiently};
+use crate::{Context, job_error::JobError, reconcile::patience::patiently};
 
 /// Whether `session` looks like one that we made and that is or may become a payment.
 pub fn may_be_ours(session: &CheckoutSession) -> bool {
