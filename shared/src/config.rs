@@ -3,6 +3,7 @@
 mod database;
 mod env;
 pub mod http_address;
+mod plaintext;
 mod queue;
 mod shop;
 mod sql_name;

@@ -29,6 +29,8 @@ Environment (all optional; deploy/env.example says more of each):
   DATABASE_MAX_CONNECTIONS  open connections [20]
   DATABASE_SCHEMA           PostgreSQL's schema for our tables [public]
   AMQP_URL                  a RabbitMQ broker; needed with PostgreSQL [none]
+  AMQP_CA_FILE              an authority of your own that has signed its certificate
+  PLAINTEXT_HOSTS           servers that may be spoken to without TLS [this machine]
   QUEUE_PREFIX              first part of the queues' names [bookonce]
   STRIPE_SECRET_KEY         use Stripe itself instead of the stand-in
   STRIPE_WEBHOOK_SECRET     whsec_…; needed with STRIPE_SECRET_KEY

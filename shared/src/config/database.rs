@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use url::Url;
 
-use crate::config::{ConfigError, Env, SqlName};
+use crate::config::{ConfigError, Env, SqlName, plaintext};
 
 /// Where bookings and payments are kept.
 #[derive(Debug, Clone)]
@@ -24,8 +24,8 @@ impl DatabaseSettings {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the URL is missing or names a database we do not speak, or one that has
-    /// no schemas.
+    /// [`ConfigError`] if the URL is missing, names a database we do not speak, or one that has
+    /// no schemas, or a server on another machine that would be spoken to in plain text.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const EXPECTED: &str = "postgres://user:password@host/database or sqlite://file";
         let url = env.required("DATABASE_URL", EXPECTED)?;
@@ -43,15 +43,20 @@ impl DatabaseSettings {
             ));
         };
         let schema = schema(env, url)?;
-        let url = match &schema {
-            None => url.to_owned(),
-            // Nowhere else, so that our names never meet the site's.
-            Some(name) => {
-                let mut options = parsed.query_pairs_mut();
-                options.append_pair("options[search_path]", name.as_str());
-                drop(options);
-                parsed.into()
-            }
+        let mode = tls_mode(env, &parsed)?;
+        let mut added = Vec::new();
+        // Nowhere else, so that our names never meet the site's.
+        added.extend(
+            schema
+                .iter()
+                .map(|name| ("options[search_path]", name.as_str())),
+        );
+        added.extend(mode.map(|mode| ("sslmode", mode)));
+        let url = if added.is_empty() {
+            url.to_owned()
+        } else {
+            parsed.query_pairs_mut().extend_pairs(added);
+            parsed.into()
         };
         Ok(Self {
             url: url.into(),
@@ -63,6 +68,31 @@ impl DatabaseSettings {
     /// Whether the database is a file of this machine.
     pub fn is_sqlite(&self) -> bool {
         self.url.expose_secret().starts_with("sqlite:")
+    }
+}
+
+/// What the address does not say: a server on another machine has to prove that it is the one.
+///
+/// Source: <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS>
+fn tls_mode(env: &Env, url: &Url) -> Result<Option<&'static str>, ConfigError> {
+    const ENCRYPTED: [&str; 3] = ["require", "verify-ca", "verify-full"];
+    if url.scheme() == "sqlite" {
+        return Ok(None);
+    }
+    let option = |names: &[&str]| {
+        let mut pairs = url.query_pairs();
+        pairs.find(|(name, _)| names.contains(&name.as_ref()))
+    };
+    // A folder, which is where a socket of this machine is, or another name of the host.
+    let elsewhere = option(&["host", "hostaddr"]).map(|(_, host)| host);
+    let host = elsewhere.as_deref().or(url.host_str()).unwrap_or_default();
+    if host.starts_with('/') || plaintext::is_allowed(env, host) {
+        return Ok(None);
+    }
+    match option(&["sslmode", "ssl-mode"]) {
+        None => Ok(Some("verify-full")),
+        Some((_, mode)) if ENCRYPTED.contains(&mode.to_lowercase().as_str()) => Ok(None),
+        Some(_) => Err(plaintext::refused("DATABASE_URL", "sslmode=verify-full")),
     }
 }
 

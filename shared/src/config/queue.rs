@@ -1,10 +1,10 @@
 //! Which queue, and where.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 
-use crate::config::{ConfigError, DatabaseSettings, Env};
+use crate::config::{ConfigError, DatabaseSettings, Env, plaintext};
 
 /// Which queue carries messages from ingress to the worker.
 #[derive(Debug, Clone)]
@@ -20,21 +20,35 @@ pub enum QueueSettings {
     Embedded,
 }
 
-/// A broker address whose `Debug` shows no password.
+/// A broker address whose `Debug` shows no password, and whom to believe that it is the broker.
 #[derive(Clone)]
-pub struct AmqpUri(AMQPUri);
+pub struct AmqpUri {
+    address: AMQPUri,
+    /// PEM, if not one of those that everyone knows.
+    authority: Option<Arc<str>>,
+}
 
 impl AmqpUri {
     /// The address with its credentials, to connect with.
     pub fn expose(&self) -> AMQPUri {
-        self.0.clone()
+        self.address.clone()
     }
 
     /// The same, with the largest frames that the broker allows.
-    pub fn expose_wide(&self) -> AMQPUri {
-        let mut uri = self.expose();
-        uri.query.frame_max = None;
-        uri
+    #[must_use]
+    pub fn wide(&self) -> Self {
+        let mut wide = self.clone();
+        wide.address.query.frame_max = None;
+        wide
+    }
+
+    /// The certificates of `AMQP_CA_FILE`, as PEM.
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.address.scheme == AMQPScheme::AMQPS
     }
 }
 
@@ -43,7 +57,7 @@ impl std::fmt::Debug for AmqpUri {
         write!(
             formatter,
             "{}:{}",
-            self.0.authority.host, self.0.authority.port
+            self.address.authority.host, self.address.authority.port
         )
     }
 }
@@ -64,16 +78,20 @@ impl FromStr for AmqpUri {
         let mut uri: AMQPUri = text.parse()?;
         uri.query.heartbeat.get_or_insert(10);
         uri.query.frame_max.get_or_insert(16 * 1024);
-        Ok(Self(uri))
+        Ok(Self {
+            address: uri,
+            authority: None,
+        })
     }
 }
 
 impl QueueSettings {
-    /// Reads `AMQP_URL` and `QUEUE_PREFIX`. Without `AMQP_URL`, SQLite brings its own queue.
+    /// Reads `AMQP_URL`, `AMQP_CA_FILE` and `QUEUE_PREFIX`. Without `AMQP_URL`, SQLite brings its own queue.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if PostgreSQL comes without a broker, or a value is malformed.
+    /// [`ConfigError`] if PostgreSQL comes without a broker, a value is malformed, or the broker is on
+    /// another machine and would be spoken to in plain text.
     pub fn from_env(env: &Env, database: &DatabaseSettings) -> Result<Self, ConfigError> {
         const EXPECTED: &str = "amqp://user:password@host:5672/vhost (or amqps://…)";
         let Some(url) = env.get("AMQP_URL") else {
@@ -86,9 +104,14 @@ impl QueueSettings {
                 ))
             };
         };
-        let uri = url
+        let mut uri = url
             .parse::<AmqpUri>()
             .map_err(|_| ConfigError::new("AMQP_URL", format!("expected {EXPECTED}")))?;
+        uri.authority = authority(env, &uri)?;
+        let host = &uri.address.authority.host;
+        if !uri.is_encrypted() && !plaintext::is_allowed(env, host) {
+            return Err(plaintext::refused("AMQP_URL", "amqps://…"));
+        }
         let prefix = env.get("QUEUE_PREFIX").unwrap_or("bookonce");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if prefix.len() > 64 || !prefix.bytes().all(plain) {
@@ -102,4 +125,23 @@ impl QueueSettings {
             prefix: prefix.to_owned(),
         })
     }
+}
+
+/// The certificates in the file that `AMQP_CA_FILE` names.
+fn authority(env: &Env, uri: &AmqpUri) -> Result<Option<Arc<str>>, ConfigError> {
+    const VARIABLE: &str = "AMQP_CA_FILE";
+    let Some(file) = env.get(VARIABLE) else {
+        return Ok(None);
+    };
+    if !uri.is_encrypted() {
+        let problem = "is for amqps:// alone, and AMQP_URL is amqp://";
+        return Err(ConfigError::new(VARIABLE, problem));
+    }
+    let unreadable = |error| ConfigError::new(VARIABLE, format!("cannot be read: {error}"));
+    let pem = std::fs::read_to_string(file).map_err(unreadable)?;
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        let problem = "has no certificate; expected a file in PEM";
+        return Err(ConfigError::new(VARIABLE, problem));
+    }
+    Ok(Some(pem.into()))
 }

@@ -2,6 +2,7 @@ use std::str::FromStr;
 
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
+use url::Url;
 
 use super::*;
 
@@ -90,4 +91,76 @@ fn debug_output_shows_no_secret() {
     let printed = format!("{database:?} {queue:?} {stripe:?}");
 
     assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn nothing_goes_to_another_machine_in_plain_text_unless_it_is_named() {
+    let database = |url: &str, hosts: &str| {
+        let env = [("DATABASE_URL", url), ("PLAINTEXT_HOSTS", hosts)];
+        DatabaseSettings::from_env(&env.into_iter().collect())
+    };
+    let mode = |url: &str, hosts: &str| {
+        let settings = database(url, hosts).unwrap();
+        let url = Url::parse(settings.url.expose_secret()).unwrap();
+        let mut pairs = url.query_pairs();
+        pairs
+            .find(|it| it.0 == "sslmode")
+            .map(|it| it.1.into_owned())
+    };
+    for here in [
+        "postgres://u:p@localhost/shop",
+        "postgres://u:p@127.0.0.1:5433/shop",
+        "postgres://u:p@[::1]/shop",
+        "postgres:///shop?host=/var/run/postgresql",
+        "sqlite://shop.sqlite",
+    ] {
+        assert_eq!(mode(here, ""), None, "{here}");
+    }
+    let there = "postgres://u:p@db.example.com/shop";
+    assert_eq!(mode(there, "").as_deref(), Some("verify-full"));
+    assert_eq!(mode(there, "other, DB.example.com"), None);
+    for weaker in ["disable", "allow", "prefer"] {
+        let url = format!("{there}?sslmode={weaker}");
+        let error = database(&url, "").unwrap_err();
+        assert_eq!(error.variable, "DATABASE_URL");
+        assert!(error.to_string().contains("PLAINTEXT_HOSTS"), "{error}");
+        assert!(database(&url, "db.example.com").is_ok());
+    }
+    for chosen in ["require", "verify-ca", "verify-full"] {
+        let url = format!("{there}?sslmode={chosen}");
+        assert_eq!(mode(&url, "").as_deref(), Some(chosen));
+    }
+    let by_option = "postgres://localhost/shop?host=db.example.com";
+    assert_eq!(mode(by_option, "").as_deref(), Some("verify-full"));
+
+    let broker = |url: &str, hosts: &str| {
+        let sqlite = ("DATABASE_URL", "sqlite://shop");
+        queue(&[sqlite, ("AMQP_URL", url), ("PLAINTEXT_HOSTS", hosts)])
+    };
+    assert!(broker("amqp://u:p@localhost", "").is_ok());
+    assert!(broker("amqp://u:p@[::1]:5672", "").is_ok());
+    assert!(broker("amqps://u:p@mq.example.com", "").is_ok());
+    assert!(broker("amqp://u:p@mq.example.com", "mq.example.com").is_ok());
+    let refused = broker("amqp://u:hunter2@mq.example.com", "example.com").unwrap_err();
+    assert_eq!(refused.variable, "AMQP_URL");
+    assert!(!refused.to_string().contains("hunter2"), "{refused}");
+}
+
+#[test]
+fn a_private_authority_is_a_file_with_certificates() {
+    let with = |url: &str, file: &str| {
+        let sqlite = ("DATABASE_URL", "sqlite://shop");
+        queue(&[sqlite, ("AMQP_URL", url), ("AMQP_CA_FILE", file)])
+    };
+    for (url, file) in [
+        ("amqps://localhost", "/there/is/no/such/file"),
+        ("amqps://localhost", "/dev/null"),
+        ("amqp://localhost", "/dev/null"),
+    ] {
+        assert_eq!(
+            with(url, file).unwrap_err().variable,
+            "AMQP_CA_FILE",
+            "{url} {file}"
+        );
+    }
 }

@@ -88,7 +88,7 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
     let QueueSettings::RabbitMq { uri, prefix } = settings else {
         return Ok(Inspection::Embedded);
     };
-    let connection = connection::connect(uri.expose(), "doctor").await?;
+    let connection = connection::connect(uri, "doctor").await?;
     let topology = Topology::new(prefix);
     let declare = async {
         let channel = connection.create_channel().await?;

@@ -45,7 +45,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    fn start(folder: PathBuf) -> anyhow::Result<Self> {
+    /// Starts it, with its data in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// It is not installed or does not start.
+    pub fn start(folder: PathBuf) -> anyhow::Result<Self> {
         let url = services("start-postgres", &folder, &[])?;
         Ok(Self {
             url,

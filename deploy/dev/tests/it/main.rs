@@ -59,6 +59,7 @@ mod site_checkout;
 mod site_data;
 mod stack;
 mod stripe_npm;
+mod tls;
 mod two_tabs;
 mod unreadable;
 mod webhook;

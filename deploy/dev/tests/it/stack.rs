@@ -76,6 +76,11 @@ impl Stack {
         Self::open(variables, Cleanup::Servers { server, database }).await
     }
 
+    /// On servers that end with the test.
+    pub async fn on_servers(variables: Variables) -> Self {
+        Self::open(variables, Cleanup::Folder(TempDir::new().unwrap())).await
+    }
+
     pub async fn sqlite_embedded() -> Self {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("shop.sqlite");

@@ -31,7 +31,7 @@ fn wide_address(shop: &Shop) -> AMQPUri {
     let QueueSettings::RabbitMq { uri, .. } = &shop.stack.queue else {
         panic!("no broker")
     };
-    uri.expose_wide()
+    uri.wide().expose()
 }
 
 /// A connection whose channel confirms: what lapin has not sent when it closes is lost.

@@ -10,8 +10,9 @@ use futures_util::FutureExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    runtime::default_runtime,
+    tcp::OwnedTLSConfig,
     types::FieldTable,
-    uri::AMQPUri,
 };
 use tokio::sync::watch;
 
@@ -35,9 +36,15 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// leaves no channel in an unknown state.
 ///
 /// - `name`: how it is called in the broker's lists.
-pub(in crate::queue) async fn connect(uri: AMQPUri, name: &str) -> Result<Connection, OpenError> {
+pub(in crate::queue) async fn connect(uri: &AmqpUri, name: &str) -> Result<Connection, OpenError> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect_uri(uri, properties))
+    let tls = OwnedTLSConfig {
+        cert_chain: uri.authority().map(str::to_owned),
+        ..Default::default()
+    };
+    let runtime = default_runtime()?;
+    let connect = Connection::connect_uri_with_config(uri.expose(), properties, tls, runtime);
+    tokio::time::timeout(CONNECT_TIMEOUT, connect)
         .await
         .map_err(|_| OpenError::TimedOut(CONNECT_TIMEOUT))?
         .map_err(OpenError::from)
@@ -67,7 +74,7 @@ impl Link {
         topology: &Topology,
         name: &str,
     ) -> Result<Self, OpenError> {
-        let connection = connect(uri.expose(), name).await?;
+        let connection = connect(uri, name).await?;
         let prepare = async {
             let channel = connection.create_channel().await?;
             topology.declare(&channel).await?;

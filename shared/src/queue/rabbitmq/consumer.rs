@@ -76,10 +76,10 @@ impl ConsumerSource {
         }
         let care = self.care.get(lane);
         let uri = match care {
-            Care::Usual => self.uri.expose(),
-            _ => self.uri.expose_wide(),
+            Care::Usual => self.uri.clone(),
+            _ => self.uri.wide(),
         };
-        let connection = connection::connect(uri, &name).await?;
+        let connection = connection::connect(&uri, &name).await?;
         let prefetch = if care == Care::Alone { 1 } else { prefetch };
         let subscribe = async {
             let channel = connection.create_channel().await?;

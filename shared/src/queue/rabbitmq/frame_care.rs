@@ -120,7 +120,7 @@ pub(in crate::queue) async fn discard_first(
 ) -> Result<(), OpenError> {
     let queue = publisher.topology.queue(Lane::Dead);
     let get = async |no_ack| {
-        let connection = connection::connect(uri.expose_wide(), name).await?;
+        let connection = connection::connect(&uri.wide(), name).await?;
         let channel = connection.create_channel().await?;
         let got = channel.basic_get(queue.as_str().into(), BasicGetOptions { no_ack });
         tokio::select! {
