@@ -36,6 +36,8 @@ pub struct Config {
     pub link_secrets: LinkSecrets,
     /// How buyers and the merchant get mail, if they do.
     pub mailer: Option<Mailer>,
+    /// Where buyers of this shop come back to.
+    pub origins: Vec<String>,
     /// After which what is no longer needed is erased.
     pub retention: time::Duration,
     /// Posts to endpoints, as far as they may be posted to.
@@ -115,6 +117,7 @@ impl Config {
             endpoint_secrets: EndpointSecrets::from_env(env)?,
             link_secrets: LinkSecrets::from_env(env)?,
             mailer: MailSettings::from_env(env)?.map(Mailer::new),
+            origins: origins(env),
             retention: time::Duration::days(env.number_in("RETENTION_DAYS", 30, 1..=3650)?),
             webhooks: webhooks(env)?,
             queue: QueueSettings::from_env(env, &database)?,
@@ -141,6 +144,13 @@ pub fn webhooks(env: &Env) -> Result<WebhookClient, ConfigError> {
         )
     })?;
     WebhookClient::new(&networks).map_err(|error| ConfigError::new(VARIABLE, error.to_string()))
+}
+
+/// `PUBLIC_URL`, and what ingress has as `RETURN_ORIGINS`.
+fn origins(env: &Env) -> Vec<String> {
+    let all = ["PUBLIC_URL", "RETURN_ORIGINS"].map(|name| env.get(name).unwrap_or_default());
+    let all = all.iter().flat_map(|it| it.split(',')).map(str::trim);
+    all.filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
 /// What becomes of a payment for which there are no seats.

@@ -45,8 +45,9 @@ pub struct Reconcile<'a> {
     asked: HashSet<CheckoutSessionId>,
     /// Why some of it was left out: the key may not list all of it. The rest was compared.
     pub forbidden: Option<JobError>,
-    /// The database is a backup's: holds that it lacks are made anew.
-    is_restored: bool,
+    /// The database is a backup's, and this is where buyers of the shop come back to: holds that it lacks
+    /// are made anew.
+    restored: Option<&'a [String]>,
 }
 
 impl<'a> Reconcile<'a> {
@@ -59,14 +60,16 @@ impl<'a> Reconcile<'a> {
             report: Report::default(),
             asked: HashSet::new(),
             forbidden: None,
-            is_restored: false,
+            restored: None,
         }
     }
 
     /// The same for a database that was restored.
+    ///
+    /// - `origins`: where buyers of this shop come back to.
     #[must_use]
-    pub fn after_a_restore(mut self) -> Self {
-        self.is_restored = true;
+    pub fn after_a_restore(mut self, origins: &'a [String]) -> Self {
+        self.restored = Some(origins);
         self
     }
 
@@ -121,14 +124,24 @@ impl<'a> Reconcile<'a> {
     }
 
     /// Whether it is ours and the backup lacks its hold, which is here again now.
-    async fn was_lost(&self, session: &CheckoutSession) -> Result<bool, JobError> {
-        let is_possible = self.is_restored
-            && not_ours(self.context.mode, session).is_none()
-            && lost_hold::may_be_ours(session);
-        if self.publisher.is_none() || !is_possible {
-            return Ok(is_possible);
+    async fn was_lost(&mut self, session: &CheckoutSession) -> Result<bool, JobError> {
+        let Some(origins) = self.restored else {
+            return Ok(false);
+        };
+        let is_possible = not_ours(self.context.mode, session).is_none();
+        if !is_possible || !lost_hold::may_be_ours(session) {
+            return Ok(false);
         }
-        lost_hold::make_anew(self.context, session).await
+        let Some(hold) = lost_hold::find(self.context, session, origins).await? else {
+            if session.is_paid() {
+                self.report.beyond_restoring.push(session.id.clone());
+            }
+            return Ok(false);
+        };
+        if self.publisher.is_some() {
+            lost_hold::make_anew(self.context, &hold).await?;
+        }
+        Ok(true)
     }
 
     async fn refunds(&mut self, after: Option<&str>) -> Result<Option<String>, JobError> {

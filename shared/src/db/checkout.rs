@@ -116,6 +116,20 @@ pub enum Relation {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// The hold ends at `now`; what can still be paid is ended by who finds it overdue.
+pub async fn end_hold(
+    tx: &impl ConnectionTrait,
+    id: Uuid,
+    now: TimeDateTimeWithTimeZone,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::ExpiresAt, Expr::value(now))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 /// Takes out what says who ordered, hashes of it included. Rows and amounts stay.
 pub fn without_a_person() -> UpdateMany<Entity> {
     Entity::update_many()

@@ -19,6 +19,7 @@ pub struct SessionDetails {
     /// In seconds since the Unix epoch.
     created: Option<i64>,
     expires_at: Option<i64>,
+    success_url: Option<String>,
     /// As we gave it; gone once the buyer has given another.
     customer_email: Option<String>,
     #[serde(default, deserialize_with = "lenient::null_as_default")]
@@ -62,6 +63,11 @@ impl SessionDetails {
         of_the_site
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .collect()
+    }
+
+    /// Where its buyer goes back to.
+    pub fn success_url(&self) -> Option<&str> {
+        self.success_url.as_deref()
     }
 
     /// Who pays.

@@ -53,7 +53,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let progress = Progress::looking();
     let watch = |report: &Report| progress.say(report.seen());
-    let since = (arguments.since, arguments.restored);
+    let restored = arguments.restored.then_some(&config.origins[..]);
+    let since = (arguments.since, restored);
     let run = reconcile_since(&context, publisher.as_ref(), since, watch).await?;
     drop(progress);
     if arguments.json {
@@ -68,12 +69,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// Compares everything since `since`.
 ///
 /// - `publisher`: where to put what is missing; `None` only counts it.
-/// - `since`: and whether the database was restored.
+/// - `since`: and, if the database was restored, where buyers of this shop come back to.
 /// - `progress`: told after each page.
 pub async fn reconcile_since<'a>(
     context: &'a Context,
     publisher: Option<&'a Publisher>,
-    (since, is_restored): (OffsetDateTime, bool),
+    (since, restored): (OffsetDateTime, Option<&'a [String]>),
     mut progress: impl FnMut(&Report),
 ) -> Result<Reconcile<'a>, JobError> {
     let cursor = Cursor {
@@ -83,8 +84,8 @@ pub async fn reconcile_since<'a>(
         part: Part::FIRST,
     };
     let mut run = Reconcile::new(context, publisher, cursor);
-    if is_restored {
-        run = run.after_a_restore();
+    if let Some(origins) = restored {
+        run = run.after_a_restore(origins);
     }
     while run.next_page().await? {
         progress(&run.report);
@@ -134,6 +135,17 @@ impl Report {
                 }
             )
         };
-        format!("{}\n{}", wrapped(&seen, 4), wrapped(&missing, 4))
+        let mut text = format!("{}\n{}", wrapped(&seen, 4), wrapped(&missing, 4));
+        if !self.beyond_restoring.is_empty() {
+            let number = counted(self.beyond_restoring.len(), "paid session");
+            let beyond = format!(
+                "{number} of a slot that is not here, or of another shop; if they are yours, refund them at Stripe:"
+            );
+            text = format!("{text}\n{}", wrapped(&beyond, 4));
+            for id in &self.beyond_restoring {
+                text = format!("{text}\n    {id}");
+            }
+        }
+        text
     }
 }

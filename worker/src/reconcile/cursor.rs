@@ -81,6 +81,9 @@ pub struct Report {
     pub missing_sessions: u64,
     /// Sessions whose holds a restored database lacked, and that have them again.
     pub restored_holds: u64,
+    /// Paid sessions that name a hold, and are for a slot that is not here, or another shop's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beyond_restoring: Vec<String>,
     /// Refunds looked at, of our payments and others.
     pub refunds: u64,
     /// Of these, of payments of ours, and not as we have them.

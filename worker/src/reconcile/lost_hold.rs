@@ -15,9 +15,17 @@ use shared::{
         session_details::SessionDetails,
     },
 };
-use time::OffsetDateTime;
 
 use crate::{Context, job_error::JobError, reconcile::patience::patiently};
+
+/// A hold that is not here.
+pub struct LostHold {
+    row: checkout::Model,
+    slot: Option<slot::Model>,
+    is_paid: bool,
+    /// All of it went back: its seats are another's.
+    is_refunded: bool,
+}
 
 /// Whether `session` looks like one that we made and that is or may become a payment.
 pub fn may_be_ours(session: &CheckoutSession) -> bool {
@@ -25,33 +33,53 @@ pub fn may_be_ours(session: &CheckoutSession) -> bool {
     session.metadata.contains_key("checkout_id") && !is_over
 }
 
-/// Makes the hold of a session anew, with its seats if they are still there. What becomes of it is for
-/// the job that asks Stripe: a payment without seats goes back, or waits for a person.
+/// The hold that `session` had, as far as it tells.
 ///
-/// Returns whether it was made.
-pub async fn make_anew(context: &Context, session: &CheckoutSession) -> Result<bool, JobError> {
+/// - `origins`: where buyers of this shop come back to. What is sold without a slot has nothing else by which
+///   it is ours.
+///
+/// Returns `None` if it is another shop's, or for a slot that is not here.
+pub async fn find(
+    context: &Context,
+    session: &CheckoutSession,
+    origins: &[String],
+) -> Result<Option<LostHold>, JobError> {
     let Ok(id) = session.id.parse() else {
-        return Ok(false);
+        return Ok(None);
     };
     let details = patiently(|| context.stripe.checkout_session_details(&id)).await?;
     let Some(mut row) = row(&details) else {
-        return Ok(false);
+        return Ok(None);
     };
+    let slot = seats::slot_of(&context.db, &row).await?;
+    let is_ours = match row.slot_id {
+        Some(_) => slot.is_some(),
+        None => details
+            .success_url()
+            .is_some_and(|url| leads_to(url, origins)),
+    };
+    if let Some(slot) = &slot {
+        // A hold ends at the latest when its slot begins.
+        row.expires_at = row.expires_at.min(slot.starts_at.truncate_to_second());
+    }
+    if slot.as_ref().is_none_or(|slot| slot.offering_id.is_none()) {
+        row.line_items = Some(one_item(&row));
+    }
+    let refunded = session.amount_refunded().unwrap_or_default();
+    let hold = LostHold {
+        is_paid: session.is_paid(),
+        is_refunded: refunded > 0 && session.amount_total.is_some_and(|total| refunded >= total),
+        row,
+        slot,
+    };
+    Ok(is_ours.then_some(hold))
+}
+
+/// Makes it anew, with its seats if they are still there. What becomes of it is for the job that asks
+/// Stripe: a payment without seats goes back, or waits for a person.
+pub async fn make_anew(context: &Context, hold: &LostHold) -> Result<(), JobError> {
+    let (row, now) = (&hold.row, (context.clock)());
     let tx = db::begin(&context.db).await?;
-    let slot = seats::slot_of(&tx, &row).await?;
-    // Of a slot that is not here it is another shop's, or one of a resource that was lost as well.
-    if row.slot_id.is_some() && slot.is_none() {
-        return Ok(false);
-    }
-    let now = (context.clock)();
-    // A payment that came before the slot began counts, though it may have begun since.
-    let is_paid = details.session.is_paid();
-    let at = if is_paid { row.created_at } else { now };
-    let has_seats = slot.as_ref().is_none_or(|slot| has_seats(slot, &row, at));
-    if !has_seats && !is_paid {
-        // Not to be paid any more: it is ended when Stripe is asked.
-        row.expires_at = now;
-    }
     let exists = OnConflict::column(checkout::Column::Id)
         .do_nothing()
         .to_owned();
@@ -60,40 +88,51 @@ pub async fn make_anew(context: &Context, session: &CheckoutSession) -> Result<b
         .exec_without_returning(&tx)
         .await?;
     if made == 0 {
-        return Ok(false);
+        // Another run was first.
+        return Ok(());
     }
-    seats::take_of(&tx, &row, slot.as_ref(), at).await?;
+    // A payment that came before the slot began counts, though it may have begun since.
+    let at = if hold.is_paid { row.created_at } else { now };
+    let wants_seats = !hold.is_refunded;
+    let has_seats = wants_seats && seats::take_of(&tx, row, hold.slot.as_ref(), at).await?;
+    if !has_seats && !hold.is_paid {
+        // Not to be paid any more: it is ended when Stripe is asked.
+        checkout::end_hold(&tx, row.id, now).await?;
+    }
     tx.commit().await?;
-    tracing::info!(checkout.id = %row.id, "Made a lost hold anew");
-    Ok(true)
+    tracing::info!(checkout.id = %row.id, has_seats, "Made a lost hold anew");
+    Ok(())
 }
 
-fn has_seats(slot: &slot::Model, row: &checkout::Model, at: OffsetDateTime) -> bool {
-    let free = slot.capacity.saturating_sub(slot.seats_taken);
-    free >= row.quantity && slot.starts_at > at && !slot.closed
+fn leads_to(url: &str, origins: &[String]) -> bool {
+    let mut origins = origins.iter().map(|it| it.trim_end_matches('/'));
+    origins.any(|origin| {
+        let rest = url.strip_prefix(origin);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
+    })
+}
+
+/// What was sold, Stripe's list of line items has.
+fn one_item(row: &checkout::Model) -> LineItems {
+    LineItems(vec![LineItem {
+        name: row.client_reference.clone().unwrap_or("Order".to_owned()),
+        unit_amount: row.amount_minor_units,
+        quantity: 1,
+    }])
 }
 
 fn row(details: &SessionDetails) -> Option<checkout::Model> {
     let session = &details.session;
     let (slot_id, quantity) = details.seats()?;
-    let amount = session.amount_subtotal.or(session.amount_total)?;
     let metadata = details.site_metadata();
-    // What was sold without a slot, Stripe's list of line items has.
-    let sold = slot_id.is_none().then(|| {
-        LineItems(vec![LineItem {
-            name: details.client_reference().unwrap_or("Order").to_owned(),
-            unit_amount: amount,
-            quantity: 1,
-        }])
-    });
     (quantity > 0).then_some(())?;
     Some(checkout::Model {
         id: details.checkout_id()?,
         slot_id,
         quantity,
-        line_items: sold,
+        line_items: None,
         options: None,
-        amount_minor_units: amount,
+        amount_minor_units: session.amount_subtotal.or(session.amount_total)?,
         currency: session.currency.clone()?,
         customer_name: details.name().or(details.email())?.to_owned(),
         customer_email: details.email()?.to_owned(),
@@ -112,4 +151,23 @@ fn row(details: &SessionDetails) -> Option<checkout::Model> {
         confirm_enqueued_at: None,
         stripe_checked_at: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_this_shops_by_its_whole_origin() {
+        let ours = ["https://shop.example.com/".to_owned()];
+
+        assert!(leads_to(
+            "https://shop.example.com/payment-success?session_id=x",
+            &ours
+        ));
+        assert!(leads_to("https://shop.example.com", &ours));
+        assert!(!leads_to("https://shop.example.com.evil.example/", &ours));
+        assert!(!leads_to("https://other.example.com/", &ours));
+        assert!(!leads_to("https://shop.example.com/", &[]));
+    }
 }

@@ -19,6 +19,8 @@ use crate::{
 };
 
 on_each_stack![
+    seats_that_went_back_are_there_for_who_bought_them_then,
+    what_is_sold_without_a_slot_is_ours_by_where_its_buyer_goes_back,
     a_backup_of_before_and_stripe_make_the_books_whole,
     a_payment_counts_as_when_it_came,
 ];
@@ -63,6 +65,26 @@ async fn order(shop: &Deployment, slot: uuid::Uuid) -> String {
     let answer = shop.http.post(url).json(&order).send().await.unwrap();
     let session: Value = answer.json().await.unwrap();
     session["session_id"].as_str().unwrap().to_owned()
+}
+
+/// A paid session of a shop that sells without slots.
+async fn pay_without_a_slot(shop: &Deployment, success_url: &str) -> String {
+    let url = format!("{}/v1/checkout/sessions", shop.stripe.base_url());
+    let hold = uuid::Uuid::now_v7().to_string();
+    let session = shop.http.post(url).bearer_auth("sk_test_1").form(&[
+        ("mode", "payment"),
+        ("success_url", success_url),
+        ("customer_email", "emmy@example.com"),
+        ("metadata[checkout_id]", &hold),
+        ("line_items[0][quantity]", "1"),
+        ("line_items[0][price_data][currency]", "eur"),
+        ("line_items[0][price_data][unit_amount]", "4900"),
+        ("line_items[0][price_data][product_data][name]", "Gift card"),
+    ]);
+    let session: Value = session.send().await.unwrap().json().await.unwrap();
+    let id = session["id"].as_str().unwrap().to_owned();
+    shop.stripe.pay(&id, Outcome::Succeed).await.unwrap();
+    id
 }
 
 async fn refund(shop: &Deployment, payment_intent: &str) {
@@ -210,5 +232,72 @@ async fn a_payment_counts_as_when_it_came(stack: Stack) {
     .await;
     assert!(worker_.terminate().await.success());
     assert!(ingress.terminate().await.success());
+    shop.close().await;
+}
+
+async fn what_is_sold_without_a_slot_is_ours_by_where_its_buyer_goes_back(stack: Stack) {
+    let mut shop = Deployment::new(stack).await;
+    shop.variables.insert("PUBLIC_URL", shop.url.clone());
+    let ours = pay_without_a_slot(&shop, &format!("{}/payment-success", shop.url)).await;
+    let theirs = pay_without_a_slot(&shop, "https://other.example.com/thanks").await;
+    let started = shop.start("worker");
+
+    let found = reconcile(&shop, &["--restored"]).await;
+
+    assert_eq!(found["restored_holds"], 1);
+    assert_eq!(found["beyond_restoring"], json!([theirs]));
+    shop.wait_for_bookings(1).await;
+    let row = checkout::Entity::find().one(&shop.stack.db).await;
+    let row = row.unwrap().unwrap();
+    assert_eq!(row.session_id, Some(ours));
+    let said = worker(&shop, &["reconcile", "--since", "1h", "--restored"]).await;
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        said.contains("1 paid session of a slot that is not here") && said.contains(&theirs),
+        "{said}"
+    );
+    assert!(started.terminate().await.success());
+}
+
+async fn seats_that_went_back_are_there_for_who_bought_them_then(stack: Stack) {
+    let mut shop = Deployment::new(stack).await;
+    let slot = shop.stack.slot(1).await;
+    let (ingress, started) = (shop.start_ingress().await, shop.start("worker"));
+    shop.buy(slot, 1).await;
+    shop.wait_for_bookings(1).await;
+    let backup = Backup::make(&shop.stack).await;
+    refund(&shop, &intents(&shop).await[0]).await;
+    eventually("its seat is free", async || cancelled(&shop).await == 1).await;
+    shop.buy(slot, 1).await;
+    shop.wait_for_bookings(2).await;
+    ingress.kill();
+    started.kill();
+    backup.restore(&mut shop.stack).await;
+    shop.variables.insert("ON_UNFULFILLABLE", "hold".to_owned());
+    let started = shop.start("worker");
+
+    let first = reconcile(&shop, &[]).await;
+    assert_eq!(first["missing_sessions"], 1, "{first}");
+    eventually("its seat is free again", async || {
+        cancelled(&shop).await == 1
+    })
+    .await;
+    let then = reconcile(&shop, &["--restored"]).await;
+
+    assert_eq!(then["restored_holds"], 1, "{then}");
+    shop.wait_for_bookings(2).await;
+    let rows = booking::Entity::find().all(&shop.stack.db).await.unwrap();
+    let confirmed = rows
+        .iter()
+        .filter(|it| it.status == booking::Status::Confirmed);
+    assert_eq!(confirmed.count(), 1);
+    eventually("the books agree", async || {
+        worker(&shop, &["audit", "--since", "1h"])
+            .await
+            .status
+            .success()
+    })
+    .await;
+    assert!(started.terminate().await.success());
     shop.close().await;
 }
