@@ -29,7 +29,17 @@ async function call(method, path, body) {
 }
 
 export const get = (path) => call("GET", path);
-export const post = (path, body) => call("POST", path, body);
+
+/** Another worker on this machine, or this one after a restart, has given this browser another session. */
+export async function post(path, body) {
+  try {
+    return await call("POST", path, body);
+  } catch (problem) {
+    if (problem.code !== "csrf_token_invalid") throw problem;
+    await openSession();
+    return call("POST", path, body);
+  }
+}
 
 /** Fails with 401 if a token is needed. */
 export async function openSession(token) {

@@ -6,7 +6,8 @@ import { badge, command, counted, el, moment, show } from "./dom.js";
 const STATUSES = ["needs_attention", "refund_pending", "confirmed", "cancelled"];
 
 export async function bookings(main) {
-  const word = decodeURIComponent(location.hash.slice(1));
+  const [, asked] = location.hash.split("#find=");
+  const word = decodeURIComponent(asked ?? "");
   if (word) {
     document.querySelector("#word").value = word;
     const found = await post("/bookings/search", { word });

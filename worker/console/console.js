@@ -82,7 +82,7 @@ find.addEventListener("submit", async (event) => {
     const { bookings } = await post("/bookings/search", { word });
     const only = bookings.length === 1 && (bookings[0].reference ?? bookings[0].checkout_id);
     // Behind the #, what is looked for stays in this browser.
-    location.assign(only ? `/console/bookings/${only}` : `/console/bookings#${encodeURIComponent(word)}`);
+    location.assign(only ? `/console/bookings/${only}` : `/console/bookings#find=${encodeURIComponent(word)}`);
   } catch (problem) {
     fail(problem);
   }
@@ -99,5 +99,5 @@ function fail(problem) {
   show(main, "That did not work", el("p.notice.bad", { role: "alert" }, problem.message));
 }
 
-window.addEventListener("hashchange", () => open().catch(fail));
+window.addEventListener("hashchange", () => location.hash.startsWith("#find=") && open().catch(fail));
 open().catch(fail);

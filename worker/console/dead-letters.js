@@ -17,22 +17,23 @@ export async function deadLetters(main, said = "") {
       el("li", {}, el("a", { href: "/console/dead-letters", "aria-current": !isAll && "true" }, "open")),
       el("li", {}, el("a", { href: "?all=true", "aria-current": isAll && "true" }, "all"))),
     found.letters.length ? null : el("p", {}, "Nothing waits."),
-    [...reasons].map(([reason, letters]) => group(main, reason, letters)),
+    [...reasons].map(([reason, letters]) => group(main, reason, letters, query)),
     command(found.command),
   );
   tell(result, said);
 }
 
-function group(main, reason, letters) {
+function group(main, reason, letters, query) {
   const open = letters.filter((it) => !it.resolution);
   const shown = el("ul.rows", {}, letters.slice(0, 100).map(row));
   const more = letters.length > 100 && el("p.soft", {}, `and ${letters.length - 100} more`);
   const done = (text) => deadLetters(main, text);
   const word = (verb) => `${verb} ${open.length}`;
+  const which = { reason, number: open.length, kind: query.get("kind"), since: query.get("since") };
   return el("section.card", {},
     el("h2", {}, reason), el("p", {}, `${counted(letters.length, "letter")}: ${letters[0].advice}`),
     shown, more,
-    open.length > 1 && decide({ reason }, word, done, `all ${open.length}`));
+    open.length > 1 && decide(which, word, done, `all ${open.length}`));
 }
 
 const row = (it) =>

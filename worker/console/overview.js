@@ -18,16 +18,18 @@ export async function overview(main) {
   );
   for (;;) {
     try {
-      const [now, { events }] = await Promise.all([get("/overview"), get("/events")]);
+      const [now, { events }] = await Promise.all([get("/overview"), get(`/events?limit=${EVENTS}`)]);
       tell(state, now.down.length ? `Does not answer: ${now.down.join(", ")}. Work that needs it waits.` : "", true);
       update(waiting, numbers(now));
       queues.replaceChildren(...plots(now.samples));
-      update(latest, [list(events.slice(0, EVENTS))]);
+      update(latest, [list(events)]);
     } catch (problem) {
       if (problem.status === 401) return location.reload();
       tell(state, `${problem.message} What is shown is of before.`, true);
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    do {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    } while (document.hidden);
   }
 }
 

@@ -15,6 +15,15 @@ use crate::{admin_token::AdminToken, console::problem::AdminError};
 /// Of a browser's session.
 pub const COOKIE: &str = "bookonce_console";
 const CSRF_HEADER: &str = "x-csrf-token";
+/// What a proxy adds.
+const PASSED_ON: [&str; 6] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
 /// A working day, and some.
 pub const LIFE_SECONDS: i64 = 12 * 60 * 60;
 
@@ -52,7 +61,10 @@ impl Access {
             return Err(AdminError::Off);
         }
         let host = headers.get(header::HOST).and_then(|it| it.to_str().ok());
-        if host.is_some_and(is_this_machine) {
+        // A proxy on this machine would let in everyone it is open to.
+        let is_passed_on = PASSED_ON.iter().any(|name| headers.contains_key(*name));
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        if host.is_some_and(is_this_machine) && !is_passed_on && site != Some(b"cross-site") {
             Ok(())
         } else {
             Err(AdminError::WrongHost)

@@ -126,7 +126,7 @@ pub async fn search(
     State(console): State<Console>,
     Body(Search { word }): Body<Search>,
 ) -> Result<Json<Bookings>, AdminError> {
-    if word.trim().is_empty() || word.chars().count() > 500 {
+    if word.trim().is_empty() || word.chars().count() > 500 || word.contains('\0') {
         let problem = "word: expected 1 to 500 characters";
         return Err(AdminError::Malformed(problem.to_owned()));
     }

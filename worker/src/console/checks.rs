@@ -70,18 +70,30 @@ pub async fn reconcile(
     let words = words.chain(restored.then_some("--restored"));
     let command = typed(words.chain(dry_run.then_some("--dry-run")));
     let (context, publisher) = (console.context.clone(), console.publisher.clone());
+    let origins = console.config.origins.clone();
     let now = (context.clock)();
     let run = console
         .runs
         .start(Kind::Reconcile, command, now, |progress| async move {
             let publisher = (!dry_run).then_some(&publisher);
             let watch = |report: &Report| progress.say(report.seen());
-            let run = reconcile_since(&context, publisher, (since, restored), watch).await?;
+            let run = reconcile_since(
+                &context,
+                publisher,
+                (since, restored.then_some(&origins[..])),
+                watch,
+            )
+            .await?;
             progress.say(run.report.seen());
-            if let Some(error) = run.forbidden {
-                return Err(error);
-            }
             let text = run.report.written(dry_run);
+            if let Some(error) = run.forbidden {
+                let text = format!(
+                    "{text}\n{}: {}",
+                    error.code().as_str(),
+                    error.code().advice()
+                );
+                return Ok((Outcome::Failed, text));
+            }
             let outcome = if run.report.is_clean() {
                 Outcome::Clean
             } else {
@@ -144,8 +156,10 @@ pub struct Doctor {
     (status = 200, body = Doctor),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn doctor(State(console): State<Console>) -> Json<Doctor> {
+pub async fn doctor(State(console): State<Console>) -> Result<Json<Doctor>, AdminError> {
+    // It connects to everything anew: one at a time.
+    let _turn = console.doctor.try_lock().map_err(|_| AdminError::Busy)?;
     let findings = doctor::examine(&console.config).await;
     let command = "worker doctor";
-    Json(Doctor { findings, command })
+    Ok(Json(Doctor { findings, command }))
 }

@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// Decided about at once.
+const MOST_AT_ONCE: usize = 500;
+
 /// Which letters.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -143,6 +146,8 @@ pub struct Wish {
     /// All that are open, if nothing else says which.
     #[serde(default)]
     all: bool,
+    /// How many were seen: if there are others by now, nothing is done.
+    number: Option<usize>,
     #[schema(min_length = 1, max_length = 200)]
     by: String,
     #[schema(min_length = 1, max_length = 2000)]
@@ -172,7 +177,7 @@ pub async fn replay(
     State(console): State<Console>,
     Body(wish): Body<Wish>,
 ) -> Result<Json<Done>, AdminError> {
-    decide(&console, wish, Action::Replay(&console.publisher)).await
+    decide(&console, wish, &Action::Replay(console.publisher.clone())).await
 }
 
 /// Leaves letters alone for good. They stay in the table.
@@ -185,14 +190,10 @@ pub async fn discard(
     State(console): State<Console>,
     Body(wish): Body<Wish>,
 ) -> Result<Json<Done>, AdminError> {
-    decide(&console, wish, Action::Discard).await
+    decide(&console, wish, &Action::Discard).await
 }
 
-async fn decide(
-    console: &Console,
-    wish: Wish,
-    action: Action<'_>,
-) -> Result<Json<Done>, AdminError> {
+async fn decide(console: &Console, wish: Wish, action: &Action) -> Result<Json<Done>, AdminError> {
     let ids: Vec<String> = wish.ids.iter().map(Uuid::to_string).collect();
     let (reason, kind) = (wish.reason.as_deref(), wish.kind.as_deref());
     let words = ["worker", "dead", action.verb()].into_iter();
@@ -210,6 +211,17 @@ async fn decide(
     };
     let db = &console.context.db;
     let letters = chosen(db, &filter, wish.all).await?;
+    if let Some(number) = wish.number.filter(|it| *it != letters.len()) {
+        let problem = format!(
+            "{} are open by now, not {number}: look again",
+            letters.len()
+        );
+        return Err(AdminError::Refused(problem));
+    }
+    if letters.len() > MOST_AT_ONCE {
+        let problem = format!("more than {MOST_AT_ONCE} at once are for the command: {command}");
+        return Err(AdminError::Refused(problem));
+    }
     let acted = if wish.dry_run {
         preview(&letters)
     } else {
@@ -217,7 +229,12 @@ async fn decide(
             by: wish.by,
             why: wish.why,
         };
-        act(db, &letters, action, &statement, |_| ()).await
+        // Goes on though the browser is closed, so that none is between published and noted.
+        let (db, action) = (db.clone(), action.clone());
+        let work = async move { act(&db, &letters, &action, &statement, |_| ()).await };
+        tokio::spawn(work)
+            .await
+            .map_err(|_| AdminError::Unavailable)?
     };
     Ok(Json(Done {
         text: action.said(&acted),

@@ -20,9 +20,13 @@ use crate::{
     },
 };
 
-/// Who decides, and why; kept with the booking.
+/// What goes back, and who decides so, and why; both are kept with the booking.
 #[derive(Deserialize, ToSchema)]
-struct Statement {
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    /// What goes back: full, none, policy (what the offering's says now), or an amount such as 12.50.
+    #[schema(example = "full")]
+    refund: String,
     #[schema(min_length = 1, max_length = 200)]
     by: String,
     #[schema(min_length = 1, max_length = 2000)]
@@ -32,28 +36,40 @@ struct Statement {
     dry_run: bool,
 }
 
+/// Where it goes, and who decides so, and why; both are kept with the booking.
 #[derive(Deserialize, ToSchema)]
-pub struct Cancel {
-    /// What goes back: full, none, policy (what the offering's says now), or an amount such as 12.50.
-    #[schema(example = "full")]
-    refund: String,
-    #[serde(flatten)]
-    statement: Statement,
-}
-
-#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MoveTo {
     /// Another slot of the same offering.
     slot_id: Uuid,
-    #[serde(flatten)]
-    statement: Statement,
+    #[schema(min_length = 1, max_length = 200)]
+    by: String,
+    #[schema(min_length = 1, max_length = 2000)]
+    why: String,
+    /// Only look what would happen.
+    #[serde(default)]
+    dry_run: bool,
 }
 
+/// What becomes of it, and who decides so, and why; both are kept with the booking.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Resolve {
     resolution: Resolution,
-    #[serde(flatten)]
-    statement: Statement,
+    #[schema(min_length = 1, max_length = 200)]
+    by: String,
+    #[schema(min_length = 1, max_length = 2000)]
+    why: String,
+    /// Only look what would happen.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Who decides, and why.
+struct Statement {
+    by: String,
+    why: String,
+    dry_run: bool,
 }
 
 /// What becomes of a payment that needs attention.
@@ -89,6 +105,11 @@ pub async fn cancel(
     Named(name): Named<String>,
     Body(body): Body<Cancel>,
 ) -> Result<Json<Decided>, AdminError> {
+    let statement = Statement {
+        by: body.by,
+        why: body.why,
+        dry_run: body.dry_run,
+    };
     let story = story(&console.context.db, &name).await?;
     let refund = act::share(&console.context.db, &body.refund, &story).await?;
     let wish = Wish::Merchant;
@@ -97,7 +118,7 @@ pub async fn cancel(
         &console,
         &story,
         Kind::Cancel { wish, refund },
-        body.statement,
+        statement,
         &words,
     )
     .await
@@ -114,17 +135,15 @@ pub async fn move_to(
     Named(name): Named<String>,
     Body(body): Body<MoveTo>,
 ) -> Result<Json<Decided>, AdminError> {
+    let statement = Statement {
+        by: body.by,
+        why: body.why,
+        dry_run: body.dry_run,
+    };
     let story = story(&console.context.db, &name).await?;
     let slot_id = body.slot_id;
     let words = ["move", &name, &slot_id.to_string()];
-    decide(
-        &console,
-        &story,
-        Kind::Move { slot_id },
-        body.statement,
-        &words,
-    )
-    .await
+    decide(&console, &story, Kind::Move { slot_id }, statement, &words).await
 }
 
 /// Decides about a payment that needs attention.
@@ -138,20 +157,18 @@ pub async fn resolve(
     Named(name): Named<String>,
     Body(body): Body<Resolve>,
 ) -> Result<Json<Decided>, AdminError> {
+    let statement = Statement {
+        by: body.by,
+        why: body.why,
+        dry_run: body.dry_run,
+    };
     let story = story(&console.context.db, &name).await?;
     let (kind, flag) = match body.resolution {
         Resolution::Book => (Kind::Book, "--book"),
         Resolution::Refund => (Kind::GiveBack, "--refund"),
         Resolution::End => (Kind::End, "--end"),
     };
-    decide(
-        &console,
-        &story,
-        kind,
-        body.statement,
-        &["resolve", &name, flag],
-    )
-    .await
+    decide(&console, &story, kind, statement, &["resolve", &name, flag]).await
 }
 
 async fn decide(

@@ -1,9 +1,17 @@
 //! How it stands: the queues lately, what waits for a person, and when the books were last compared.
 
+use std::{
+    sync::PoisonError,
+    time::{Duration as Span, Instant},
+};
+
 use axum::{Json, extract::State};
 use sea_orm::EntityTrait;
 use serde::Serialize;
-use shared::db::recurring_job::{self, AUDIT, RECONCILE};
+use shared::db::{
+    self,
+    recurring_job::{self, AUDIT, RECONCILE},
+};
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
@@ -18,6 +26,9 @@ use crate::{
     outage::dependency::Dependency,
     reconcile::{Cursor, Part},
 };
+
+/// What waits for a person is counted at most so often.
+const COUNT_AGAIN: Span = Span::from_secs(10);
 
 /// How it stands.
 #[derive(Serialize, ToSchema)]
@@ -83,7 +94,7 @@ pub async fn overview(State(console): State<Console>) -> Result<Json<Overview>, 
             .filter(|it| context.breakers.is_open(*it))
             .map(Dependency::as_str)
             .collect(),
-        waiting: waiting(db).await?,
+        waiting: what_waits(&console).await?,
         outbox: Backlog::of(backlog::outbox(db, now).await?),
         deliveries: Backlog::of(backlog::deliveries(db, context.mailer.is_some(), now).await?),
         reconcile: Comparison::default(),
@@ -101,6 +112,26 @@ pub async fn overview(State(console): State<Console>) -> Result<Json<Overview>, 
         }
     }
     Ok(Json(overview))
+}
+
+/// Counted anew now and then: some of it walks through all bookings, and pages ask every few seconds.
+async fn what_waits(console: &Console) -> Result<Waiting, AdminError> {
+    let known = || {
+        console
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    };
+    if let Some((at, waiting)) = &*known()
+        && at.elapsed() < COUNT_AGAIN
+    {
+        return Ok(waiting.clone());
+    }
+    let tx = db::begin_long_read(&console.context.db).await?;
+    let counted = waiting(&tx).await?;
+    tx.commit().await?;
+    *known() = Some((Instant::now(), counted.clone()));
+    Ok(counted)
 }
 
 fn part(cursor: &str) -> Option<&'static str> {

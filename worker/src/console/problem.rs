@@ -36,7 +36,9 @@ pub struct Problem {
 pub enum AdminError {
     #[error("the console is off: set ADMIN_TOKEN, or have ADMIN_ADDR on a loopback address")]
     Off,
-    #[error("without ADMIN_TOKEN the console is for 127.0.0.1 and localhost alone")]
+    #[error(
+        "without ADMIN_TOKEN the console is for 127.0.0.1 and localhost alone, by no proxy and from no other site"
+    )]
     WrongHost,
     #[error("sign in, or send Authorization: Bearer with ADMIN_TOKEN")]
     Unauthorized,

@@ -51,9 +51,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
 
 /// The end of the command line; who and why are kept, so they have to be said.
 pub fn said<'a>(by: &'a str, why: &'a str) -> Result<[&'a str; 4], AdminError> {
-    let is_said = |text: &str, most: usize| !text.trim().is_empty() && text.len() <= most;
+    let is_said = |text: &str, most: usize| {
+        !text.trim().is_empty() && text.chars().count() <= most && !text.contains('\0')
+    };
     if !is_said(by, 200) || !is_said(why, 2000) {
-        let problem = "by and why: expected at most 200 and 2000 bytes, and not nothing";
+        let problem = "by and why: expected at most 200 and 2000 characters, and not nothing";
         return Err(AdminError::Malformed(problem.to_owned()));
     }
     Ok(["--by", by, "--why", why])

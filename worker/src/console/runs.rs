@@ -100,7 +100,11 @@ impl Runs {
             return Err(AdminError::Busy);
         }
         runs.push_front(run.clone());
-        runs.truncate(MOST);
+        while runs.len() > MOST
+            && let Some(oldest) = runs.iter().rposition(|it| it.ended_at.is_some())
+        {
+            runs.remove(oldest);
+        }
         drop(runs);
         let progress = Progress {
             runs: self.clone(),

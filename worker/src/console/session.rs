@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header, uri::PathAndQuery},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -24,6 +24,12 @@ pub async fn authorize(
     next: Next,
 ) -> Result<Response, AdminError> {
     console.access.check(request.method(), request.headers())?;
+    // PostgreSQL keeps no text with it.
+    let address = request.uri().path_and_query().map(PathAndQuery::as_str);
+    if address.is_some_and(|it| it.contains("%00")) {
+        let problem = "a NUL in the address";
+        return Err(AdminError::Malformed(problem.to_owned()));
+    }
     Ok(next.run(request).await)
 }
 

@@ -1,6 +1,10 @@
 //! What the console works with.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use shared::queue::Publisher;
 
@@ -8,6 +12,7 @@ use crate::{
     Context,
     config::Config,
     console::{access::Access, runs::Runs},
+    operator::audit::Waiting,
 };
 
 /// The console. Clones share it.
@@ -21,6 +26,10 @@ pub struct Parts {
     pub publisher: Publisher,
     pub access: Access,
     pub runs: Runs,
+    /// Held while it looks.
+    pub doctor: tokio::sync::Mutex<()>,
+    /// What waits for a person, when it was last counted.
+    pub waiting: Mutex<Option<(Instant, Waiting)>>,
 }
 
 impl std::ops::Deref for Console {
@@ -45,6 +54,8 @@ impl Console {
             config,
             publisher,
             runs: Runs::default(),
+            doctor: tokio::sync::Mutex::default(),
+            waiting: Mutex::default(),
         }))
     }
 }

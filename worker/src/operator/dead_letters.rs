@@ -10,7 +10,7 @@ use std::fmt;
 
 use sea_orm::{
     ActiveEnum, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    IdenStatic, Iterable, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use serde::Serialize;
 use shared::{
@@ -145,7 +145,8 @@ pub(crate) fn advice(reason: &str) -> &'static str {
     )
 }
 
-/// The letters that `filter` lets through, newest first.
+/// The letters that `filter` lets through, newest first. Without their bodies: there may be thousands, in
+/// the process that books.
 pub(crate) async fn list(
     db: &DatabaseConnection,
     filter: &Filter,
@@ -157,7 +158,11 @@ pub(crate) async fn list(
         .add_option(filter.kind.as_ref().map(|it| Column::Kind.eq(it)))
         .add_option(filter.since.map(|it| Column::DeadAt.gte(it)))
         .add_option((!filter.resolved).then(|| Column::ResolvedAt.is_null()));
+    let columns = Column::iter().filter(|it| !matches!(it, Column::Body));
     dead_letter::Entity::find()
+        .select_only()
+        .columns(columns)
+        .expr_as(Expr::value(Vec::<u8>::new()), Column::Body.as_str())
         .filter(wanted)
         .order_by_desc(Column::DeadAt)
         .limit(MOST)
@@ -187,11 +192,14 @@ pub async fn replay(
     statement: &Statement,
     now: OffsetDateTime,
 ) -> Result<(), JobError> {
+    // With its body, which a list leaves out.
+    let whole = dead_letter::Entity::find_by_id(letter.id).one(db).await?;
+    let whole = whole.ok_or_else(|| DbErr::RecordNotFound(letter.id.to_string()))?;
     let message = Envelope {
         attempt: 0,
         last_error: None,
         last_error_detail: None,
-        ..letter.into()
+        ..(&whole).into()
     };
     let lane = match Lane::of_routing_key(&letter.lane) {
         Some(lane @ (Lane::Events | Lane::Confirm)) => lane,

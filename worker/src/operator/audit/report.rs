@@ -28,7 +28,7 @@ pub struct Audit {
 }
 
 /// What waits for an operator or a verdict.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Waiting {
     /// Bookings that an operator has to decide.
     pub needs_attention: u64,

@@ -39,7 +39,7 @@ struct CheckoutView {
     id: Uuid,
     /// `cs_…`
     session_id: Option<String>,
-    /// open, `payment_pending`, paid, failed or expired.
+    /// open, `payment_pending`, paid, `payment_failed`, expired or abandoned.
     state: String,
     /// What is sold, in a line.
     offering: String,

@@ -50,7 +50,7 @@ pub struct RowView {
     /// Why, as a code.
     reason: Option<String>,
     checkout_id: Uuid,
-    /// open, `payment_pending`, paid, failed or expired.
+    /// open, `payment_pending`, paid, `payment_failed`, expired or abandoned.
     state: String,
     /// `cs_…`
     session_id: Option<String>,

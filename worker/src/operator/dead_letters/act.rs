@@ -13,10 +13,10 @@ use crate::operator::{
 };
 
 /// What is done with letters.
-#[derive(Clone, Copy)]
-pub enum Action<'a> {
+#[derive(Clone)]
+pub enum Action {
     /// Put on the queue again.
-    Replay(&'a Publisher),
+    Replay(Publisher),
     /// Left alone for good.
     Discard,
 }
@@ -60,7 +60,7 @@ pub async fn chosen(
 pub async fn act(
     db: &DatabaseConnection,
     letters: &[dead_letter::Model],
-    action: Action<'_>,
+    action: &Action,
     statement: &Statement,
     mut progress: impl FnMut(usize),
 ) -> Acted {
@@ -97,9 +97,9 @@ fn ids(letters: &[dead_letter::Model]) -> Vec<Uuid> {
     letters.iter().map(|letter| letter.id).collect()
 }
 
-impl Action<'_> {
+impl Action {
     /// As the command line calls it.
-    pub fn verb(self) -> &'static str {
+    pub fn verb(&self) -> &'static str {
         match self {
             Self::Replay(_) => "replay",
             Self::Discard => "discard",
@@ -107,7 +107,7 @@ impl Action<'_> {
     }
 
     /// What `acted` came to, in a line.
-    pub fn said(self, acted: &Acted) -> String {
+    pub fn said(&self, acted: &Acted) -> String {
         let done = acted.letters.len().saturating_sub(acted.failed);
         let verb = match (acted.dry_run, self) {
             (true, Self::Replay(_)) => "would be replayed",
@@ -115,6 +115,9 @@ impl Action<'_> {
             (false, Self::Replay(_)) => "replayed",
             (false, Self::Discard) => "discarded",
         };
-        format!("{done} {verb}")
+        match acted.failed {
+            0 => format!("{done} {verb}"),
+            failed => format!("{done} {verb}, {failed} failed and are still open: try again"),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use sea_orm::DatabaseConnection;
 use serde_json::Value;
@@ -93,9 +93,9 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             let publisher = Publisher::open(&queue, &db, "worker dead replay", Patience::Wait)
                 .await
                 .context("AMQP_URL")?;
-            decide(&env, &db, &arguments, Action::Replay(&publisher)).await
+            decide(&env, &db, &arguments, &Action::Replay(publisher)).await
         }
-        Command::Discard(arguments) => decide(&env, &db, &arguments, Action::Discard).await,
+        Command::Discard(arguments) => decide(&env, &db, &arguments, &Action::Discard).await,
     }
 }
 
@@ -161,7 +161,7 @@ async fn decide(
     env: &Env,
     db: &DatabaseConnection,
     arguments: &Arguments,
-    action: Action<'_>,
+    action: &Action,
 ) -> anyhow::Result<()> {
     let letters = chosen(db, &arguments.which, arguments.all).await?;
     let acted = if arguments.dry_run {
@@ -183,8 +183,10 @@ async fn decide(
         }
         line(action.said(&acted));
     }
-    if acted.failed > 0 {
-        bail!("{} failed and are still open; try again", acted.failed);
-    }
+    ensure!(
+        acted.failed == 0,
+        "{} failed and are still open",
+        acted.failed
+    );
     Ok(())
 }

@@ -28,6 +28,17 @@ const PLAIN: [&str; 18] = [
     "ui_mode",
 ];
 
+/// What stands in these a site or a buyer has written.
+const OF_THE_SITE: [&str; 3] = ["metadata", "custom_fields", "client_reference_id"];
+
+/// What Stripe's ids of the objects we meet begin with.
+///
+/// Source: <https://docs.stripe.com/api>
+const STRIPES: [&str; 18] = [
+    "acct", "ch", "cs", "cus", "dp", "du", "evt", "in", "pi", "pm", "price", "prod", "py", "pyr",
+    "re", "req", "src", "txn",
+];
+
 /// What `body` says, laid out, with every text replaced that is no id and no word of Stripe's. `None`
 /// if it is no JSON.
 pub(crate) fn redacted(body: &[u8]) -> Option<String> {
@@ -44,10 +55,24 @@ fn redact(value: &mut Value, is_plain: bool) {
         Value::Array(items) => items.iter_mut().for_each(|it| redact(it, is_plain)),
         Value::Object(fields) => {
             for (name, value) in fields {
-                redact(value, PLAIN.contains(&name.as_str()));
+                if OF_THE_SITE.contains(&name.as_str()) {
+                    redact_all(value);
+                } else {
+                    redact(value, PLAIN.contains(&name.as_str()));
+                }
             }
         }
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What a site or a buyer has written, whatever it is called.
+fn redact_all(value: &mut Value) {
+    match value {
+        Value::String(text) if uuid::Uuid::try_parse(text).is_err() => REDACTED.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(redact_all),
+        Value::Object(fields) => fields.values_mut().for_each(redact_all),
+        _ => {}
     }
 }
 
@@ -55,14 +80,10 @@ fn redact(value: &mut Value, is_plain: bool) {
 fn is_id(text: &str) -> bool {
     let is_stripes = || {
         let (prefix, rest) = text.split_once('_')?;
-        let prefix =
-            (2..=8).contains(&prefix.len()) && prefix.bytes().all(|it| it.is_ascii_lowercase());
         let rest = rest.strip_prefix("test_").unwrap_or(rest);
-        // Long enough to be no name, and with digits.
-        let rest = rest.len() >= 8
-            && rest.bytes().all(|it| it.is_ascii_alphanumeric())
-            && rest.bytes().any(|it| it.is_ascii_digit());
-        Some(prefix && rest)
+        let rest = rest.strip_prefix("live_").unwrap_or(rest);
+        let is_random = rest.len() >= 8 && rest.bytes().all(|it| it.is_ascii_alphanumeric());
+        Some(STRIPES.contains(&prefix) && is_random)
     };
     uuid::Uuid::try_parse(text).is_ok() || is_stripes() == Some(true)
 }
@@ -84,7 +105,7 @@ mod tests {
             "amount_total":4900,"currency":"eur","payment_status":"paid","customer_details":{
             "name":"Ada Lovelace","email":"ada@example.com","phone":"+441234567","address":{
             "country":"GB","line1":"12 St James's Square"}},"url":"https://checkout.stripe.com/c/x",
-            "metadata":{"slot_id":"0198b6f2-0000-7000-8000-000000000001","note":"call_me_Ada1815"},
+            "metadata":{"slot_id":"0198b6f2-0000-7000-8000-000000000001","note":"call_me_Ada1815","reason":"hay-fever"},"client_reference_id":"ada_lovelace1815",
             "custom_fields":[{"key":"child","text":{"value":"Byron"}}]}}}"#;
 
         let text = redacted(body).unwrap();
@@ -109,6 +130,8 @@ mod tests {
             "James",
             "https",
             "Byron",
+            "hay-fever",
+            "lovelace1815",
         ] {
             assert!(!text.contains(gone), "{gone}: {text}");
         }

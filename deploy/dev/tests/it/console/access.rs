@@ -57,11 +57,20 @@ async fn on_loopback_no_token_is_needed_and_no_other_site_gets_in() {
             assert_eq!(problem["code"], "wrong_host");
         }
     }
+    // A proxy on this machine, and a picture on another site's page.
+    for (name, value) in [
+        ("X-Forwarded-For", "203.0.113.9"),
+        ("Via", "1.1 proxy"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ] {
+        let request = console.request(Method::GET, "/doctor").header(name, value);
+        assert_eq!(said(request).await.1["code"], "wrong_host", "{name}");
+    }
     // A page of another site that posts to this machine, with our cookie or without.
     let (cookie, csrf_token) = session(console.request(Method::GET, "/session")).await;
     let foreign = search().header(ORIGIN, "https://evil.example");
     assert_eq!(said(foreign).await.1["code"], "csrf_token_invalid");
-    let foreign = search().header("Sec-Fetch-Site", "cross-site");
+    let foreign = search().header("Sec-Fetch-Site", "same-site");
     assert_eq!(said(foreign).await.1["code"], "csrf_token_invalid");
     let forged = search().header(COOKIE, &cookie);
     assert_eq!(said(forged).await.1["code"], "csrf_token_invalid");

@@ -190,6 +190,12 @@ async fn what_cannot_be_is_said(stack: Stack) {
         ),
         (
             400,
+            format!("{path}/cancel"),
+            json!({ "refund": "full", "by": by, "why": why, "dryRun": true }),
+        ),
+        (400, "/bookings/search".to_owned(), json!({ "word": "\0" })),
+        (
+            400,
             "/bookings/search".to_owned(),
             json!({ "words": "ada" }),
         ),
@@ -302,6 +308,19 @@ async fn dead_letters_are_shown_without_a_person_and_decided_about(stack: Stack)
             .as_str()
             .unwrap()
             .contains("is not open")
+    );
+    let stale = json!({ "reason": "malformed_event", "number": 2, "by": "Grace", "why": "both" });
+    let stale = console.expect(
+        StatusCode::CONFLICT,
+        Method::POST,
+        "/dead-letters/discard",
+        Some(stale),
+    );
+    assert!(
+        stale.await["detail"]
+            .as_str()
+            .unwrap()
+            .contains("1 are open by now")
     );
     let nothing = json!({ "by": "Grace", "why": "no reason" });
     console

@@ -197,7 +197,7 @@ async fn every_page_fits_a_phone_and_shuts_nobody_out() {
         browser.find("figure", "waiting").await;
         browser.find(".rows", "checkout.session.completed").await;
         browser.assert_accessible().await;
-        visit("/console/bookings#ada@example.com", "2 orders found").await;
+        visit("/console/bookings#find=ada@example.com", "2 orders found").await;
         browser.assert_accessible().await;
         visit(
             "/console/bookings?status=needs_attention",
