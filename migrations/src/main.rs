@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
 use shared::{
-    config::{DatabaseSettings, Env},
+    config::{DatabaseSettings, Env, QueueSettings},
+    queue,
     service::exit::exit_code,
 };
 
@@ -22,7 +23,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Apply every migration that is missing. A missing SQLite file is created.
+    /// Apply every migration that is missing. A missing SQLite file is created; with `AMQP_URL`, so are
+    /// missing exchanges and queues.
     Up,
     /// Take back the last migration. Its tables are dropped, with what they hold.
     Down {
@@ -52,7 +54,8 @@ async fn main() -> ExitCode {
     reason = "a program may ask for the time where it starts"
 )]
 async fn run(command: Command) -> anyhow::Result<()> {
-    let database = DatabaseSettings::from_env(&Env::from_process())?;
+    let env = Env::from_process();
+    let database = DatabaseSettings::from_env(&env)?;
     let mut options = ConnectOptions::new(database.url.expose_secret());
     options
         .max_connections(1)
@@ -70,6 +73,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let schema = database.schema.as_ref();
             let done = migrations::up(&db, schema).await;
             done.context("nothing was applied")?;
+            // Who may not declare the queues finds them made.
+            if env.get("AMQP_URL").is_some() {
+                let queue = QueueSettings::from_env(&env, &database)?;
+                queue::declare(&queue).await.context("AMQP_URL")?;
+            }
         }
         Command::Down { steps } => {
             migrations::down(&db, steps)

@@ -21,7 +21,7 @@ use crate::service::network;
 pub use self::{
     consumer::{Consumer, ConsumerSource},
     delivery::Delivery,
-    inspection::{InspectedQueue, Inspection, QueueUse, inspect},
+    inspection::{InspectedQueue, Inspection, QueueUse, declare, inspect},
     publisher::{Patience, Publisher},
     unacked::Unacked,
 };
@@ -165,6 +165,12 @@ pub enum OpenError {
          anew, or choose another QUEUE_PREFIX"
     )]
     OtherArguments(String),
+    /// An exchange or queue of ours is not there, and this user may not declare it.
+    #[error(
+        "the broker lacks one ({0}), and this user may not declare it: run `migrations up` with AMQP_URL of a \
+         user who may"
+    )]
+    Missing(String),
 }
 
 impl OpenError {
@@ -179,7 +185,7 @@ impl OpenError {
                 _ => false,
             },
             Self::TimedOut(_) => true,
-            Self::OtherArguments(_) => false,
+            Self::OtherArguments(_) | Self::Missing(_) => false,
         }
     }
 

@@ -2,14 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use lapin::{Channel, types::FieldTable};
+use lapin::{Connection, types::FieldTable};
 
 use crate::{
     config::QueueSettings,
     queue::{
         Lane, OpenError,
-        rabbitmq::connection,
-        topology::{Topology, declare_queue},
+        rabbitmq::{
+            connection,
+            ensure::{ensure, is_refused},
+        },
+        topology::{Topology, declare_queue, look_for_queue},
     },
 };
 
@@ -58,15 +61,29 @@ const LOOKS: u32 = 4;
 /// What is in a queue. One that seems empty is looked at again as long as it may be too busy to
 /// say.
 async fn look_at(
-    channel: &Channel,
+    connection: &Connection,
     name: &str,
     arguments: &FieldTable,
 ) -> Result<QueueUse, OpenError> {
+    // On a channel of its own: a refusal closes it.
+    let mut channel = connection.create_channel().await?;
+    let mut may_declare = true;
     let mut looks_left = LOOKS;
     loop {
         let start = Instant::now();
-        let declared = declare_queue(channel, name, arguments.clone()).await;
-        let queue = declared.map_err(OpenError::from_declare)?;
+        let declared = if may_declare {
+            declare_queue(&channel, name, arguments.clone()).await
+        } else {
+            look_for_queue(&channel, name).await
+        };
+        let queue = match declared {
+            Err(error) if may_declare && is_refused(&error) => {
+                may_declare = false;
+                channel = connection.create_channel().await?;
+                continue;
+            }
+            declared => declared.map_err(OpenError::from_declare)?,
+        };
         let found = QueueUse {
             messages: queue.message_count(),
             consumers: queue.consumer_count(),
@@ -79,7 +96,26 @@ async fn look_at(
     }
 }
 
-/// Looks at every queue of ours. One that is missing is made.
+/// Makes the exchanges and queues that are missing, if there is a broker.
+///
+/// # Errors
+///
+/// [`OpenError`] if the broker cannot be reached, has others under our names, or lacks one that this user may
+/// not declare.
+pub async fn declare(settings: &QueueSettings) -> Result<(), OpenError> {
+    let QueueSettings::RabbitMq { uri, prefix } = settings else {
+        return Ok(());
+    };
+    let connection = connection::connect(uri, "migrations").await?;
+    let topology = Topology::new(prefix);
+    let declared = tokio::time::timeout(TIMEOUT, ensure(&connection, &topology)).await;
+    declared.unwrap_or(Err(OpenError::TimedOut(TIMEOUT)))?;
+    // It is made; how the connection ends does not matter.
+    connection.close(200, "done".into()).await.ok();
+    Ok(())
+}
+
+/// Looks at every queue of ours. One that is missing is made, by a user who may.
 ///
 /// # Errors
 ///
@@ -90,22 +126,11 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
     };
     let connection = connection::connect(uri, "doctor").await?;
     let topology = Topology::new(prefix);
-    let declare = async {
-        let channel = connection.create_channel().await?;
-        topology
-            .declare(&channel)
-            .await
-            .map_err(OpenError::from_declare)
-    };
-    let declared = tokio::time::timeout(TIMEOUT, declare).await;
+    let declared = tokio::time::timeout(TIMEOUT, ensure(&connection, &topology)).await;
     let declared = declared.unwrap_or(Err(OpenError::TimedOut(TIMEOUT)));
     let mut queues = Vec::new();
     for (name, arguments) in topology.queues() {
-        // On a channel of its own: a refusal closes it.
-        let look = async {
-            let channel = connection.create_channel().await?;
-            look_at(&channel, &name, &arguments).await
-        };
+        let look = look_at(&connection, &name, &arguments);
         let use_of_it = tokio::time::timeout(TIMEOUT, look).await;
         queues.push(InspectedQueue {
             is_lane: Lane::ALL.iter().any(|lane| topology.queue(*lane) == name),

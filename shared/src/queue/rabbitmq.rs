@@ -9,6 +9,7 @@ pub(super) mod amqp_message;
 mod confirm_breaker;
 pub(super) mod connection;
 pub(super) mod consumer;
+pub(super) mod ensure;
 mod frame_care;
 
 use std::{sync::Arc, time::Duration};

@@ -108,6 +108,32 @@ impl Topology {
         lanes.into_iter().chain(tiers).chain([dead]).collect()
     }
 
+    /// Whether exchanges and queues are there: what a user sees who may not declare them. What their arguments
+    /// and bindings are, only a declaration tells.
+    pub(super) async fn check(&self, channel: &Channel) -> Result<(), lapin::Error> {
+        let tiers = RetryTier::ALL.map(|tier| self.retry_exchange(tier));
+        let others = [
+            self.work_exchange(),
+            self.dead_exchange(),
+            self.unroutable_exchange(),
+            self.notifications_exchange(),
+        ];
+        for name in others.into_iter().chain(tiers) {
+            let options = ExchangeDeclareOptions {
+                passive: true,
+                ..Default::default()
+            };
+            let kind = ExchangeKind::Direct; // not looked at
+            channel
+                .exchange_declare(name.into(), kind, options, FieldTable::default())
+                .await?;
+        }
+        for (name, _) in self.queues() {
+            look_for_queue(channel, &name).await?;
+        }
+        Ok(())
+    }
+
     /// Declares everything. Declaring it again changes nothing; a name that is taken by something
     /// with other arguments is an error 406 `PRECONDITION_FAILED`.
     pub(super) async fn declare(&self, channel: &Channel) -> Result<(), lapin::Error> {
@@ -148,6 +174,20 @@ impl Topology {
             .await?;
         declare.bind(&self.queue(Lane::Dead), &dead, "").await
     }
+}
+
+/// Looks at one queue, as a user who may not declare it.
+pub(super) async fn look_for_queue(
+    channel: &Channel,
+    name: &str,
+) -> Result<lapin::Queue, lapin::Error> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::durable()
+    };
+    channel
+        .queue_declare(name.into(), options, FieldTable::default())
+        .await
 }
 
 /// Declares one queue.

@@ -87,6 +87,7 @@ fn queue_problem(name: &str, problem: &OpenError) -> Finding {
         OpenError::OtherArguments(_) => {
             "drain and delete it, so that it is made anew, or choose another QUEUE_PREFIX"
         }
+        OpenError::Missing(_) => "run migrations up with AMQP_URL of a user who may declare",
         OpenError::TimedOut(_) | OpenError::Broker(_) => "is the broker healthy? Try again",
     };
     Finding::failed("queue", format!("{name}: {}", chain(problem)), remedy)

@@ -196,6 +196,14 @@ impl Broker {
     }
 }
 
+impl Broker {
+    /// What has to be typed in place of `rabbitmqctl`.
+    pub fn control(&self) -> String {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../services");
+        format!("{script} rabbitmqctl {}", self.folder.display())
+    }
+}
+
 impl Drop for Broker {
     fn drop(&mut self) {
         stop(&self.folder, &self.starting);

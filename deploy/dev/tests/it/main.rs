@@ -51,6 +51,7 @@ mod refused_webhooks;
 mod replaces;
 mod retention;
 mod retries;
+mod roles;
 mod rust_site;
 mod scaling;
 mod service;

@@ -9,16 +9,19 @@ use std::{
 use futures_util::FutureExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm,
-    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    options::{BasicPublishOptions, ConfirmSelectOptions},
     runtime::default_runtime,
     tcp::OwnedTLSConfig,
-    types::FieldTable,
 };
 use tokio::sync::watch;
 
 use crate::{
     config::AmqpUri,
-    queue::{OpenError, PublishError, topology::Topology},
+    queue::{
+        OpenError, PublishError,
+        rabbitmq::ensure::ensure,
+        topology::{Topology, look_for_queue},
+    },
     retry,
 };
 
@@ -76,8 +79,8 @@ impl Link {
     ) -> Result<Self, OpenError> {
         let connection = connect(uri, name).await?;
         let prepare = async {
+            ensure(&connection, topology).await?;
             let channel = connection.create_channel().await?;
-            topology.declare(&channel).await?;
             channel
                 .confirm_select(ConfirmSelectOptions::default())
                 .await?;
@@ -85,8 +88,7 @@ impl Link {
         };
         let channel = tokio::time::timeout(CONNECT_TIMEOUT, prepare)
             .await
-            .map_err(|_| OpenError::TimedOut(CONNECT_TIMEOUT))?
-            .map_err(OpenError::from_declare)?;
+            .unwrap_or(Err(OpenError::TimedOut(CONNECT_TIMEOUT)))?;
         Ok(Self {
             connection: Arc::new(connection),
             channel,
@@ -133,13 +135,7 @@ impl Link {
     pub(in crate::queue) async fn count(&self, queue: &str) -> Result<u32, lapin::Error> {
         // On a channel of its own: a refusal closes it.
         let channel = self.connection.create_channel().await?;
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::durable()
-        };
-        let declared = channel
-            .queue_declare(queue.into(), options, FieldTable::default())
-            .await?;
+        let declared = look_for_queue(&channel, queue).await?;
         channel.close(200, "done".into()).await?;
         Ok(declared.message_count())
     }
@@ -179,7 +175,7 @@ pub(in crate::queue) async fn keep(
                 link.send_replace(Some(new));
             }
             Err(error) => {
-                if matches!(error, OpenError::OtherArguments(_)) {
+                if matches!(error, OpenError::OtherArguments(_) | OpenError::Missing(_)) {
                     tracing::error!(%error, "Cannot use the broker");
                 } else {
                     tracing::debug!(%error, "Cannot connect to the broker yet");
