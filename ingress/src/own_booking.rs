@@ -44,7 +44,7 @@ pub struct OwnBooking {
 impl OwnBooking {
     /// The booking with this reference. The caller checks whether it may be shown.
     pub async fn by_reference(app: &Ingress, reference: &str) -> Result<Self, ApiError> {
-        let reference = reference.trim().to_uppercase();
+        let reference = booking::reference_of(reference);
         let is_of_one = |it: u8| it.is_ascii_alphanumeric() || it == b'-';
         if reference.len() > LONGEST || !reference.bytes().all(is_of_one) {
             return Err(ApiError::BookingNotFound);

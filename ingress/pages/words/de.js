@@ -53,7 +53,7 @@ export default {
   tryAgain: "Der Shop war nicht erreichbar. Es ist nichts gebucht, und Ihnen wurde nichts berechnet. Bitte versuchen Sie es noch einmal.",
   // By the API's codes
   problems: {
-    slot_closed: "Dieser Termin hat schon begonnen. Bitte wählen Sie einen anderen.",
+    slot_closed: "Dieser Termin kann nicht mehr gebucht werden. Bitte wählen Sie einen anderen.",
     slot_not_found: "Dieser Termin wird nicht mehr angeboten. Bitte wählen Sie einen anderen.",
     offering_unavailable: "Dieses Angebot kann zurzeit nicht gebucht werden. Bitte wählen Sie ein anderes.",
     stripe_refused: "Die Zahlungsseite lässt sich für diese Bestellung nicht öffnen. Es ist nichts gebucht, und Ihnen wurde nichts berechnet. Bitte sagen Sie dem Shop Bescheid.",

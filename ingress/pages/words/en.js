@@ -53,7 +53,7 @@ export default {
   tryAgain: "The shop could not be reached. Nothing is booked and nothing was charged. Please try again.",
   // By the API's codes
   problems: {
-    slot_closed: "This time has already begun. Please choose another.",
+    slot_closed: "This time can no longer be booked. Please choose another.",
     slot_not_found: "This time is no longer offered. Please choose another.",
     offering_unavailable: "This offer cannot be booked at the moment. Please choose another.",
     stripe_refused: "The payment page cannot be opened for this order. Nothing is booked and nothing was charged. Please tell the shop.",

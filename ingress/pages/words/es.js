@@ -54,7 +54,7 @@ export default {
   tryAgain: "No se ha podido contactar con la tienda. No se ha reservado ni cobrado nada. Inténtelo de nuevo.",
   // By the API's codes
   problems: {
-    slot_closed: "Este horario ya ha comenzado. Elija otro, por favor.",
+    slot_closed: "Este horario ya no se puede reservar. Elija otro, por favor.",
     slot_not_found: "Este horario ya no se ofrece. Elija otro, por favor.",
     offering_unavailable: "Esta oferta no se puede reservar en este momento. Elija otra, por favor.",
     stripe_refused: "La página de pago no se puede abrir para este pedido. No se ha reservado ni cobrado nada. Avise a la tienda, por favor.",

@@ -54,7 +54,7 @@ export default {
   tryAgain: "La boutique n’a pas pu être jointe. Rien n’est réservé et rien n’a été débité. Veuillez réessayer.",
   // By the API's codes
   problems: {
-    slot_closed: "Ce créneau a déjà commencé. Veuillez en choisir un autre.",
+    slot_closed: "Ce créneau ne peut plus être réservé. Veuillez en choisir un autre.",
     slot_not_found: "Ce créneau n’est plus proposé. Veuillez en choisir un autre.",
     offering_unavailable: "Cette offre ne peut pas être réservée pour le moment. Veuillez en choisir une autre.",
     stripe_refused: "La page de paiement ne peut pas être ouverte pour cette commande. Rien n’est réservé et rien n’a été débité. Veuillez prévenir la boutique.",

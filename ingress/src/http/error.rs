@@ -232,7 +232,7 @@ impl ApiError {
                 S::CONFLICT,
                 "slot_closed",
                 "Slot is closed",
-                "The slot has already begun.",
+                "The slot has begun, or is closed.",
             ),
             Self::Validation(_) => problem(
                 S::UNPROCESSABLE_ENTITY,

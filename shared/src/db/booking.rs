@@ -75,7 +75,34 @@ impl Related<crate::db::checkout::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// A reference as it is kept, however it is typed: in small letters, without its hyphen, with a blank instead.
+pub fn reference_of(typed: &str) -> String {
+    let known = |it: &char| it.is_ascii_alphanumeric();
+    let letters: String = typed
+        .chars()
+        .filter(known)
+        .collect::<String>()
+        .to_uppercase();
+    match letters.split_at_checked(5) {
+        Some((begin, end)) if end.len() == 5 => format!("{begin}-{end}"),
+        _ => typed.trim().to_uppercase(),
+    }
+}
+
 /// Those that an operator has to decide about: written out, as the condition of their index is.
 pub fn needing_attention() -> Select<Entity> {
     Entity::find().filter(Expr::cust("status = 'needs_attention'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_found_however_it_is_typed() {
+        for typed in ["7k3fq-2xm9d", " 7K3FQ2XM9D", "7K3FQ 2XM9D", "7K3FQ–2XM9D"] {
+            assert_eq!(reference_of(typed), "7K3FQ-2XM9D", "{typed}");
+        }
+        assert_eq!(reference_of("short"), "SHORT");
+    }
 }

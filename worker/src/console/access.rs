@@ -85,7 +85,9 @@ impl Access {
     pub fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), AdminError> {
         self.check_host(headers)?;
         let text = |name: header::HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
-        if let Some(authorization) = text(header::AUTHORIZATION) {
+        // Where no token is needed, whichever is sent says nothing.
+        let authorization = text(header::AUTHORIZATION).filter(|_| self.needs_token());
+        if let Some(authorization) = authorization {
             let token = authorization.strip_prefix("Bearer ").map(str::trim);
             return match token {
                 Some(token) if self.has_token(token) => Ok(()),

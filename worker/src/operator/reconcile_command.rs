@@ -1,6 +1,6 @@
 //! `worker reconcile`
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use shared::{
     clock,
@@ -62,6 +62,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     } else {
         line(run.report.written(arguments.dry_run));
     }
+    let beyond = run.report.beyond_restoring.len();
+    ensure!(
+        beyond == 0,
+        "{} cannot be booked again",
+        counted(beyond, "paid session")
+    );
     // What else there is was looked at.
     run.forbidden.map_or(Ok(()), |error| Err(error.into()))
 }

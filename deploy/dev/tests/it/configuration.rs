@@ -86,7 +86,7 @@ fn a_wrong_address_is_one_line_and_exit_code_2() {
         "DATABASE_URL",
         "postgres://shop:hunter2@no-such-host.invalid/shop",
     );
-    let broker = ("AMQP_URL", "amqp://shop:hunter2@no-such-host.invalid");
+    let broker = ("AMQP_URL", "amqps://shop:hunter2@no-such-host.invalid");
     for (variable, changes) in [
         ("DATABASE_URL", &[][..]),
         ("DATABASE_URL", &[not_there, broker]),

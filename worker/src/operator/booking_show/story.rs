@@ -37,7 +37,7 @@ pub struct Story {
     /// In order of arrival.
     pub(super) events: Vec<stripe_event::Model>,
     /// What people decided about it, in order.
-    pub(super) interventions: Vec<intervention::Model>,
+    pub(crate) interventions: Vec<intervention::Model>,
     /// What was told of it, in order.
     pub(super) told: Vec<Told>,
     /// See [`others`].
@@ -127,7 +127,7 @@ async fn find(db: &impl ConnectionTrait, word: &str) -> Result<Option<Uuid>, DbE
             .await?
             .map(|row| row.checkout_id),
         _ => booking::Entity::find()
-            .filter(booking::Column::Reference.eq(word.to_uppercase()))
+            .filter(booking::Column::Reference.eq(booking::reference_of(word)))
             .one(db)
             .await?
             .map(|row| row.checkout_id),

@@ -11,13 +11,14 @@ use shared::{
 use crate::{
     fulfill_checkout::{
         Rules,
-        intervene::left,
-        intervention::{Intervention, Share},
+        fulfill_error::FulfillError,
+        intervene::{Refusal, left},
+        intervention::{Intervention, Kind, Share},
     },
     operator::{
         booking_show::Story,
         bookings::{
-            decide::{decide, preview},
+            decide::{Decided, decide, preview},
             report::Report,
         },
     },
@@ -70,9 +71,25 @@ pub async fn act(
 ) -> anyhow::Result<Report> {
     let kind = intervention.kind;
     let decided = if dry_run {
-        preview(db, story, kind).await?
+        preview(db, story, kind).await
     } else {
-        decide(db, rules, story.record.checkout.id, intervention).await?
+        decide(db, rules, story.record.checkout.id, intervention).await
+    };
+    let decided = match decided {
+        Err(error) if was_resolved(story, kind, &error) => {
+            Decided::Before(Refusal::NeedsNoAttention)
+        }
+        decided => decided?,
     };
     Ok(Report::new(story, kind, decided, dry_run))
+}
+
+/// Whether `error` says no more than that it was decided so before.
+fn was_resolved(story: &Story, kind: Kind, error: &anyhow::Error) -> bool {
+    let refusal = match error.downcast_ref::<FulfillError>() {
+        Some(FulfillError::Refused(refusal)) => Some(refusal),
+        _ => error.downcast_ref::<Refusal>(),
+    };
+    let last = story.interventions.last();
+    refusal == Some(&Refusal::NeedsNoAttention) && last.is_some_and(|it| it.kind == kind.as_str())
 }

@@ -105,6 +105,7 @@ pub async fn list(db: &DatabaseConnection, filter: &Filter) -> anyhow::Result<Ve
 pub async fn find(db: &DatabaseConnection, word: &str, limit: u64) -> anyhow::Result<Vec<Row>> {
     let word = word.trim();
     let mut wanted = with_text(word)
+        .add(booking::Column::Reference.eq(booking::reference_of(word)))
         .add(Column::SessionId.eq(word))
         .add(payment::Column::PaymentIntentId.eq(word));
     if let Ok(id) = Uuid::parse_str(word) {

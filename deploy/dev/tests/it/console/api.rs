@@ -237,12 +237,14 @@ async fn what_needs_attention_is_resolved(stack: Stack) {
         .collect();
     assert_eq!(decisions, ["cancel", "book", "refund", "end"]);
     let book = json!({ "resolution": "book", "by": "Grace", "why": "there was a seat" });
-    let done = console.post(&format!("{path}/resolve"), book).await;
+    let done = console.post(&format!("{path}/resolve"), book.clone()).await;
 
     assert!(
         done["text"].as_str().unwrap().ends_with("is booked"),
         "{done}"
     );
+    let again = console.post(&format!("{path}/resolve"), book).await;
+    assert_eq!(again["report"]["done"], false, "once, however often");
     let shown = console.get(&path).await;
     assert_eq!(shown["story"]["booking"]["status"], "confirmed");
     console.close().await;

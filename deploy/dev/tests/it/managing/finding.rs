@@ -29,6 +29,7 @@ async fn from_an_address_to_the_command_to_type(stack: Stack) {
         "ADA@example.com",
         "ada love",
         &reference.to_lowercase(),
+        &reference.replace('-', ""),
         &session.id,
     ] {
         let found = say(&shop, &["booking", "find", word]).await.unwrap();

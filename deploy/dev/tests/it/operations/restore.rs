@@ -54,7 +54,7 @@ async fn intents(shop: &Deployment) -> Vec<String> {
         .collect()
 }
 
-/// A session that nobody has paid.
+/// A session that is not paid yet.
 async fn order(shop: &Deployment, slot: uuid::Uuid) -> String {
     let url = format!("{}/api/create-checkout-session", shop.url);
     let order = json!({
