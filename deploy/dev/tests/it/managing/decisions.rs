@@ -336,9 +336,20 @@ async fn each_reason_can_be_resolved(stack: Stack) {
                 .unwrap();
             let resolve = ["booking", "resolve", &reference, resolution, "--why", WHY];
             say(&shop, &resolve).await.unwrap();
-            let again = say(&shop, &resolve).await;
+            let again = say(&shop, &resolve).await.unwrap();
             assert!(
-                again.unwrap_err().contains("needs no attention"),
+                again.contains("nothing to do"),
+                "{reason} {resolution}: {again}"
+            );
+            let other = if resolution == "--end" {
+                "--book"
+            } else {
+                "--end"
+            };
+            let otherwise = ["booking", "resolve", &reference, other, "--why", WHY];
+            let otherwise = say(&shop, &otherwise).await;
+            assert!(
+                otherwise.unwrap_err().contains("needs no attention"),
                 "{reason} {resolution}"
             );
             references.push((reference, resolution));
