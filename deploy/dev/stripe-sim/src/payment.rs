@@ -255,11 +255,17 @@ pub fn expire(sim: &Arc<Account>, id: &str) -> Result<Value, ApiError> {
     Ok(expired)
 }
 
-/// Expires overdue sessions, every second.
-pub async fn expire_overdue(sim: Arc<Account>, shutdown: CancellationToken) {
+/// What time brings about, looked at every second: overdue sessions expire, and a bank answers whose
+/// answer a restart has cut off.
+pub async fn keep_time(sim: Arc<Account>, shutdown: CancellationToken) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
         let now = now();
+        if let Some(after_ms) = sim.faults().settle_after_ms {
+            for id in due_at_the_bank(&sim, now, after_ms) {
+                settle(&sim, &id, true).await.ok();
+            }
+        }
         let overdue: Vec<String> = sim
             .store()
             .sessions
@@ -272,6 +278,22 @@ pub async fn expire_overdue(sim: Arc<Account>, shutdown: CancellationToken) {
             expire(&sim, &id).ok();
         }
     }
+}
+
+/// Sessions whose delayed payment should have been settled by now.
+fn due_at_the_bank(sim: &Account, now: i64, after_ms: u64) -> Vec<String> {
+    // Whole seconds, and one more: what is not cut off is there first.
+    let seconds = i64::try_from(after_ms / 1000).unwrap_or(i64::MAX);
+    let due = now.saturating_sub(seconds).saturating_sub(2);
+    let store = sim.store();
+    let is_due = |session: &&Value| {
+        let intent = store.payment_intents.get(text(session, "payment_intent"));
+        intent.is_some_and(|it| {
+            text(it, "status") == "processing" && it["created"].as_i64() < Some(due)
+        })
+    };
+    let sessions = store.sessions.newest_first().filter(is_due);
+    sessions.map(|it| text(it, "id").to_owned()).collect()
 }
 
 /// The PaymentIntent of a session.

@@ -67,7 +67,7 @@ impl StripeSim {
         let urls = (base_url, page_url);
         let account = Arc::new(Account::new(urls, store, courier, snapshot));
         delivery::resume(&account);
-        tokio::spawn(payment::expire_overdue(account.clone(), shutdown.clone()));
+        tokio::spawn(payment::keep_time(account.clone(), shutdown.clone()));
         let serve = axum::serve(listener, router(account.clone()))
             .with_graceful_shutdown(shutdown.cancelled_owned());
         tokio::spawn(async move {

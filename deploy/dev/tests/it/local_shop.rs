@@ -160,3 +160,37 @@ async fn a_second_one_in_the_same_folder_says_why_it_does_not_start() {
         "{said}"
     );
 }
+
+/// The bank's answer is due 15 s after the payment, and the shop is killed before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delayed_payment_arrives_also_after_a_crash() {
+    let folder = TempDir::new().unwrap();
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let shop = LocalShop::start(&folder);
+    let offerings = http.get(format!("{}/api/offerings", shop.url)).send().await;
+    let offerings: Value = offerings.unwrap().json().await.unwrap();
+    let slot = offerings["offerings"][0]["slots"][0]["id"]
+        .as_str()
+        .unwrap();
+    let create = http.post(format!("{}/api/create-checkout-session", shop.url));
+    let create = create.json(&order(slot.parse().unwrap(), 1)).send().await;
+    let session: Value = create.unwrap().json().await.unwrap();
+    let page = session["checkout_url"].as_str().unwrap();
+    let paid = http.post(page).form(&[("outcome", "delay")]).send().await;
+    assert_eq!(paid.unwrap().status(), StatusCode::SEE_OTHER);
+    drop(shop);
+
+    let shop = LocalShop::start(&folder);
+
+    let confirm = format!("{}/api/payment/confirm", shop.url);
+    let body = serde_json::json!({ "session_id": session["session_id"] });
+    eventually("the bank has answered", async || {
+        let answer = http.post(&confirm).json(&body).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        answer["status"] == "confirmed"
+    })
+    .await;
+}
