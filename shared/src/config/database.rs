@@ -86,7 +86,8 @@ fn tls_mode(env: &Env, url: &Url) -> Result<Option<&'static str>, ConfigError> {
     // A folder, which is where a socket of this machine is, or another name of the host.
     let elsewhere = option(&["host", "hostaddr"]).map(|(_, host)| host);
     let host = elsewhere.as_deref().or(url.host_str()).unwrap_or_default();
-    if host.starts_with('/') || plaintext::is_allowed(env, host) {
+    let is_folder = host.starts_with('/') || host.to_lowercase().starts_with("%2f");
+    if is_folder || plaintext::is_allowed(env, host) {
         return Ok(None);
     }
     match option(&["sslmode", "ssl-mode"]) {

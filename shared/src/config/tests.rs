@@ -112,6 +112,7 @@ fn nothing_goes_to_another_machine_in_plain_text_unless_it_is_named() {
         "postgres://u:p@127.0.0.1:5433/shop",
         "postgres://u:p@[::1]/shop",
         "postgres:///shop?host=/var/run/postgresql",
+        "postgres://u:p@%2Fvar%2Frun%2Fpostgresql/shop",
         "sqlite://shop.sqlite",
     ] {
         assert_eq!(mode(here, ""), None, "{here}");
