@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     console::{
         problem::{AdminError, Problem},
-        request::{Asked, Body, Named},
+        request::{Asked, Body, Named, options, since},
         state::Console,
     },
     fulfill_checkout::{
@@ -18,7 +18,6 @@ use crate::{
     operator::{
         booking_show::{Story, StoryView, story},
         bookings::{self, Filter, Row, RowView},
-        command_line::ago,
         slots::{SlotView, to_come},
         words::typed,
     },
@@ -51,14 +50,13 @@ impl Wanted {
         let wrong =
             |name: &str, problem: String| AdminError::Malformed(format!("{name}: {problem}"));
         let status = self.status.as_deref().map(bookings::status).transpose();
-        let since = self.since.as_deref().map(ago).transpose();
         let day = self.day.map(|day| day.parse()).transpose();
         Ok(Filter {
             status: status.map_err(|it| wrong("status", it))?,
             reason: self.reason,
             slot: self.slot,
             day: day.map_err(|_| wrong("day", "expected such as 2027-05-01".to_owned()))?,
-            since: since.map_err(|it| wrong("since", it))?,
+            since: self.since.as_deref().map(since).transpose()?,
             text: None,
             limit: MOST,
         })
@@ -82,26 +80,15 @@ pub async fn list(
     State(console): State<Console>,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Bookings>, AdminError> {
-    let mut words = vec!["worker", "booking", "list"];
-    let (slot, day) = (wanted.slot.map(|it| it.to_string()), wanted.day.clone());
-    let (status, reason) = (wanted.status.clone(), wanted.reason.clone());
-    let since = wanted.since.clone();
-    for (name, value) in [
-        ("--status", &status),
-        ("--reason", &reason),
-        ("--slot", &slot),
-        ("--day", &day),
-        ("--since", &since),
-    ] {
-        words.extend(
-            value
-                .as_deref()
-                .map(|value| [name, value])
-                .into_iter()
-                .flatten(),
-        );
-    }
-    let command = typed(words);
+    let slot = wanted.slot.map(|it| it.to_string());
+    let which = options([
+        ("--status", wanted.status.as_deref()),
+        ("--reason", wanted.reason.as_deref()),
+        ("--slot", slot.as_deref()),
+        ("--day", wanted.day.as_deref()),
+        ("--since", wanted.since.as_deref()),
+    ]);
+    let command = typed(["worker", "booking", "list"].into_iter().chain(which));
     let rows = bookings::list(&console.context.db, &wanted.filter()?).await?;
     let bookings = rows.iter().map(Row::view).collect();
     Ok(Json(Bookings { bookings, command }))

@@ -2,19 +2,17 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
     console::{
         problem::{AdminError, Problem},
-        request::Body,
+        request::{Body, since},
         runs::{Kind, Outcome, Run},
         state::Console,
     },
     operator::{
         audit::{Audit, audit_twice},
-        command_line::ago,
         doctor::{self, Finding},
         reconcile_command::reconcile_since,
         words::{counted, typed},
@@ -138,10 +136,6 @@ pub async fn audit(
             Ok((outcome, audit.to_string()))
         })?;
     Ok((StatusCode::ACCEPTED, Json(run)))
-}
-
-fn since(text: &str) -> Result<OffsetDateTime, AdminError> {
-    ago(text).map_err(|problem| AdminError::Malformed(format!("since: {problem}")))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -8,11 +8,10 @@ use uuid::Uuid;
 use crate::{
     console::{
         problem::{AdminError, Problem},
-        request::{Asked, Body, Named, said},
+        request::{Asked, Body, Named, options, said, since},
         state::Console,
     },
     operator::{
-        command_line::ago,
         dead_letters::{
             self, Filter, Letter, Statement,
             act::{Acted, Action, act, chosen, preview},
@@ -48,21 +47,13 @@ pub struct Letters {
     command: String,
 }
 
-fn since(text: Option<&str>) -> Result<Option<time::OffsetDateTime>, AdminError> {
-    let wrong = |problem| AdminError::Malformed(format!("since: {problem}"));
-    text.map(ago).transpose().map_err(wrong)
-}
-
 /// The options of the command line that say which.
-fn options<'a>(
+fn which<'a>(
     reason: Option<&'a str>,
     kind: Option<&'a str>,
     since: Option<&'a str>,
 ) -> impl Iterator<Item = &'a str> {
-    [("--reason", reason), ("--kind", kind), ("--since", since)]
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| [name, value]))
-        .flatten()
+    options([("--reason", reason), ("--kind", kind), ("--since", since)])
 }
 
 /// Lists dead letters, the newest first.
@@ -80,11 +71,11 @@ pub async fn list(
         since: ago,
         all,
     } = &wanted;
-    let options = options(reason.as_deref(), kind.as_deref(), ago.as_deref());
-    let words = ["worker", "dead", "list"].into_iter().chain(options);
+    let which = which(reason.as_deref(), kind.as_deref(), ago.as_deref());
+    let words = ["worker", "dead", "list"].into_iter().chain(which);
     let command = typed(words.chain(all.then_some("--all")));
     let filter = Filter {
-        since: since(ago.as_deref())?,
+        since: ago.as_deref().map(since).transpose()?,
         reason: reason.clone(),
         kind: kind.clone(),
         resolved: *all,
@@ -199,11 +190,11 @@ async fn decide(console: &Console, wish: Wish, action: &Action) -> Result<Json<D
     let words = ["worker", "dead", action.verb()].into_iter();
     let words = words
         .chain(ids.iter().map(String::as_str))
-        .chain(options(reason, kind, wish.since.as_deref()))
+        .chain(which(reason, kind, wish.since.as_deref()))
         .chain(wish.all.then_some("--all"));
     let command = typed(words.chain(said(&wish.by, &wish.why)?));
     let filter = Filter {
-        since: since(wish.since.as_deref())?,
+        since: wish.since.as_deref().map(since).transpose()?,
         ids: wish.ids,
         reason: wish.reason,
         kind: wish.kind,

@@ -65,13 +65,6 @@ pub struct Resolve {
     dry_run: bool,
 }
 
-/// Who decides, and why.
-struct Statement {
-    by: String,
-    why: String,
-    dry_run: bool,
-}
-
 /// What becomes of a payment that needs attention.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -105,11 +98,7 @@ pub async fn cancel(
     Named(name): Named<String>,
     Body(body): Body<Cancel>,
 ) -> Result<Json<Decided>, AdminError> {
-    let statement = Statement {
-        by: body.by,
-        why: body.why,
-        dry_run: body.dry_run,
-    };
+    let statement = (body.by, body.why, body.dry_run);
     let story = story(&console.context.db, &name).await?;
     let refund = act::share(&console.context.db, &body.refund, &story).await?;
     let wish = Wish::Merchant;
@@ -135,11 +124,7 @@ pub async fn move_to(
     Named(name): Named<String>,
     Body(body): Body<MoveTo>,
 ) -> Result<Json<Decided>, AdminError> {
-    let statement = Statement {
-        by: body.by,
-        why: body.why,
-        dry_run: body.dry_run,
-    };
+    let statement = (body.by, body.why, body.dry_run);
     let story = story(&console.context.db, &name).await?;
     let slot_id = body.slot_id;
     let words = ["move", &name, &slot_id.to_string()];
@@ -157,11 +142,7 @@ pub async fn resolve(
     Named(name): Named<String>,
     Body(body): Body<Resolve>,
 ) -> Result<Json<Decided>, AdminError> {
-    let statement = Statement {
-        by: body.by,
-        why: body.why,
-        dry_run: body.dry_run,
-    };
+    let statement = (body.by, body.why, body.dry_run);
     let story = story(&console.context.db, &name).await?;
     let (kind, flag) = match body.resolution {
         Resolution::Book => (Kind::Book, "--book"),
@@ -175,7 +156,7 @@ async fn decide(
     console: &Console,
     story: &Story,
     kind: Kind,
-    Statement { by, why, dry_run }: Statement,
+    (by, why, dry_run): (String, String, bool),
     words: &[&str],
 ) -> Result<Json<Decided>, AdminError> {
     let who = said(&by, &why)?;

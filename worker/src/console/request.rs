@@ -6,8 +6,9 @@ use axum::{
     http::request::Parts,
 };
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 
-use crate::console::problem::AdminError;
+use crate::{console::problem::AdminError, operator::command_line::ago};
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -59,4 +60,18 @@ pub fn said<'a>(by: &'a str, why: &'a str) -> Result<[&'a str; 4], AdminError> {
         return Err(AdminError::Malformed(problem.to_owned()));
     }
     Ok(["--by", by, "--why", why])
+}
+
+/// How far back, such as `72h`.
+pub fn since(text: &str) -> Result<OffsetDateTime, AdminError> {
+    ago(text).map_err(|problem| AdminError::Malformed(format!("since: {problem}")))
+}
+
+/// The options of a command line that were given.
+pub fn options<'a>(
+    all: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+) -> impl Iterator<Item = &'a str> {
+    all.into_iter()
+        .filter_map(|(name, value)| value.map(|value| [name, value]))
+        .flatten()
 }

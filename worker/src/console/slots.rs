@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     console::{
         problem::{AdminError, Problem},
-        request::Asked,
+        request::{Asked, options},
         state::Console,
     },
     operator::{
@@ -46,7 +46,7 @@ pub async fn slots(
 ) -> Result<Json<Slots>, AdminError> {
     let of = offering.as_deref();
     let slots = to_come(&console.context.db, of, MOST).await?;
-    let of = of.map(|of| ["--offering", of]).into_iter().flatten();
-    let command = typed(["worker", "slot", "list"].into_iter().chain(of));
+    let words = ["worker", "slot", "list"].into_iter();
+    let command = typed(words.chain(options([("--offering", of)])));
     Ok(Json(Slots { slots, command }))
 }
