@@ -1,13 +1,16 @@
 //! The console and its API: who gets in, that it does what the commands do, and how it is to use.
 
 mod access;
-mod api;
+mod bookings;
 mod browser;
 mod checks;
+mod dead_letters;
+
+use std::process::Command;
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use testkit::Variables;
+use testkit::{Variables, binary};
 
 use crate::{service::Service, shop::Shop};
 
@@ -65,4 +68,23 @@ impl Program {
     async fn close(self) {
         self.worker.terminate().await;
     }
+}
+
+/// What the command says that the API gave, as a shell reads it; `more` stands behind it.
+async fn typed(shop: &Shop, command: &Value, more: &str) -> String {
+    let folder = binary("worker").unwrap();
+    let folder = folder.parent().unwrap().to_owned();
+    let line = format!(
+        "PATH={}:$PATH {} {more}",
+        folder.display(),
+        command.as_str().unwrap()
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line]).env_clear().env("USER", "ada");
+    shell.env("PATH", "/usr/bin:/bin").envs(shop.variables());
+    let output = tokio::task::spawn_blocking(move || shell.output().unwrap());
+    let output = output.await.unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {complaint}");
+    String::from_utf8(output.stdout).unwrap()
 }
