@@ -11,8 +11,8 @@ use shared::{
 };
 use stripe_sim::{Faults, StripeSim};
 use testkit::{
-    Servers, Supervised, Variables, binary, create_database, free_port, insert_offering,
-    insert_slot, tomorrow,
+    Role, Servers, Supervised, Variables, as_role, binary, create_database, free_port,
+    insert_offering, insert_slot, tomorrow,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -42,8 +42,10 @@ pub struct Environment {
     pub ingress: Arc<Supervised>,
     pub workers: Vec<Arc<Supervised>>,
     pub proxies: Vec<Proxy>,
-    /// What the services were started with.
+    /// What the services were started with, [as their roles](as_role).
     pub variables: Variables,
+    /// The drill's own, which may do anything.
+    admin: Variables,
     /// Straight to the database, past any proxy.
     pub db: DatabaseConnection,
     pub url: String,
@@ -86,15 +88,19 @@ impl Environment {
         if plan.site {
             testkit::move_in(&mut variables, testkit::SITE).await?;
         }
-        let db = testkit::open_database(&variables).await?;
-        let url = format!("http://{address}");
-        let mut webhook_url = format!("{url}/api/payment/webhook");
         if plan.workers > 0 {
             variables.insert("AMQP_URL", servers.broker.url.clone());
             variables.insert("QUEUE_PREFIX", format!("drill.{}", unique(name)));
         }
+        let admin = variables.clone();
+        if plan.workers > 0 {
+            variables = testkit::set_up_with_roles(&admin).await?;
+        }
+        let db = testkit::open_database(&admin).await?;
+        let url = format!("http://{address}");
+        let mut webhook_url = format!("{url}/api/payment/webhook");
         variables.insert("PUBLIC_URL", url.clone());
-        let told = Told::start(&db, queue(&variables)?, &mut variables).await?;
+        let told = Told::start(&db, queue(&admin)?, &mut variables).await?;
         let mut proxies = Vec::new();
         if plan.proxied {
             for variable in ["DATABASE_URL", "AMQP_URL", "STRIPE_API_BASE"] {
@@ -115,11 +121,13 @@ impl Environment {
         } else {
             "ingress"
         };
-        let ingress = Supervised::start(binary(service)?, &[], &variables, log(service))?;
+        let of_ingress = as_role(&variables, Role::Ingress);
+        let ingress = Supervised::start(binary(service)?, &[], &of_ingress, log(service))?;
+        let of_workers = as_role(&variables, Role::Worker);
         let workers = (0..plan.workers)
             .map(|number| {
                 let log = log(&format!("worker-{number}"));
-                Supervised::start(binary("worker")?, &["run"], &variables, log)
+                Supervised::start(binary("worker")?, &["run"], &of_workers, log)
             })
             .collect::<anyhow::Result<_>>()?;
         let environment = Self {
@@ -129,6 +137,7 @@ impl Environment {
             workers,
             proxies,
             variables,
+            admin,
             slots: slots(&db).await?,
             told,
             db,
@@ -163,7 +172,7 @@ impl Environment {
 
     /// How this shop's messages travel.
     pub fn queue(&self) -> anyhow::Result<QueueSettings> {
-        queue(&self.variables)
+        queue(&self.admin)
     }
 
     /// A publisher beside ingress, for what no ingress would publish.
@@ -173,7 +182,7 @@ impl Environment {
 
     /// The same for larger messages than ours: with the largest frames the broker allows.
     pub async fn wide_publisher(&self) -> anyhow::Result<Publisher> {
-        let mut variables = self.variables.clone();
+        let mut variables = self.admin.clone();
         if let Some(url) = variables.get_mut("AMQP_URL") {
             let separator = if url.contains('?') { '&' } else { '?' };
             *url = format!("{url}{separator}frame_max=131072");
@@ -188,7 +197,8 @@ impl Environment {
     /// `worker …`, as an operator types it.
     pub async fn operator(&self, arguments: &[&str]) -> anyhow::Result<(bool, Value)> {
         let mut command = tokio::process::Command::new(binary("worker")?);
-        command.args(arguments).env_clear().envs(&self.variables);
+        let variables = as_role(&self.variables, Role::of("worker", arguments));
+        command.args(arguments).env_clear().envs(variables);
         let output = command.output().await?;
         let answer = serde_json::from_slice(&output.stdout)
             .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;

@@ -48,6 +48,9 @@ struct Cli {
     keep: bool,
 }
 
+/// Which `QUEUE_PREFIX` the drills have.
+const ANY_PREFIX: &str = "drill.[a-z_0-9-]*";
+
 #[tokio::main]
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
@@ -86,7 +89,10 @@ async fn play(cli: Cli) -> anyhow::Result<bool> {
             .collect::<anyhow::Result<_>>()?,
     };
     let folder = testkit::folder("bookonce-chaos")?;
-    let servers = Arc::new(Servers::start(folder.path()).context("private servers")?);
+    let servers = Servers::start(folder.path()).context("private servers")?;
+    servers.postgres.make_roles()?;
+    servers.broker.make_users(ANY_PREFIX)?;
+    let servers = Arc::new(servers);
     let scale = Scale {
         long: cli.long,
         seed: cli.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),

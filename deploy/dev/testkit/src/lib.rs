@@ -8,6 +8,7 @@ mod lock;
 mod mail_server;
 mod process;
 mod receiver;
+mod roles;
 mod servers;
 mod shop;
 mod site;
@@ -22,6 +23,7 @@ pub use crate::{
     mail_server::MailServer,
     process::{Process, binary, free_port},
     receiver::{Received, Receiver},
+    roles::{Role, as_role, set_up_with_roles},
     servers::{Broker, Postgres, Servers},
     shop::{ENDPOINT_SECRET, Variables, env, start_stripe, variables},
     site::{SITE, move_in},

@@ -59,6 +59,16 @@ impl Postgres {
         })
     }
 
+    /// Makes the roles of our programs.
+    ///
+    /// # Errors
+    ///
+    /// It refuses.
+    pub fn make_roles(&self) -> anyhow::Result<()> {
+        services("make-roles", &self.folder, &[])?;
+        Ok(())
+    }
+
     /// SIGKILL, in the middle of whatever it does.
     ///
     /// # Errors
@@ -194,13 +204,15 @@ impl Broker {
         services("rabbitmqctl", &self.folder, &arguments)?;
         Ok(())
     }
-}
 
-impl Broker {
-    /// What has to be typed in place of `rabbitmqctl`.
-    pub fn control(&self) -> String {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../services");
-        format!("{script} rabbitmqctl {}", self.folder.display())
+    /// Makes the users of our programs, for queues whose `QUEUE_PREFIX` is `prefix`, a pattern.
+    ///
+    /// # Errors
+    ///
+    /// The broker does not take it.
+    pub fn make_users(&self, prefix: &str) -> anyhow::Result<()> {
+        services("make-users", &self.folder, &[prefix])?;
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ impl Backup {
     /// While services run.
     pub async fn make(stack: &Stack) -> Self {
         let backup = Self(TempDir::new().unwrap());
-        let url = &stack.variables["DATABASE_URL"];
+        let url = &stack.admin["DATABASE_URL"];
         if url.starts_with("sqlite:") {
             let copy = format!("VACUUM INTO '{}'", backup.file().display());
             stack.patient_db.execute_unprepared(&copy).await.unwrap();
@@ -28,8 +28,8 @@ impl Backup {
 
     /// In the place of the database, which no service uses now. What it held since is gone.
     pub async fn restore(self, stack: &mut Stack) {
-        let url = stack.variables["DATABASE_URL"].clone();
-        for pool in [&stack.db, &stack.patient_db] {
+        let url = stack.admin["DATABASE_URL"].clone();
+        for pool in [&stack.db, &stack.worker_db, &stack.patient_db] {
             pool.clone().close().await.unwrap();
         }
         if let Some(file) = url.strip_prefix("sqlite://") {

@@ -255,7 +255,7 @@ async fn as_another_role(shop: &Shop) -> String {
          GRANT SELECT ON ALL TABLES IN SCHEMA bookonce TO {role}"
     );
     execute(shop, &create).await;
-    let url = &shop.variables()["DATABASE_URL"];
+    let url = &shop.stack.admin["DATABASE_URL"];
     let server = url.rsplit(['@', '/']).nth(1).unwrap();
     let database = url.rsplit('/').next().unwrap();
     let url = format!("postgres://{role}:guest@{server}/{database}");

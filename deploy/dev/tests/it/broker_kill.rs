@@ -17,7 +17,7 @@ use crate::{
 async fn no_event_that_was_answered_with_200_dies_with_the_broker() {
     let broker = Broker::private().unwrap();
     // Its worker has to find the way back by itself.
-    let shop = Shop::open(Stack::postgres_with_broker(&broker.url).await).await;
+    let shop = Shop::open(Stack::postgres_with_broker(&broker).await).await;
     shop.wait_until_ready().await;
     shop.stripe.set_faults(undelivered());
     let slot = shop.slot(402).await;

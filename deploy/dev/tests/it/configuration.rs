@@ -2,6 +2,8 @@
 
 use std::process::Output;
 
+use testkit::{Role, as_role};
+
 use crate::{service, stack::Stack};
 
 fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -139,9 +141,9 @@ fn every_program_explains_itself_and_refuses_unknown_arguments() {
 async fn check_says_whether_ingress_could_start() {
     let stack = Stack::postgres_rabbitmq().await;
     let mut variables: Vec<(&str, &str)> = GOOD[1..].to_vec();
+    let of_ingress = as_role(&stack.variables, Role::Ingress);
     variables.extend(
-        stack
-            .variables
+        of_ingress
             .iter()
             .map(|(name, value)| (*name, value.as_str())),
     );

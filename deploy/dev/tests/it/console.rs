@@ -10,7 +10,7 @@ use std::process::Command;
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use testkit::{Variables, binary};
+use testkit::{Role, Variables, as_role, binary};
 
 use crate::{service::Service, shop::Shop};
 
@@ -81,7 +81,8 @@ async fn typed(shop: &Shop, command: &Value, more: &str) -> String {
     );
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).env_clear().env("USER", "ada");
-    shell.env("PATH", "/usr/bin:/bin").envs(shop.variables());
+    let worker = as_role(&shop.variables(), Role::Worker);
+    shell.env("PATH", "/usr/bin:/bin").envs(worker);
     let output = tokio::task::spawn_blocking(move || shell.output().unwrap());
     let output = output.await.unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);

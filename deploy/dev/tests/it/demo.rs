@@ -62,15 +62,16 @@ impl Demo {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_shows_a_booked_page_over_one_port() {
+    // Its one program makes tables, queues and offerings, so it has no user of its own.
     let stack = Stack::postgres_rabbitmq().await;
     let [shop, probes, sim, worker] = [(); 4].map(|()| free_port().unwrap());
     let url = format!("http://localhost:{shop}");
     let mut demo = Demo {
         compose: compose(),
         addresses: BTreeMap::from([
-            ("DATABASE_URL", stack.variables["DATABASE_URL"].clone()),
-            ("AMQP_URL", stack.variables["AMQP_URL"].clone()),
-            ("QUEUE_PREFIX", stack.variables["QUEUE_PREFIX"].clone()),
+            ("DATABASE_URL", stack.admin["DATABASE_URL"].clone()),
+            ("AMQP_URL", stack.admin["AMQP_URL"].clone()),
+            ("QUEUE_PREFIX", stack.admin["QUEUE_PREFIX"].clone()),
             ("LISTEN_ADDR", format!("0.0.0.0:{shop}")),
             ("PUBLIC_URL", url.clone()),
             ("ADMIN_ADDR", format!("127.0.0.1:{probes}")),

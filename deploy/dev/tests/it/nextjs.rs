@@ -56,7 +56,7 @@ impl Site {
         for origins in ["RETURN_ORIGINS", "CORS_ORIGINS"] {
             stack.variables.insert(origins, url.clone());
         }
-        let database = stack.variables["DATABASE_URL"].clone();
+        let database = stack.admin["DATABASE_URL"].clone();
         let shop = Shop::open(stack).await;
         let folder = built().join("site");
         let mut next = Command::new("node");

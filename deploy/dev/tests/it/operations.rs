@@ -27,9 +27,7 @@ use crate::{
 
 /// `worker …` as an operator of this shop would type it.
 pub fn command(shop: &Shop, arguments: &[&str]) -> Command {
-    let mut command = service::command("worker");
-    command.args(arguments);
-    command.envs(shop.variables());
+    let mut command = service::program("worker", arguments, &shop.variables());
     command.env("USER", "ada");
     command
 }

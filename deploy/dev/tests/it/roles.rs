@@ -1,41 +1,13 @@
 //! Every program as a user of its own, who may do what it has to and nothing else.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-
 use serde_json::Value;
 use testkit::{Servers, Variables, folder};
 
 use crate::{
     deployment::Deployment,
-    service::{self, Service},
+    service::{Service, run},
     stack::Stack,
 };
-
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(name)
-}
-
-/// As the page for operators says.
-fn grant(servers: &Servers) {
-    let sql = std::fs::read_to_string(file("postgres/roles.sql")).unwrap();
-    servers.postgres.psql("postgres", &sql).unwrap();
-}
-
-fn make_users(servers: &Servers) {
-    let mut users = Command::new(file("rabbitmq/users"));
-    users.env("RABBITMQCTL", servers.broker.control());
-    for name in ["INGRESS", "WORKER", "OPERATOR"] {
-        users.env(format!("{name}_PASSWORD"), "secret");
-    }
-    let output = users.output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{complaint}");
-}
 
 /// The addresses with which a role and a user come.
 fn with(servers: &Servers, role: &str, user: &str) -> Variables {
@@ -48,17 +20,9 @@ fn with(servers: &Servers, role: &str, user: &str) -> Variables {
         ),
         (
             "AMQP_URL",
-            format!("amqp://bookonce_{user}:secret@{broker}"),
+            format!("amqp://bookonce_{user}:bookonce@{broker}"),
         ),
     ])
-}
-
-async fn run(program: &str, arguments: &[&str], variables: &Variables) -> Output {
-    let mut command = service::command(program);
-    command.args(arguments).envs(variables);
-    tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,8 +30,8 @@ async fn each_program_does_its_work_with_no_more_than_it_needs() {
     let folder = folder("roles").unwrap();
     let servers = Servers::start(folder.path()).unwrap();
     let (database, broker) = (servers.postgres.url.clone(), servers.broker.url.clone());
-    grant(&servers);
-    make_users(&servers);
+    servers.postgres.make_roles().unwrap();
+    servers.broker.make_users("bookonce").unwrap();
     let ours = |role: &str, user: &str| with(&servers, role, user);
 
     // Before the queues are there, who may not make them says what to do.
@@ -75,7 +39,7 @@ async fn each_program_does_its_work_with_no_more_than_it_needs() {
     let only_tables = Variables::from([("DATABASE_URL", operator["DATABASE_URL"].clone())]);
     let up = run("migrations", &["up"], &only_tables).await;
     assert!(up.status.success(), "{up:?}");
-    grant(&servers);
+    servers.postgres.make_roles().unwrap();
     let admin = Variables::from([("DATABASE_URL", database), ("AMQP_URL", broker)]);
     let mut shop = Deployment::new(Stack::on_servers(admin).await).await;
     let (base, as_) = (shop.variables.clone(), |role: &str, user: &str| {

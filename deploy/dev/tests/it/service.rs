@@ -1,9 +1,9 @@
 //! A service as a process, with its probes.
 
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use reqwest::StatusCode;
-use testkit::{Process, Variables, binary, free_port};
+use testkit::{Process, Role, Variables, as_role, binary, free_port};
 
 use crate::shop::eventually;
 
@@ -13,6 +13,22 @@ pub fn command(name: &str) -> Command {
     let mut command = Command::new(binary(name).unwrap());
     command.env_clear();
     command
+}
+
+/// The program `name` as an operator starts it, with all that a shop's programs are given.
+pub fn program(name: &str, arguments: &[&str], variables: &Variables) -> Command {
+    let mut command = command(name);
+    let variables = as_role(variables, Role::of(name, arguments));
+    command.args(arguments).envs(variables);
+    command
+}
+
+/// What such a program says until it ends.
+pub async fn run(name: &str, arguments: &[&str], variables: &Variables) -> Output {
+    let mut command = program(name, arguments, variables);
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
 }
 
 /// A service that is killed when the test ends.
@@ -34,9 +50,8 @@ impl Service {
 
     fn start_on(address: &str, name: &str, variables: &Variables) -> Self {
         let port = free_port().unwrap();
-        let mut command = command(name);
+        let mut command = program(name, &[], variables);
         command
-            .envs(variables)
             .env("ADMIN_ADDR", format!("{address}:{port}"))
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null());

@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 
 use ingress::Ingress;
 use reqwest::StatusCode;
+use sea_orm::DatabaseConnection;
 use shared::{
     clock::{self, Clock},
+    config::QueueSettings,
+    db,
     queue::{ConsumerSource, Patience, Publisher},
     service::{admin, http_server},
     stripe::client::StripeClient,
 };
 use stripe_sim::StripeSim;
-use testkit::{Variables, start_stripe};
+use testkit::{Role, Variables, as_role, start_stripe};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -32,7 +35,9 @@ pub struct Shop {
     pub stripe: StripeSim,
     pub http: reqwest::Client,
     pub stack: Stack,
+    /// The workers'.
     pub publisher: Publisher,
+    queue_of_workers: QueueSettings,
     stripe_client: StripeClient,
     pub worker_config: worker::config::Config,
     breakers: worker::outage::breaker::Breakers,
@@ -62,17 +67,23 @@ impl Shop {
         stripe.set_webhook_url(Some(format!("{url}/api/payment/webhook")));
         let mut variables = service_variables(&stripe, &stack);
         variables.insert("PUBLIC_URL", url.clone());
-        let env = testkit::env(&variables);
-        let config = ingress::config::Config::from_env(&env).unwrap();
-        let worker_config = worker::config::Config::from_env(&env).unwrap();
+        let env_of = |role| testkit::env(&as_role(&variables, role));
+        let config = ingress::config::Config::from_env(&env_of(Role::Ingress)).unwrap();
+        let worker_config = worker::config::Config::from_env(&env_of(Role::Worker)).unwrap();
         let stripe_client = StripeClient::new(&config.stripe).unwrap();
-        let publisher = Publisher::open(&stack.queue, &stack.db, "test", Patience::Wait)
-            .await
-            .unwrap();
+        let queue_of_workers = worker_config.queue.clone();
+        let publisher = publisher(&queue_of_workers, &stack.worker_db).await;
+        let (ingress_db, ingress_publisher) = if stack.has_roles() {
+            let db = db::connect(&config.database).await.unwrap();
+            let publisher = self::publisher(&config.queue, &db).await;
+            (db, publisher)
+        } else {
+            (stack.db.clone(), publisher.clone())
+        };
         let ingress = Ingress::new(
             config,
-            stack.db.clone(),
-            publisher.clone(),
+            ingress_db,
+            ingress_publisher,
             stripe_client.clone(),
             clock::system,
         );
@@ -92,6 +103,7 @@ impl Shop {
             http,
             stack,
             publisher,
+            queue_of_workers,
             stripe_client,
             worker_config,
             breakers: worker::outage::breaker::Breakers::default(),
@@ -100,13 +112,13 @@ impl Shop {
         }
     }
 
-    /// What a service of this shop is started with, as a process.
+    /// What a service of this shop is started with, as a process [of a role](testkit::as_role).
     pub fn variables(&self) -> Variables {
         service_variables(&self.stripe, &self.stack)
     }
 
     pub fn worker_context(&self) -> worker::Context {
-        let (db, stripe) = (self.stack.db.clone(), self.stripe_client.clone());
+        let (db, stripe) = (self.stack.worker_db.clone(), self.stripe_client.clone());
         worker::Context {
             breakers: self.breakers.clone(),
             ..worker::Context::new(&self.worker_config, db, stripe, clock::system)
@@ -119,7 +131,7 @@ impl Shop {
 
     /// A worker that believes it is another time.
     pub fn start_worker_at(&mut self, clock: Clock) {
-        let source = ConsumerSource::new(&self.stack.queue, &self.publisher, "test");
+        let source = ConsumerSource::new(&self.queue_of_workers, &self.publisher, "test");
         let worker = Worker::new(
             worker::Context {
                 clock,
@@ -190,6 +202,11 @@ impl Shop {
     pub async fn slot(&self, capacity: i32) -> Uuid {
         self.stack.slot(capacity).await
     }
+}
+
+async fn publisher(queue: &QueueSettings, db: &DatabaseConnection) -> Publisher {
+    let open = Publisher::open(queue, db, "test", Patience::Wait);
+    open.await.unwrap()
 }
 
 fn service_variables(stripe: &StripeSim, stack: &Stack) -> Variables {

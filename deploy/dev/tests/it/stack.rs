@@ -12,7 +12,8 @@ use shared::{
 };
 use tempfile::TempDir;
 use testkit::{
-    Variables, create_database, insert_offering, insert_slot, open_database, run_as_admin, tomorrow,
+    Broker, Role, Variables, as_role, create_database, insert_offering, insert_slot, open_database,
+    run_as_admin, tomorrow,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -37,14 +38,21 @@ macro_rules! on_each_stack {
 }
 pub(crate) use on_each_stack;
 
+/// Which `QUEUE_PREFIX` the tests have: the names of their databases, and what a test adds.
+const ANY_PREFIX: &str = "bookonce_test_[a-z0-9_]*";
+
 /// A migrated database and a queue of a test's own.
 pub struct Stack {
-    /// What a service has to be given.
+    /// What a service has to be given, [as its role](testkit::as_role).
     pub variables: Variables,
+    /// The test's own, which may do anything.
+    pub admin: Variables,
     pub database: DatabaseSettings,
     pub queue: QueueSettings,
-    /// Connection of the kind that services have.
+    /// Connection of the kind that services have, but the test's own.
     pub db: DatabaseConnection,
+    /// That of the workers in this process.
+    pub worker_db: DatabaseConnection,
     /// Connection for a test's own writes beside running services: SQLite may be busy for longer
     /// than a service waits. Its pool tests a connection before it is used again.
     pub patient_db: DatabaseConnection,
@@ -58,34 +66,30 @@ enum Cleanup {
 
 impl Stack {
     pub async fn postgres_rabbitmq() -> Self {
-        let amqp_url = from_deploy_test("TEST_AMQP_URL");
-        Self::postgres_with_broker(&amqp_url).await
+        let (admin, cleanup) = postgres_and(from_deploy_test("TEST_AMQP_URL")).await;
+        Self::with_roles(admin, cleanup).await
     }
 
-    /// With a broker of the test's choice, such as one that it is going to kill.
-    pub async fn postgres_with_broker(amqp_url: &str) -> Self {
-        let server = from_deploy_test("TEST_DATABASE_URL");
-        let url = create_database(&server, "bookonce_test").await.unwrap();
-        let (_, database) = url.rsplit_once('/').unwrap();
-        let database = database.to_owned();
-        let variables = Variables::from([
-            ("DATABASE_URL", url),
-            ("AMQP_URL", amqp_url.to_owned()),
-            ("QUEUE_PREFIX", database.clone()),
-        ]);
-        Self::open(variables, Cleanup::Servers { server, database }).await
+    /// With a broker of the test's own, such as one that it is going to kill.
+    pub async fn postgres_with_broker(broker: &Broker) -> Self {
+        if there_are_roles() {
+            broker.make_users(ANY_PREFIX).unwrap();
+        }
+        let (admin, cleanup) = postgres_and(broker.url.clone()).await;
+        Self::with_roles(admin, cleanup).await
     }
 
     /// On servers that end with the test.
-    pub async fn on_servers(variables: Variables) -> Self {
-        Self::open(variables, Cleanup::Folder(TempDir::new().unwrap())).await
+    pub async fn on_servers(admin: Variables) -> Self {
+        let cleanup = Cleanup::Folder(TempDir::new().unwrap());
+        Self::open(admin.clone(), admin, cleanup).await
     }
 
     pub async fn sqlite_embedded() -> Self {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("shop.sqlite");
         let variables = Variables::from([("DATABASE_URL", format!("sqlite://{}", file.display()))]);
-        Self::open(variables, Cleanup::Folder(folder)).await
+        Self::open(variables.clone(), variables, Cleanup::Folder(folder)).await
     }
 
     /// In a schema of its own, beside the tables of a site, whose function is told of each booking.
@@ -95,30 +99,34 @@ impl Stack {
 
     /// The same for the site that `sql` makes.
     pub async fn postgres_within(sql: &str) -> Self {
-        let server = from_deploy_test("TEST_DATABASE_URL");
-        let url = create_database(&server, "bookonce_test").await.unwrap();
-        let (_, database) = url.rsplit_once('/').unwrap();
-        let database = database.to_owned();
-        let mut variables = Variables::from([
-            ("DATABASE_URL", url),
-            ("AMQP_URL", from_deploy_test("TEST_AMQP_URL")),
-            ("QUEUE_PREFIX", database.clone()),
-        ]);
-        testkit::move_in(&mut variables, sql).await.unwrap();
-        Self::open(variables, Cleanup::Servers { server, database }).await
+        let (mut admin, cleanup) = postgres_and(from_deploy_test("TEST_AMQP_URL")).await;
+        testkit::move_in(&mut admin, sql).await.unwrap();
+        Self::with_roles(admin, cleanup).await
     }
 
-    async fn open(variables: Variables, cleanup: Cleanup) -> Self {
-        let env = testkit::env(&variables);
+    async fn with_roles(admin: Variables, cleanup: Cleanup) -> Self {
+        let variables = if there_are_roles() {
+            testkit::set_up_with_roles(&admin).await.unwrap()
+        } else {
+            admin.clone()
+        };
+        Self::open(variables, admin, cleanup).await
+    }
+
+    async fn open(variables: Variables, admin: Variables, cleanup: Cleanup) -> Self {
+        let env = testkit::env(&admin);
         let database = DatabaseSettings::from_env(&env).unwrap();
         let queue = QueueSettings::from_env(&env, &database).unwrap();
-        let patient_db = open_database(&variables).await.unwrap();
+        let patient_db = open_database(&admin).await.unwrap();
         let db = db::connect(&database).await.unwrap();
+        let worker_db = db_of_workers(&variables, &db).await;
         Self {
             variables,
+            admin,
             database,
             queue,
             db,
+            worker_db,
             patient_db,
             cleanup,
         }
@@ -126,8 +134,13 @@ impl Stack {
 
     /// Connects anew, after the database was put in the place of this one.
     pub async fn reconnect(&mut self) {
-        self.patient_db = open_database(&self.variables).await.unwrap();
-        self.db = db::connect(&self.database).await.unwrap();
+        self.patient_db = open_database(&self.admin).await.unwrap();
+        self.connect_anew().await;
+    }
+
+    /// Whether programs come as users of their own.
+    pub fn has_roles(&self) -> bool {
+        as_role(&self.variables, Role::Worker) != self.variables
     }
 
     /// A slot for tomorrow, at 49.00 EUR a seat.
@@ -170,10 +183,10 @@ impl Stack {
         self.connect_anew().await;
     }
 
-    /// For the test's own questions, after connections were ended: a pool trusts one for a
-    /// second after its last use.
+    /// After connections were ended: a pool trusts one for a second after its last use.
     pub async fn connect_anew(&mut self) {
         self.db = db::connect(&self.database).await.unwrap();
+        self.worker_db = db_of_workers(&self.variables, &self.db).await;
     }
 
     /// Ends all connections; from then on the database can only be read, like a standby.
@@ -258,6 +271,35 @@ pub async fn delete_topology(uri: &AmqpUri, prefix: &str) {
 /// A plain connection, for a test that looks at the broker itself.
 pub async fn connect(uri: &AmqpUri) -> lapin::Result<Connection> {
     Connection::connect_uri(uri.expose(), ConnectionProperties::default()).await
+}
+
+/// A new database, and the administrator's variables for it and a broker.
+async fn postgres_and(amqp_url: String) -> (Variables, Cleanup) {
+    let server = from_deploy_test("TEST_DATABASE_URL");
+    let url = create_database(&server, "bookonce_test").await.unwrap();
+    let (_, database) = url.rsplit_once('/').unwrap();
+    let database = database.to_owned();
+    let admin = Variables::from([
+        ("DATABASE_URL", url),
+        ("AMQP_URL", amqp_url),
+        ("QUEUE_PREFIX", database.clone()),
+    ]);
+    (admin, Cleanup::Servers { server, database })
+}
+
+/// `db` itself, where there is but one user.
+async fn db_of_workers(variables: &Variables, db: &DatabaseConnection) -> DatabaseConnection {
+    let of_workers = as_role(variables, Role::Worker);
+    if of_workers == *variables {
+        return db.clone();
+    }
+    let settings = DatabaseSettings::from_env(&testkit::env(&of_workers)).unwrap();
+    db::connect(&settings).await.unwrap()
+}
+
+/// Whether `deploy/test` has made the roles and users of our programs on the servers that it has started.
+fn there_are_roles() -> bool {
+    Env::from_process().get("TEST_ROLES").is_some()
 }
 
 fn from_deploy_test(variable: &'static str) -> String {

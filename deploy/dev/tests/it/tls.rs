@@ -124,11 +124,8 @@ fn encrypt_postgres(folder: &Path, postgres: &Postgres) {
 }
 
 async fn doctor(shop: &Deployment, variables: &Variables) -> Output {
-    let mut command = service::command("worker");
-    command
-        .args(["doctor", "--json"])
-        .envs(&shop.variables)
-        .envs(variables);
+    let mut command = service::program("worker", &["doctor", "--json"], &shop.variables);
+    command.envs(variables);
     tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
         .unwrap()
@@ -164,11 +161,8 @@ async fn both_servers_have_to_prove_who_they_are() {
         );
     }
     // One that everyone knows has not signed it either.
-    let mut public = service::command("ingress");
-    public
-        .arg("check")
-        .envs(&shop.variables)
-        .env_remove("AMQP_CA_FILE");
+    let mut public = service::program("ingress", &["check"], &shop.variables);
+    public.env_remove("AMQP_CA_FILE");
     let public = tokio::task::spawn_blocking(move || public.output().unwrap());
     assert!(!public.await.unwrap().status.success());
     for service in [ingress, worker] {

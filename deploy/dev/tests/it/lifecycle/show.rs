@@ -6,7 +6,7 @@ use worker::operator::booking_show::story;
 
 use super::{booked, booking_of, payment_of, play, quiet_shop};
 use crate::{
-    service::command,
+    service::program,
     stack::{Stack, on_each_stack},
 };
 
@@ -68,10 +68,8 @@ async fn the_whole_story_is_found_under_every_name(stack: Stack) {
     );
 
     let worker = |name: &str| {
-        let mut command = command("worker");
-        command
-            .envs(&shop.stack.variables)
-            .args(["booking", "show", "--json", name]);
+        let arguments = ["booking", "show", "--json", name];
+        let mut command = program("worker", &arguments, &shop.stack.variables);
         command.output().unwrap()
     };
     let json: Value = serde_json::from_slice(&worker(&session.id).stdout).unwrap();

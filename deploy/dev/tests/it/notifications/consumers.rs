@@ -27,7 +27,7 @@ struct Consumer(Child, Lines<String>);
 
 impl Consumer {
     fn start(mut command: Command, shop: &Shop) -> Self {
-        let variables = shop.variables();
+        let variables = &shop.stack.admin;
         let mut child = command
             .env("AMQP_URL", &variables["AMQP_URL"])
             .env("QUEUE_PREFIX", &variables["QUEUE_PREFIX"])

@@ -95,7 +95,7 @@ async fn a_queue_that_is_bound_gets_what_it_asks_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_down_only_delays_it() {
     let broker = Broker::private().unwrap();
-    let shop = Shop::open(Stack::postgres_with_broker(&broker.url).await).await;
+    let shop = Shop::open(Stack::postgres_with_broker(&broker).await).await;
     let (session, event) = shop.undelivered_payment().await;
     let context = shop.worker_context();
     broker.kill().unwrap();

@@ -18,9 +18,8 @@ on_each_stack![whoever_dies_while_telling_it_is_told];
 async fn whoever_dies_while_telling_it_is_told(stack: Stack) {
     let shop = Deployment::new(stack).await;
     let receiver = Receiver::start().await.unwrap();
-    let mut add = service::command("worker");
-    add.args(["endpoint", "add", &receiver.url])
-        .envs(&shop.variables);
+    let add = ["endpoint", "add", &receiver.url];
+    let mut add = service::program("worker", &add, &shop.variables);
     let added = tokio::task::spawn_blocking(move || add.output().unwrap());
     assert!(added.await.unwrap().status.success());
     let slot = shop.stack.slot(100).await;

@@ -17,11 +17,12 @@ use shared::{
     traceparent::Traceparent,
 };
 use stripe_sim::{Faults, Outcome};
+use testkit::{Role, as_role};
 
 use super::{json, worker};
 use crate::{
     queue::channel,
-    service::command,
+    service,
     shop::{Shop, eventually},
     stack::{Stack, on_each_stack},
 };
@@ -246,10 +247,9 @@ async fn a_queue_with_other_arguments_is_reported_with_the_difference() {
         .unwrap();
 
     let doctor = worker(&shop, &["doctor", "--json"]).await;
-    let variables = shop.variables();
-    let ingress =
-        tokio::task::spawn_blocking(move || command("ingress").envs(variables).output().unwrap());
-    let ingress = ingress.await.unwrap();
+    // Arguments are seen by who may declare a queue, and not by who may only publish.
+    let declares = as_role(&shop.variables(), Role::Operator);
+    let ingress = service::run("ingress", &[], &declares).await;
 
     let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let bad = findings

@@ -173,7 +173,7 @@ async fn last_look(shop: &Shop) -> Option<i64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_broker_costs_the_first_webhook_some_seconds_and_the_next_none() {
     let broker = Broker::private().unwrap();
-    let shop = Shop::open(Stack::postgres_with_broker(&broker.url).await).await;
+    let shop = Shop::open(Stack::postgres_with_broker(&broker).await).await;
     shop.wait_until_ready().await;
     let slot = shop.slot(1).await;
     let session = shop.create(slot).await;

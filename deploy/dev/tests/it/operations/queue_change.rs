@@ -2,6 +2,7 @@
 
 use crate::{
     deployment::Deployment,
+    service,
     stack::{Stack, delete_topology},
 };
 use shared::config::QueueSettings;
@@ -17,6 +18,8 @@ async fn nothing_is_lost_on_the_way_to_other_queues() {
 
     let prefix = format!("{}_new", old["QUEUE_PREFIX"]);
     shop.variables.insert("QUEUE_PREFIX", prefix.clone());
+    let up = service::run("migrations", &["up"], &shop.variables).await;
+    assert!(up.status.success(), "{up:?}");
     let new_worker = shop.start("worker");
     new_worker.wait_until_ready().await;
     assert!(ingress.terminate().await.success());

@@ -26,11 +26,7 @@ on_each_stack![
 ];
 
 async fn worker(shop: &Deployment, arguments: &[&str]) -> Output {
-    let mut command = service::command("worker");
-    command.args(arguments).envs(&shop.variables);
-    tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap()
+    service::run("worker", arguments, &shop.variables).await
 }
 
 async fn reconcile(shop: &Deployment, more: &[&str]) -> Value {
