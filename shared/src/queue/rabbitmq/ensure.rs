@@ -14,15 +14,18 @@ pub(in crate::queue) async fn ensure(
     connection: &Connection,
     topology: &Topology,
 ) -> Result<(), OpenError> {
-    let channel = connection.create_channel().await?;
+    let mut channel = connection.create_channel().await?;
     match topology.declare(&channel).await {
         Err(error) if is_refused(&error) => {
             // On another channel: the refusal has closed that one.
-            let channel = connection.create_channel().await?;
-            topology.check(&channel).await.map_err(missing)
+            channel = connection.create_channel().await?;
+            topology.check(&channel).await.map_err(missing)?;
         }
-        declared => declared.map_err(OpenError::from_declare),
+        declared => declared.map_err(OpenError::from_declare)?,
     }
+    // All is there; a channel that cannot be closed ends with its connection.
+    channel.close(200, "done".into()).await.ok();
+    Ok(())
 }
 
 /// Whether the user may not do it.
