@@ -2,6 +2,9 @@
 //!
 //! Source: <https://www.w3.org/TR/trace-context/#traceparent-header>
 
+/// The flag of a trace that is sent.
+const SAMPLED: u8 = 1;
+
 /// One `traceparent`: the same trace id stands in the logs of ingress and of the worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traceparent(String);
@@ -48,6 +51,18 @@ impl Traceparent {
         (trace_id, parent_id, flags)
     }
 
+    /// Whether spans of it are sent.
+    pub fn is_sampled(&self) -> bool {
+        self.parts().2 & SAMPLED != 0
+    }
+
+    /// The same trace, of which nothing more is sent.
+    #[must_use]
+    pub fn left_out(self) -> Self {
+        let (trace_id, parent_id, _) = self.parts();
+        Self::of(trace_id, parent_id, false).unwrap_or(self)
+    }
+
     /// The header's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -80,6 +95,8 @@ mod tests {
 
         assert_eq!(Traceparent::of(trace_id, parent_id, flags == 1), Some(read));
         assert_eq!(Traceparent::of(0, parent_id, true), None);
+        let left_out = Traceparent::parse(text).unwrap().left_out();
+        assert_eq!(left_out.as_str(), text.replace("-01", "-00"));
     }
 
     #[test]

@@ -120,7 +120,7 @@ async fn trace(mut request: Request, next: Next) -> Response {
         .and_then(|value| value.to_str().ok())
         .and_then(Traceparent::parse);
     let span = spans::request(request.method().as_str(), route(&request), caller.as_ref());
-    let traceparent = spans::context(&span).or(caller).unwrap_or_default();
+    let traceparent = spans::trace_of(&span, caller);
     request.extensions_mut().insert(traceparent);
     let response = next.run(request).await;
     spans::answered(&span, response.status().as_u16());

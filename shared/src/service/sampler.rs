@@ -1,37 +1,57 @@
 //! Which traces are sent, unless `OTEL_TRACES_SAMPLER` says so: all of a shop's usual day, and of a rush as
-//! many as anyone looks at.
+//! many as anyone looks at. It is asked before a span is made, so that one that is left out costs nothing.
 
 use std::{
     sync::{
-        Arc,
+        OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
 
-use opentelemetry::{
-    Context, KeyValue, TraceId,
-    trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState},
-};
-use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
+use crate::traceparent::Traceparent;
 
 /// Traces that begin here in one second, at most.
 const MOST_A_SECOND: u64 = 100;
 
+/// Of this process, while it sends traces and chooses them.
+static FIRST: OnceLock<FirstOfEachSecond> = OnceLock::new();
+
+/// Has this process choose.
+pub(super) fn choose() {
+    FIRST.get_or_init(FirstOfEachSecond::new);
+}
+
+/// Whether this process chooses.
+pub(super) fn chooses() -> bool {
+    FIRST.get().is_some()
+}
+
+/// Whether a trace that begins here is sent, as far as this process chooses.
+///
+/// - `caller`: whose trace it is, if it began elsewhere. Anyone may ask with a trace of theirs, so it counts.
+pub(super) fn takes(caller: Option<&Traceparent>) -> bool {
+    FIRST.get().is_none_or(|first| first.takes_of(caller))
+}
+
 /// Takes the first of each second.
-#[derive(Debug, Clone)]
-pub struct FirstOfEachSecond {
+#[derive(Debug)]
+struct FirstOfEachSecond {
     start: Instant,
     /// The second, and how many of it were taken, in the lower 32 bits.
-    taken: Arc<AtomicU64>,
+    taken: AtomicU64,
 }
 
 impl FirstOfEachSecond {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self {
             start: Instant::now(),
-            taken: Arc::default(),
+            taken: AtomicU64::default(),
         }
+    }
+
+    fn takes_of(&self, caller: Option<&Traceparent>) -> bool {
+        caller.is_none_or(Traceparent::is_sampled) && self.takes(self.start.elapsed().as_secs())
     }
 
     fn takes(&self, second: u64) -> bool {
@@ -52,43 +72,8 @@ impl FirstOfEachSecond {
     }
 }
 
-impl ShouldSample for FirstOfEachSecond {
-    fn should_sample(
-        &self,
-        parent: Option<&Context>,
-        _: TraceId,
-        _: &str,
-        kind: &SpanKind,
-        _: &[KeyValue],
-        _: &[Link],
-    ) -> SamplingResult {
-        let parent = parent.map(|it| it.span().span_context().clone());
-        let parent = parent.filter(SpanContext::is_valid);
-        let is_chosen = match (parent.map(|it| it.is_sampled()), kind) {
-            (Some(false), _) => false,
-            // Anyone may ask with a trace of theirs.
-            (None, _) | (Some(true), SpanKind::Server) => {
-                self.takes(self.start.elapsed().as_secs())
-            }
-            (Some(true), _) => true,
-        };
-        let decision = if is_chosen {
-            SamplingDecision::RecordAndSample
-        } else {
-            SamplingDecision::Drop
-        };
-        SamplingResult {
-            decision,
-            attributes: Vec::new(),
-            trace_state: TraceState::default(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use opentelemetry::{SpanId, TraceFlags};
-
     use super::*;
 
     #[test]
@@ -102,26 +87,16 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_own_trace_counts_and_what_belongs_to_one_does_not() {
+    fn a_callers_own_trace_counts_and_one_that_is_left_out_there_is_left_out_here() {
         let sampler = FirstOfEachSecond::new();
-        let (trace, span) = (TraceId::from(1), SpanId::from(1));
-        let caller = SpanContext::new(
-            trace,
-            span,
-            TraceFlags::SAMPLED,
-            true,
-            TraceState::default(),
-        );
-        let parent = Context::new().with_remote_span_context(caller);
-        let chosen = |kind: SpanKind| {
-            let sample = || sampler.should_sample(Some(&parent), trace, "", &kind, &[], &[]);
-            (0..1_000)
-                .filter(|_| sample().decision == SamplingDecision::RecordAndSample)
-                .count()
+        let trace = |sampled| Traceparent::of(1, 1, sampled);
+        let taken = |caller: Option<&Traceparent>| {
+            let all = (0..1_000).filter(|_| sampler.takes_of(caller));
+            all.count()
         };
 
+        assert_eq!(taken(trace(false).as_ref()), 0);
         // A second may end meanwhile.
-        assert!(chosen(SpanKind::Server) <= 200);
-        assert_eq!(chosen(SpanKind::Consumer), 1_000);
+        assert!((100..=200).contains(&taken(trace(true).as_ref())));
     }
 }

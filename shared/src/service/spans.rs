@@ -9,7 +9,7 @@ use opentelemetry::trace::{SpanContext, TraceContextExt, TraceState};
 use tracing::{Span, field::Empty, trace_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::traceparent::Traceparent;
+use crate::{service::sampler, traceparent::Traceparent};
 
 /// Of these spans, which no filter of the log has to know.
 pub(super) const TARGET: &str = "bookonce::spans";
@@ -21,13 +21,19 @@ pub const EMBEDDED: &str = "bookonce";
 
 /// Something is looked into that no request asked for.
 pub fn look(what: &str) -> Span {
-    trace_span!(target: TARGET, "look", otel.name = format!("look into {what}"))
+    part_of(
+        None,
+        || trace_span!(target: TARGET, "look", otel.name = format!("look into {what}")),
+    )
 }
 
 /// A request is answered.
 ///
 /// - `route`: its path without what is in it.
 pub fn request(method: &str, route: &str, caller: Option<&Traceparent>) -> Span {
+    if !sampler::takes(caller) {
+        return Span::none();
+    }
     let span = trace_span!(
         target: TARGET,
         "request",
@@ -39,6 +45,19 @@ pub fn request(method: &str, route: &str, caller: Option<&Traceparent>) -> Span 
         otel.status_code = Empty,
     );
     under(span, caller.map(Traceparent::as_str))
+}
+
+/// What comes of a request goes on from here.
+pub fn trace_of(span: &Span, caller: Option<Traceparent>) -> Traceparent {
+    let of_caller = |caller: Traceparent| {
+        if sampler::chooses() {
+            caller.left_out()
+        } else {
+            caller
+        }
+    };
+    let here = context(span).or_else(|| caller.map(of_caller));
+    here.unwrap_or_default()
 }
 
 /// The request was answered with `status`.
@@ -125,12 +144,14 @@ pub fn context(span: &Span) -> Option<Traceparent> {
     )
 }
 
-/// None is made if the trace was not chosen where it began.
+/// None is made if the trace was not chosen where it began, or is not now.
 fn part_of(parent: Option<&str>, make: impl FnOnce() -> Span) -> Span {
-    if parent.is_some_and(|it| it.ends_with("-00")) {
-        return Span::none();
+    let is_chosen = parent.map_or_else(|| sampler::takes(None), |it| !it.ends_with("-00"));
+    if is_chosen {
+        under(make(), parent)
+    } else {
+        Span::none()
     }
-    under(make(), parent)
 }
 
 fn under(span: Span, parent: Option<&str>) -> Span {

@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::{
     config::ConfigError,
-    service::{sampler::FirstOfEachSecond, spans},
+    service::{sampler, spans},
 };
 
 /// For one batch.
@@ -63,14 +63,14 @@ impl Export {
         let resource = Resource::builder()
             .with_service_name(name.to_owned())
             .build();
-        let mut builder = SdkTracerProvider::builder()
+        if !samples {
+            sampler::choose();
+        }
+        let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_resource(resource);
-        if !samples {
-            builder = builder.with_sampler(FirstOfEachSecond::new());
-        }
         Ok(Self {
-            provider: builder.build(),
+            provider: provider.build(),
         })
     }
 
