@@ -8,11 +8,14 @@ use shared::{
 };
 
 use crate::{
+    client_limit::ClientLimit,
     config::Config,
     confirm::{reads::ConfirmReads, waiters::ConfirmWaiters},
-    order_limit::OrderLimit,
     webhook_notes::WebhookNotes,
 };
+
+/// Of one client; more of them are not looked into. What Stripe has signed does not count.
+const BAD_SIGNATURES_PER_MINUTE: u32 = 60;
 
 /// The service, connected to what it needs. Cheap to clone.
 #[derive(Clone)]
@@ -22,7 +25,8 @@ pub struct Ingress {
     pub(crate) stripe: StripeClient,
     pub(crate) reads: ConfirmReads,
     pub(crate) waiters: ConfirmWaiters,
-    pub(crate) order_limit: Arc<OrderLimit>,
+    pub(crate) orders: Arc<ClientLimit>,
+    pub(crate) bad_signatures: Arc<ClientLimit>,
     pub(crate) notes: Arc<WebhookNotes>,
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
@@ -45,7 +49,8 @@ impl Ingress {
             publisher,
             stripe,
             waiters,
-            order_limit: Arc::new(OrderLimit::new(config.orders_per_minute)),
+            orders: Arc::new(ClientLimit::new(config.orders_per_minute)),
+            bad_signatures: Arc::new(ClientLimit::new(BAD_SIGNATURES_PER_MINUTE)),
             notes: Arc::new(WebhookNotes::new(&config.endpoint_secrets)),
             config: Arc::new(config),
             clock,

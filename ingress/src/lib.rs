@@ -6,6 +6,7 @@
 mod app;
 mod booking_calendar;
 mod check_options;
+mod client_limit;
 pub mod config;
 mod confirm;
 mod confirm_payment;
@@ -20,7 +21,6 @@ mod likely_cause;
 mod manage_booking;
 mod offerings;
 mod order;
-mod order_limit;
 mod own_booking;
 mod refusal;
 mod replace_session;

@@ -1,6 +1,9 @@
 //! `POST /api/payment/webhook`
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use axum::{
     Extension, Json,
@@ -30,6 +33,8 @@ use crate::{
     webhook_notes::Refused,
 };
 
+/// Stands for all clients that cannot be told from each other.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// For the note about an event that is left out.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -53,6 +58,7 @@ pub struct Received {
         (status = 200, description = "Stored safely, or not for us", body = Received),
         (status = 400, description = "signature_verification_failed, malformed_event", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_bad_signatures of one client; what Stripe has signed is taken all the same", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "queue_unavailable; deliver again", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -65,18 +71,19 @@ pub async fn stripe_webhook(
 ) -> Result<Json<Received>, ApiError> {
     let signature = signature_header(&headers);
     let taken = take(&app, &traceparent, &signature, body.as_ref()).await;
-    metrics::webhook(
-        taken
-            .as_ref()
-            .map_or_else(ApiError::code, |outcome| *outcome),
-    );
-    if let Err(error) = &taken {
+    let taken = taken.map_err(|error| {
         let client = client_address(peer.ip(), &headers, &app.config.trusted_proxies);
+        if error.is_bad_signature()
+            && let Err(wait) = app.bad_signatures.admit(client.unwrap_or(UNKNOWN))
+        {
+            app.notes.not_looked_into();
+            return ApiError::TooManyBadSignatures(wait);
+        }
         let posted = Posted {
             body: body.as_deref().unwrap_or_default(),
             from_here: client.is_none() && !headers.contains_key("X-Forwarded-For"),
         };
-        if let Some((reason, cause)) = why(error, posted, app.config.stripe.mode.livemode()) {
+        if let Some((reason, cause)) = why(&error, posted, app.config.stripe.mode.livemode()) {
             let refused = Refused {
                 reason,
                 cause,
@@ -86,7 +93,13 @@ pub async fn stripe_webhook(
             };
             app.notes.refused(&app.db, &refused, (app.clock)());
         }
-    }
+        error
+    });
+    metrics::webhook(
+        taken
+            .as_ref()
+            .map_or_else(ApiError::code, |outcome| *outcome),
+    );
     taken.map(|_| Json(Received { received: true }))
 }
 

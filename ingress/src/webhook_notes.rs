@@ -4,7 +4,7 @@
 use std::{
     net::IpAddr,
     num::NonZeroU32,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -36,6 +36,8 @@ const IPV6_PREFIX_BITS: u8 = 48;
 /// Makes notes, of this process.
 pub struct WebhookNotes {
     refusals: DefaultKeyedRateLimiter<Cause>,
+    /// Refusals since the last note.
+    not_noted: AtomicU64,
     secrets: Vec<Secret>,
 }
 
@@ -66,6 +68,7 @@ impl WebhookNotes {
             Quota::with_period(REFUSAL_PERIOD).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
         Self {
             refusals: RateLimiter::keyed(quota.allow_burst(REFUSALS_AT_ONCE)),
+            not_noted: AtomicU64::new(0),
             secrets: secrets.fingerprints().map(secret).collect(),
         }
     }
@@ -74,10 +77,12 @@ impl WebhookNotes {
     pub fn refused(&self, db: &DatabaseConnection, refused: &Refused<'_>, now: OffsetDateTime) {
         metrics::webhook_refused(refused.cause.to_value());
         if self.refusals.check_key(&refused.cause).is_err() {
+            self.not_noted.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let (reason, cause) = (refused.reason, refused.cause);
-        tracing::warn!(reason, cause = cause.to_value(), "Webhook refused");
+        let (reason, cause) = (refused.reason, refused.cause.to_value());
+        let not_noted = self.not_noted.swap(0, Ordering::Relaxed);
+        tracing::warn!(reason, cause, others = not_noted, "Webhook refused");
         // The next authentic one shows that not all are refused.
         for secret in &self.secrets {
             secret.noted_at.store(0, Ordering::Relaxed);
@@ -94,6 +99,11 @@ impl WebhookNotes {
         };
         let db = db.clone();
         beside(async move { refused_webhook::note(&db, row).await });
+    }
+
+    /// Counts one that was refused without a look at it.
+    pub fn not_looked_into(&self) {
+        self.not_noted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that an event was proven by the secret at `position`, and by none before it.

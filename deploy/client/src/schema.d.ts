@@ -1375,6 +1375,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description too_many_bad_signatures of one client; what Stripe has signed is taken all the same */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description queue_unavailable; deliver again */
             503: {
                 headers: {

@@ -74,6 +74,8 @@ pub enum ApiError {
     TooManyOrders(Duration),
     #[error("webhook signature rejected")]
     Signature(#[from] SignatureError),
+    #[error("too many webhooks that are not signed, from one client")]
+    TooManyBadSignatures(Duration),
     #[error("webhook payload is not an event")]
     MalformedEvent(#[source] serde_json::Error),
     #[error("offering cannot be sold as it is")]
@@ -270,6 +272,13 @@ impl ApiError {
                 "Signature verification failed",
                 "Stripe-Signature does not match the body and one of our endpoint secrets.",
             ),
+            Self::TooManyBadSignatures(_) => problem(
+                S::TOO_MANY_REQUESTS,
+                "too_many_bad_signatures",
+                "Too many bad signatures",
+                "Stripe-Signature does not match, as of many requests from your address before. One that \
+                 does match is taken at any time.",
+            ),
             Self::MalformedEvent(_) => problem(
                 S::BAD_REQUEST,
                 "malformed_event",
@@ -339,10 +348,21 @@ impl ApiError {
         self.kind().code
     }
 
+    /// Whether a webhook is none that Stripe has signed, at whatever time.
+    pub fn is_bad_signature(&self) -> bool {
+        use SignatureError::{InvalidHeader, NoValidSignature, NotSigned};
+        matches!(
+            self,
+            Self::Signature(NotSigned | InvalidHeader | NoValidSignature)
+        )
+    }
+
     /// In whole seconds.
     pub fn retry_after(&self, status: StatusCode) -> Option<u64> {
         match self {
-            Self::TooManyOrders(wait) => Some(wait.as_secs().saturating_add(1)),
+            Self::TooManyOrders(wait) | Self::TooManyBadSignatures(wait) => {
+                Some(wait.as_secs().saturating_add(1))
+            }
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2),
         }
     }

@@ -1,53 +1,54 @@
-//! How many orders one client may make: each of them keeps seats from other buyers.
+//! How often one client may do what others pay for: an order keeps seats from them, and a webhook that Stripe
+//! did not sign is read for nothing.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
-use crate::http::error::ApiError;
-
-/// After so many orders, clients are forgotten who made none lately.
+/// After so many of all, clients are forgotten who came not lately.
 const FORGET_EVERY: usize = 1000;
 /// What a provider gives to one customer.
 const IPV6_PREFIX_BITS: u32 = 64;
 
-/// Counts the orders of each client, in this process.
-pub struct OrderLimit {
+/// Counts for each client, in this process.
+pub struct ClientLimit {
     clients: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    orders: AtomicUsize,
+    admitted: AtomicUsize,
 }
 
-impl OrderLimit {
+impl ClientLimit {
     /// - `per_minute`: of one client: so many at once, and from then on so many in a minute. 0 is
     ///   no limit.
     pub fn new(per_minute: u32) -> Self {
         let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
         Self {
             clients: quota.map(RateLimiter::keyed),
-            orders: AtomicUsize::new(0),
+            admitted: AtomicUsize::new(0),
         }
     }
 
-    /// Counts an order of `client`.
+    /// Counts one more of `client`.
     ///
     /// # Errors
     ///
-    /// [`ApiError::TooManyOrders`], with the time until the next one.
-    pub fn admit(&self, client: IpAddr) -> Result<(), ApiError> {
+    /// It is one too many; the time until the next.
+    pub fn admit(&self, client: IpAddr) -> Result<(), Duration> {
         let Some(clients) = &self.clients else {
             return Ok(());
         };
-        let order = self.orders.fetch_add(1, Ordering::Relaxed);
-        if order.is_multiple_of(FORGET_EVERY) {
-            clients.retain_recent();
-        }
         clients
             .check_key(&customer(client))
-            .map_err(|until| ApiError::TooManyOrders(until.wait_time_from(clients.clock().now())))
+            .map_err(|until| until.wait_time_from(clients.clock().now()))?;
+        let admitted = self.admitted.fetch_add(1, Ordering::Relaxed);
+        if admitted.is_multiple_of(FORGET_EVERY) {
+            clients.retain_recent();
+        }
+        Ok(())
     }
 }
 
@@ -67,18 +68,18 @@ mod tests {
 
     #[test]
     fn each_client_has_its_own_count() {
-        let limit = OrderLimit::new(2);
-        let orders = |client: &str| limit.admit(client.parse().unwrap()).is_ok();
+        let limit = ClientLimit::new(2);
+        let admit = |client: &str| limit.admit(client.parse().unwrap()).is_ok();
 
-        assert!(orders("192.0.2.1") && orders("192.0.2.1") && !orders("192.0.2.1"));
-        assert!(orders("192.0.2.2"));
-        assert!(orders("2001:db8::1") && orders("2001:db8::ffff:2") && !orders("2001:db8::3"));
-        assert!(orders("2001:db8:0:1::1"));
+        assert!(admit("192.0.2.1") && admit("192.0.2.1") && !admit("192.0.2.1"));
+        assert!(admit("192.0.2.2"));
+        assert!(admit("2001:db8::1") && admit("2001:db8::ffff:2") && !admit("2001:db8::3"));
+        assert!(admit("2001:db8:0:1::1"));
     }
 
     #[test]
     fn zero_is_no_limit() {
-        let limit = OrderLimit::new(0);
+        let limit = ClientLimit::new(0);
 
         assert!((0..1000).all(|_| limit.admit([192, 0, 2, 1].into()).is_ok()));
     }
