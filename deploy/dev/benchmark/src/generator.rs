@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Path of the webhook, in the product and in the peers.
-const WEBHOOK: &str = "/api/payment/webhook";
+pub const WEBHOOK: &str = "/api/payment/webhook";
 /// Events of each second that are followed to their rows: more would be a load of their own.
 const FOLLOWED: u32 = 20;
 /// Shortest pause between two looks for a row; with the look itself, the precision of its time.

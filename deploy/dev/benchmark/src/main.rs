@@ -81,6 +81,10 @@ struct Cli {
     /// Measure only throughput, in turns with traces that go to a collector, and without.
     #[arg(long)]
     traced: bool,
+    /// Measure only answers to authentic webhooks beside so many bad signatures a second, in turns with and
+    /// without.
+    #[arg(long, value_name = "RATE")]
+    flooded: Option<u32>,
     /// Also measure the peers of this folder, which holds `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
@@ -137,6 +141,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     if cli.traced {
         return measure::traced(&servers, folder.path(), effort).await;
+    }
+    if let Some(flood) = cli.flooded {
+        return measure::flooded(&servers, folder.path(), flood, effort).await;
     }
     let mut report = Report {
         date: time::UtcDateTime::now().date().to_string(),

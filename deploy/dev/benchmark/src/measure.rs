@@ -3,6 +3,7 @@
 mod backlog;
 mod confirm;
 mod create_session;
+mod flooded;
 mod growth;
 mod soak;
 mod steady;
@@ -14,6 +15,7 @@ mod waiting;
 pub use backlog::{Backlog, backlog};
 pub use confirm::{Confirm, confirm};
 pub use create_session::{CreateSession, create_session};
+pub use flooded::flooded;
 pub use growth::growth;
 pub use soak::soak;
 pub use steady::{Steady, steady};
