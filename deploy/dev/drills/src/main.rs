@@ -91,7 +91,7 @@ async fn play(cli: Cli) -> anyhow::Result<bool> {
     let folder = testkit::folder("bookonce-chaos")?;
     let servers = Servers::start(folder.path()).context("private servers")?;
     servers.postgres.make_roles()?;
-    servers.broker.make_users(ANY_PREFIX)?;
+    servers.broker.make_users(&[ANY_PREFIX])?;
     let servers = Arc::new(servers);
     let scale = Scale {
         long: cli.long,

@@ -26,18 +26,18 @@ pub enum Role {
     Worker,
     /// `worker audit`
     Audit,
-    /// `worker doctor`, `worker dead`
+    /// `worker doctor`, `worker dead replay`
     Operator,
 }
 
 impl Role {
     /// Of a program that is started with `arguments`.
     pub fn of(program: &str, arguments: &[&str]) -> Self {
-        match (program, arguments.first().copied()) {
+        match (program, arguments) {
             ("migrations", _) => Self::Migrations,
             ("ingress", _) => Self::Ingress,
-            (_, Some("audit")) => Self::Audit,
-            (_, Some("doctor" | "dead")) => Self::Operator,
+            (_, ["audit", ..]) => Self::Audit,
+            (_, ["doctor", ..] | ["dead", "replay", ..]) => Self::Operator,
             _ => Self::Worker,
         }
     }
@@ -48,7 +48,8 @@ impl Role {
             Self::Migrations => ("migrations", "operator"),
             Self::Ingress => ("ingress", "ingress"),
             Self::Worker => ("worker", "worker"),
-            Self::Audit => ("audit", "operator"),
+            // It asks nothing of a broker.
+            Self::Audit => ("audit", "nobody"),
             Self::Operator => ("worker", "operator"),
         }
     }

@@ -205,13 +205,13 @@ impl Broker {
         Ok(())
     }
 
-    /// Makes the users of our programs, for queues whose `QUEUE_PREFIX` is `prefix`, a pattern.
+    /// Makes the users of our programs, for queues whose `QUEUE_PREFIX` is one of `prefixes`, which are patterns.
     ///
     /// # Errors
     ///
     /// The broker does not take it.
-    pub fn make_users(&self, prefix: &str) -> anyhow::Result<()> {
-        services("make-users", &self.folder, &[prefix])?;
+    pub fn make_users(&self, prefixes: &[&str]) -> anyhow::Result<()> {
+        services("make-users", &self.folder, prefixes)?;
         Ok(())
     }
 }

@@ -25,13 +25,37 @@ fn with(servers: &Servers, role: &str, user: &str) -> Variables {
     ])
 }
 
+/// What a program that was broken into cannot do.
+fn each_is_refused_the_rest(servers: &Servers) {
+    for (role, statement) in [
+        ("ingress", "INSERT INTO booking DEFAULT VALUES"),
+        ("ingress", "UPDATE payment SET status = 'paid'"),
+        ("ingress", "DELETE FROM checkout"),
+        ("ingress", "UPDATE offering SET name = ''"),
+        ("audit", "UPDATE checkout SET quantity = 9"),
+        ("worker", "DROP TABLE booking"),
+        ("worker", "CREATE TABLE mine ()"),
+    ] {
+        let as_role = format!("SET ROLE bookonce_{role}; {statement}");
+        let refused = servers.postgres.psql("postgres", &as_role).unwrap_err();
+        let refused = format!("{refused:#}");
+        assert!(
+            refused.contains("permission denied") || refused.contains("must be owner"),
+            "{refused}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_program_does_its_work_with_no_more_than_it_needs() {
     let folder = folder("roles").unwrap();
     let servers = Servers::start(folder.path()).unwrap();
     let (database, broker) = (servers.postgres.url.clone(), servers.broker.url.clone());
     servers.postgres.make_roles().unwrap();
-    servers.broker.make_users("bookonce").unwrap();
+    servers
+        .broker
+        .make_users(&["new.name", "bookonce"])
+        .unwrap();
     let ours = |role: &str, user: &str| with(&servers, role, user);
 
     // Before the queues are there, who may not make them says what to do.
@@ -92,24 +116,7 @@ async fn each_program_does_its_work_with_no_more_than_it_needs() {
         assert!(of_it.all(|it| it["status"] == "ok"), "{findings}");
     }
 
-    // What a program that was broken into cannot do.
-    for (role, statement) in [
-        ("ingress", "INSERT INTO booking DEFAULT VALUES"),
-        ("ingress", "UPDATE payment SET status = 'paid'"),
-        ("ingress", "DELETE FROM checkout"),
-        ("ingress", "UPDATE offering SET name = ''"),
-        ("audit", "UPDATE checkout SET quantity = 9"),
-        ("worker", "DROP TABLE booking"),
-        ("worker", "CREATE TABLE mine ()"),
-    ] {
-        let as_role = format!("SET ROLE bookonce_{role}; {statement}");
-        let refused = servers.postgres.psql("postgres", &as_role).unwrap_err();
-        let refused = format!("{refused:#}");
-        assert!(
-            refused.contains("permission denied") || refused.contains("must be owner"),
-            "{refused}"
-        );
-    }
+    each_is_refused_the_rest(&servers);
     let mut consumer = base.clone();
     consumer.extend(with(&servers, "worker", "ingress"));
     let replay = run(

@@ -38,9 +38,6 @@ macro_rules! on_each_stack {
 }
 pub(crate) use on_each_stack;
 
-/// Which `QUEUE_PREFIX` the tests have: the names of their databases, and what a test adds.
-const ANY_PREFIX: &str = "bookonce_test_[a-z0-9_]*";
-
 /// A migrated database and a queue of a test's own.
 pub struct Stack {
     /// What a service has to be given, [as its role](testkit::as_role).
@@ -72,8 +69,8 @@ impl Stack {
 
     /// With a broker of the test's own, such as one that it is going to kill.
     pub async fn postgres_with_broker(broker: &Broker) -> Self {
-        if there_are_roles() {
-            broker.make_users(ANY_PREFIX).unwrap();
+        if let Some(prefix) = Env::from_process().get("TEST_ROLES") {
+            broker.make_users(&[prefix]).unwrap();
         }
         let (admin, cleanup) = postgres_and(broker.url.clone()).await;
         Self::with_roles(admin, cleanup).await
