@@ -14,7 +14,7 @@ use crate::{
     webhook_notes::WebhookNotes,
 };
 
-/// Of one client; more of them are not looked into. What Stripe has signed does not count.
+/// Of one client; more of them are not looked into. What one of our secrets proves does not count.
 const BAD_SIGNATURES_PER_MINUTE: u32 = 60;
 
 /// The service, connected to what it needs. Cheap to clone.
@@ -25,8 +25,8 @@ pub struct Ingress {
     pub(crate) stripe: StripeClient,
     pub(crate) reads: ConfirmReads,
     pub(crate) waiters: ConfirmWaiters,
-    pub(crate) orders: Arc<ClientLimit>,
-    pub(crate) bad_signatures: Arc<ClientLimit>,
+    pub(crate) order_limit: Arc<ClientLimit>,
+    pub(crate) bad_signature_limit: Arc<ClientLimit>,
     pub(crate) notes: Arc<WebhookNotes>,
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
@@ -49,8 +49,8 @@ impl Ingress {
             publisher,
             stripe,
             waiters,
-            orders: Arc::new(ClientLimit::new(config.orders_per_minute)),
-            bad_signatures: Arc::new(ClientLimit::new(BAD_SIGNATURES_PER_MINUTE)),
+            order_limit: Arc::new(ClientLimit::new(config.orders_per_minute)),
+            bad_signature_limit: Arc::new(ClientLimit::new(BAD_SIGNATURES_PER_MINUTE)),
             notes: Arc::new(WebhookNotes::new(&config.endpoint_secrets)),
             config: Arc::new(config),
             clock,

@@ -80,7 +80,9 @@ pub async fn create_checkout_session(
     let mut hold = order.into_hold(idempotency_key, now, &app.config)?;
     hold.locale = hold.locale.or_else(|| locale::accepted(&headers));
     if let Some(client) = client_address(peer.ip(), &headers, &app.config.trusted_proxies) {
-        app.orders.admit(client).map_err(ApiError::TooManyOrders)?;
+        app.order_limit
+            .admit(client)
+            .map_err(ApiError::TooManyOrders)?;
     }
     answer(app, hold, now).await
 }

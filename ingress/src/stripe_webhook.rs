@@ -1,7 +1,7 @@
 //! `POST /api/payment/webhook`
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -33,8 +33,6 @@ use crate::{
     webhook_notes::Refused,
 };
 
-/// Stands for all clients that cannot be told from each other.
-const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// For the note about an event that is left out.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -58,7 +56,7 @@ pub struct Received {
         (status = 200, description = "Stored safely, or not for us", body = Received),
         (status = 400, description = "signature_verification_failed, malformed_event", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too_many_bad_signatures of one client; what Stripe has signed is taken all the same", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too_many_bad_signatures of one client; what one of our secrets proves is taken all the same", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "queue_unavailable; deliver again", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -73,27 +71,13 @@ pub async fn stripe_webhook(
     let taken = take(&app, &traceparent, &signature, body.as_ref()).await;
     let taken = taken.map_err(|error| {
         let client = client_address(peer.ip(), &headers, &app.config.trusted_proxies);
-        if error.is_bad_signature()
-            && let Err(wait) = app.bad_signatures.admit(client.unwrap_or(UNKNOWN))
-        {
-            app.notes.not_looked_into();
-            return ApiError::TooManyBadSignatures(wait);
-        }
         let posted = Posted {
             body: body.as_deref().unwrap_or_default(),
             from_here: client.is_none() && !headers.contains_key("X-Forwarded-For"),
         };
-        if let Some((reason, cause)) = why(&error, posted, app.config.stripe.mode.livemode()) {
-            let refused = Refused {
-                reason,
-                cause,
-                client,
-                bytes: body.as_ref().ok().map(Bytes::len),
-                header: signature.as_deref().ok(),
-            };
-            app.notes.refused(&app.db, &refused, (app.clock)());
-        }
-        error
+        let bytes = body.as_ref().ok().map(Bytes::len);
+        let header = signature.as_deref().ok();
+        refuse(&app, error, client, posted, bytes, header)
     });
     metrics::webhook(
         taken
@@ -101,6 +85,37 @@ pub async fn stripe_webhook(
             .map_or_else(ApiError::code, |outcome| *outcome),
     );
     taken.map(|_| Json(Received { received: true }))
+}
+
+/// Notes why, as often as that client may have us look; one that cannot be told from others always.
+///
+/// Returns what it is told.
+fn refuse(
+    app: &Ingress,
+    error: ApiError,
+    client: Option<IpAddr>,
+    posted: Posted<'_>,
+    bytes: Option<usize>,
+    header: Option<&str>,
+) -> ApiError {
+    if error.is_bad_signature()
+        && let Some(client) = client
+        && let Err(wait) = app.bad_signature_limit.admit(client)
+    {
+        app.notes.suppress();
+        return ApiError::TooManyBadSignatures(wait);
+    }
+    if let Some((reason, cause)) = why(&error, posted, app.config.stripe.mode.livemode()) {
+        let refused = Refused {
+            reason,
+            cause,
+            client,
+            bytes,
+            header,
+        };
+        app.notes.refused(&app.db, &refused, (app.clock)());
+    }
+    error
 }
 
 /// Returns the word for metrics.

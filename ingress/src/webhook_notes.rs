@@ -36,8 +36,8 @@ const IPV6_PREFIX_BITS: u8 = 48;
 /// Makes notes, of this process.
 pub struct WebhookNotes {
     refusals: DefaultKeyedRateLimiter<Cause>,
-    /// Refusals since the last note.
-    not_noted: AtomicU64,
+    /// Refusals since the last note, of any cause.
+    suppressed: AtomicU64,
     secrets: Vec<Secret>,
 }
 
@@ -68,7 +68,7 @@ impl WebhookNotes {
             Quota::with_period(REFUSAL_PERIOD).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
         Self {
             refusals: RateLimiter::keyed(quota.allow_burst(REFUSALS_AT_ONCE)),
-            not_noted: AtomicU64::new(0),
+            suppressed: AtomicU64::new(0),
             secrets: secrets.fingerprints().map(secret).collect(),
         }
     }
@@ -77,12 +77,12 @@ impl WebhookNotes {
     pub fn refused(&self, db: &DatabaseConnection, refused: &Refused<'_>, now: OffsetDateTime) {
         metrics::webhook_refused(refused.cause.to_value());
         if self.refusals.check_key(&refused.cause).is_err() {
-            self.not_noted.fetch_add(1, Ordering::Relaxed);
+            self.suppress();
             return;
         }
         let (reason, cause) = (refused.reason, refused.cause.to_value());
-        let not_noted = self.not_noted.swap(0, Ordering::Relaxed);
-        tracing::warn!(reason, cause, others = not_noted, "Webhook refused");
+        let suppressed = self.suppressed.swap(0, Ordering::Relaxed);
+        tracing::warn!(reason, cause, suppressed, "Webhook refused");
         // The next authentic one shows that not all are refused.
         for secret in &self.secrets {
             secret.noted_at.store(0, Ordering::Relaxed);
@@ -101,9 +101,9 @@ impl WebhookNotes {
         beside(async move { refused_webhook::note(&db, row).await });
     }
 
-    /// Counts one that was refused without a look at it.
-    pub fn not_looked_into(&self) {
-        self.not_noted.fetch_add(1, Ordering::Relaxed);
+    /// Counts one that was refused without a note.
+    pub fn suppress(&self) {
+        self.suppressed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that an event was proven by the secret at `position`, and by none before it.

@@ -1375,7 +1375,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description too_many_bad_signatures of one client; what Stripe has signed is taken all the same */
+            /** @description too_many_bad_signatures of one client; what one of our secrets proves is taken all the same */
             429: {
                 headers: {
                     [name: string]: unknown;

@@ -277,7 +277,7 @@ impl ApiError {
                 "too_many_bad_signatures",
                 "Too many bad signatures",
                 "Stripe-Signature does not match, as of many requests from your address before. One that \
-                 does match is taken at any time.",
+                 matches is taken at any time.",
             ),
             Self::MalformedEvent(_) => problem(
                 S::BAD_REQUEST,

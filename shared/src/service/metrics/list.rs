@@ -77,7 +77,7 @@ metrics! {
     WEBHOOKS = Counter "bookonce_webhook_events_total" ["outcome"]
         "Webhook requests by outcome: queued, ignored or refused, and why";
     WEBHOOKS_REFUSED = Counter "bookonce_webhook_refused_total" ["cause"]
-        "Webhook requests refused, by what they look like";
+        "Webhook requests refused and looked into, by what they look like";
     WEBHOOK_SECRETS = Counter "bookonce_webhook_secret_total" ["secret"]
         "Events by the secret that proved them: its place in STRIPE_WEBHOOK_SECRET";
     CONFIRMS = Counter "bookonce_confirm_requests_total" ["status"]
