@@ -58,7 +58,7 @@ impl Traceparent {
 
     /// The same trace, of which nothing more is sent.
     #[must_use]
-    pub fn left_out(self) -> Self {
+    pub fn unsampled(self) -> Self {
         let (trace_id, parent_id, _) = self.parts();
         Self::of(trace_id, parent_id, false).unwrap_or(self)
     }
@@ -95,8 +95,8 @@ mod tests {
 
         assert_eq!(Traceparent::of(trace_id, parent_id, flags == 1), Some(read));
         assert_eq!(Traceparent::of(0, parent_id, true), None);
-        let left_out = Traceparent::parse(text).unwrap().left_out();
-        assert_eq!(left_out.as_str(), text.replace("-01", "-00"));
+        let unsampled = Traceparent::parse(text).unwrap().unsampled();
+        assert_eq!(unsampled.as_str(), text.replace("-01", "-00"));
     }
 
     #[test]

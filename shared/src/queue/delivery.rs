@@ -12,6 +12,7 @@ use crate::{
     queue::{PublishError, RetryTier, embedded, rabbitmq, unacked::UnackedDelivery},
     retry,
     service::spans,
+    traceparent::Traceparent,
 };
 
 /// Failed messages enter their tier up to a fifth of this later, or of the tier if it is shorter.
@@ -49,7 +50,9 @@ impl Delivery {
             self.message.traceparent.as_deref(),
         );
         self.span = spans::process(system, &self.lane, id, parent);
-        if let Some(here) = spans::context(&self.span) {
+        // What came without a trace has one from here on, and whether it is sampled is decided once.
+        let begun = || self.message.traceparent.is_none().then(Traceparent::new);
+        if let Some(here) = spans::context(&self.span).or_else(begun) {
             self.message.traceparent = Some(here.as_str().to_owned());
         }
     }

@@ -14,23 +14,23 @@ use crate::traceparent::Traceparent;
 /// Traces that begin here in one second, at most.
 const MOST_A_SECOND: u64 = 100;
 
-/// Of this process, while it sends traces and chooses them.
+/// Of this process, while it sends traces and nothing else says which.
 static FIRST: OnceLock<FirstOfEachSecond> = OnceLock::new();
 
-/// Has this process choose.
-pub(super) fn choose() {
+/// From now on this process samples.
+pub(super) fn turn_on() {
     FIRST.get_or_init(FirstOfEachSecond::new);
 }
 
-/// Whether this process chooses.
-pub(super) fn chooses() -> bool {
+/// Whether this process samples.
+pub(super) fn is_on() -> bool {
     FIRST.get().is_some()
 }
 
-/// Whether a trace that begins here is sent, as far as this process chooses.
+/// Whether a trace that begins here is sent, as far as this process says.
 ///
 /// - `caller`: whose trace it is, if it began elsewhere. Anyone may ask with a trace of theirs, so it counts.
-pub(super) fn takes(caller: Option<&Traceparent>) -> bool {
+pub(super) fn should_sample(caller: Option<&Traceparent>) -> bool {
     FIRST.get().is_none_or(|first| first.takes_of(caller))
 }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_own_trace_counts_and_one_that_is_left_out_there_is_left_out_here() {
+    fn a_callers_own_trace_counts_and_one_that_is_not_sampled_there_is_not_here() {
         let sampler = FirstOfEachSecond::new();
         let trace = |sampled| Traceparent::of(1, 1, sampled);
         let taken = |caller: Option<&Traceparent>| {

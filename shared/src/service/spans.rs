@@ -31,7 +31,7 @@ pub fn look(what: &str) -> Span {
 ///
 /// - `route`: its path without what is in it.
 pub fn request(method: &str, route: &str, caller: Option<&Traceparent>) -> Span {
-    if !sampler::takes(caller) {
+    if !sampler::should_sample(caller) {
         return Span::none();
     }
     let span = trace_span!(
@@ -44,14 +44,14 @@ pub fn request(method: &str, route: &str, caller: Option<&Traceparent>) -> Span 
         http.response.status_code = Empty,
         otel.status_code = Empty,
     );
-    under(span, caller.map(Traceparent::as_str))
+    under(span, caller)
 }
 
 /// What comes of a request goes on from here.
 pub fn trace_of(span: &Span, caller: Option<Traceparent>) -> Traceparent {
     let of_caller = |caller: Traceparent| {
-        if sampler::chooses() {
-            caller.left_out()
+        if sampler::is_on() {
+            caller.unsampled()
         } else {
             caller
         }
@@ -129,7 +129,7 @@ pub fn failed(span: &Span) {
     span.record("otel.status_code", "ERROR");
 }
 
-/// What comes of `span` goes on from here; `None` while no traces are sent.
+/// What comes of `span` goes on from here; `None` if no span was made.
 pub fn context(span: &Span) -> Option<Traceparent> {
     if span.is_disabled() {
         return None;
@@ -144,20 +144,23 @@ pub fn context(span: &Span) -> Option<Traceparent> {
     )
 }
 
-/// None is made if the trace was not chosen where it began, or is not now.
+/// None is made if the trace is not sampled.
 fn part_of(parent: Option<&str>, make: impl FnOnce() -> Span) -> Span {
-    let is_chosen = parent.map_or_else(|| sampler::takes(None), |it| !it.ends_with("-00"));
-    if is_chosen {
-        under(make(), parent)
+    let parent = parent.and_then(Traceparent::parse);
+    let is_sampled = match &parent {
+        Some(parent) => parent.is_sampled(),
+        None => sampler::should_sample(None),
+    };
+    if is_sampled {
+        under(make(), parent.as_ref())
     } else {
         Span::none()
     }
 }
 
-fn under(span: Span, parent: Option<&str>) -> Span {
+fn under(span: Span, parent: Option<&Traceparent>) -> Span {
     if !span.is_disabled()
-        && let Some((trace, parent, flags)) =
-            parent.and_then(Traceparent::parse).map(|it| it.parts())
+        && let Some((trace, parent, flags)) = parent.map(Traceparent::parts)
     {
         let remote = SpanContext::new(
             trace.into(),

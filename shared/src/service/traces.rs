@@ -64,7 +64,7 @@ impl Export {
             .with_service_name(name.to_owned())
             .build();
         if !samples {
-            sampler::choose();
+            sampler::turn_on();
         }
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
