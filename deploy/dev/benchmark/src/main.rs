@@ -83,7 +83,7 @@ struct Cli {
     traced: bool,
     /// Measure only answers to authentic webhooks beside so many bad signatures a second, in turns with and
     /// without.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..))]
     flooded: Option<u32>,
     /// Also measure the peers of this folder, which holds `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]

@@ -61,7 +61,7 @@ pub async fn flooded(
     ];
     for _ in 0..effort.rounds {
         for (how, address, runs) in &mut turns {
-            let posted = AtomicU32::new(0);
+            let (posted, start) = (AtomicU32::new(0), Instant::now());
             let run = tokio::select! {
                 run = steady(&product.target, RATE, effort.time) => run?,
                 failed = post_bad(*address, &product.target.template, flood, &posted) => {
@@ -69,7 +69,7 @@ pub async fn flooded(
                     bail!("the flood has ended")
                 }
             };
-            let per_second = f64::from(posted.into_inner()) / effort.time.as_secs_f64();
+            let per_second = f64::from(posted.into_inner()) / start.elapsed().as_secs_f64();
             print(&format!("{how}, {per_second:.0} bad/s"), run.answers)?;
             runs.push(run);
         }
