@@ -10,7 +10,7 @@ use crate::{
         Lane, OpenError,
         rabbitmq::{
             connection,
-            ensure::{ensure, is_refused},
+            ensure::{ensure, is_refused, missing},
         },
         topology::{Topology, declare_queue, look_for_queue},
     },
@@ -47,6 +47,8 @@ pub struct InspectedQueue {
 /// What is in a queue, and who takes it.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueUse {
+    /// Whether it has the arguments that it should have; who may not declare it only sees that it is there.
+    pub arguments_checked: bool,
     /// Messages that are ready for delivery.
     pub messages: u32,
     /// Those who take them.
@@ -82,9 +84,11 @@ async fn look_at(
                 channel = connection.create_channel().await?;
                 continue;
             }
-            declared => declared.map_err(OpenError::from_declare)?,
+            declared if may_declare => declared.map_err(OpenError::from_declare)?,
+            looked_for => looked_for.map_err(missing)?,
         };
         let found = QueueUse {
+            arguments_checked: may_declare,
             messages: queue.message_count(),
             consumers: queue.consumer_count(),
         };

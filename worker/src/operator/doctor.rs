@@ -70,7 +70,12 @@ fn examine_queue(queue: InspectedQueue) -> Finding {
         Ok(found) => found,
         Err(problem) => return queue_problem(&name, &problem),
     };
-    let detail = format!("{name} as it should be, {} ready", found.messages);
+    let how = if found.arguments_checked {
+        "as it should be"
+    } else {
+        "there, with arguments that this user may not see"
+    };
+    let detail = format!("{name} {how}, {} ready", found.messages);
     if found.consumers > 0 || !queue.is_lane {
         return Finding::ok("queue", detail);
     }
@@ -87,7 +92,9 @@ fn queue_problem(name: &str, problem: &OpenError) -> Finding {
         OpenError::OtherArguments(_) => {
             "drain and delete it, so that it is made anew, or choose another QUEUE_PREFIX"
         }
-        OpenError::Missing(_) => "run migrations up with AMQP_URL of a user who may declare",
+        OpenError::Missing(_) => {
+            "is QUEUE_PREFIX right? Else run migrations up with AMQP_URL of a user who may declare"
+        }
         OpenError::TimedOut(_) | OpenError::Broker(_) => "is the broker healthy? Try again",
     };
     Finding::failed("queue", format!("{name}: {}", chain(problem)), remedy)

@@ -26,7 +26,7 @@ pub enum Role {
     Worker,
     /// `worker audit`
     Audit,
-    /// `worker doctor`, `worker dead replay`
+    /// `worker doctor`
     Operator,
 }
 
@@ -37,7 +37,7 @@ impl Role {
             ("migrations", _) => Self::Migrations,
             ("ingress", _) => Self::Ingress,
             (_, ["audit", ..]) => Self::Audit,
-            (_, ["doctor", ..] | ["dead", "replay", ..]) => Self::Operator,
+            (_, ["doctor", ..]) => Self::Operator,
             _ => Self::Worker,
         }
     }

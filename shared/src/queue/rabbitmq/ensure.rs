@@ -33,7 +33,8 @@ pub(in crate::queue) fn is_refused(error: &lapin::Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(problem) if problem.get_id() == ACCESS_REFUSED)
 }
 
-fn missing(error: lapin::Error) -> OpenError {
+/// What is not there, for one who may not declare it.
+pub(in crate::queue) fn missing(error: lapin::Error) -> OpenError {
     match error.kind() {
         ErrorKind::ProtocolError(problem) if problem.get_id() == NOT_FOUND => {
             OpenError::Missing(problem.get_message().to_string())

@@ -113,7 +113,7 @@ fn remedy(cause: Cause) -> Option<&'static str> {
         }
         Cause::BodyChanged => {
             "looks as if something on the way wrote the body anew: a proxy, firewall or function that \
-             parses JSON or unpacks it; have it pass the bytes on as they are"
+             parses JSON or unpacks it; have it pass the bytes on as they are. Or as a forgery"
         }
         Cause::OtherMode => {
             "looks like an endpoint of the other mode: live and test have secrets of their own, and \
