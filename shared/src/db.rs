@@ -31,35 +31,32 @@ pub mod slot;
 pub mod stripe_endpoint_secret;
 pub mod stripe_event;
 pub mod suspect;
+mod transaction;
 mod trouble;
+mod turn;
 mod writes;
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait, Value,
+    TransactionTrait, Value,
     sea_query::{Expr, postgres_array::NotU8},
 };
 
 pub use self::{
     connection::{ConnectError, SCHEMA, check_schema, connect, open},
+    transaction::Transaction,
     trouble::{Trouble, refusal, trouble},
+    turn::{Turn, turn},
     writes::Writes,
 };
 
 /// Begins a transaction that writes.
 ///
-/// IMMEDIATE on SQLite: a transaction that reads first and writes later would fail at once
-/// instead of waiting for its turn.
-///
 /// # Errors
 ///
 /// [`DbErr`] if no connection is to be had.
-pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..Default::default()
-    };
-    db.begin_with_options(options).await
+pub async fn begin(db: &DatabaseConnection) -> Result<Transaction, DbErr> {
+    Transaction::begin(db).await
 }
 
 /// Begins a transaction that reads whole tables, for a command that has the time.

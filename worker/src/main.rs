@@ -93,7 +93,7 @@ async fn run() -> anyhow::Result<()> {
         .run_until_cancelled(Box::pin(connect(config)))
         .await
     {
-        Some(connected) => work(connected?, shutdown).await,
+        Some(connected) => Box::pin(work(connected?, shutdown)).await,
         // Asked to stop before there was anything to do.
         None => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! The site's own function, called in our transaction: its rows and ours are committed together, or
 //! not at all.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use shared::db::outbox::{self, Kind};
 
 use crate::{config::BookingHook, fulfill_checkout::fulfill_error::FulfillError};
@@ -13,7 +13,7 @@ use crate::{config::BookingHook, fulfill_checkout::fulfill_error::FulfillError};
 /// Returns whether it was called. The commit is then its own as well: what it left to be checked at
 /// the commit is, and none of our tables leaves anything.
 pub async fn call(
-    tx: &DatabaseTransaction,
+    tx: &impl ConnectionTrait,
     hook: &BookingHook,
     notifications: &[outbox::Model],
 ) -> Result<bool, FulfillError> {

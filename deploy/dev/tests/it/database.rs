@@ -1,6 +1,6 @@
 //! What PostgreSQL itself calls trouble that passes, and what does not.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
 use shared::db::{self, Trouble};
 
 use crate::stack::Stack;
@@ -14,7 +14,7 @@ async fn table(stack: &Stack) {
     }
 }
 
-async fn run(tx: &DatabaseTransaction, statement: &str) -> Result<(), DbErr> {
+async fn run(tx: &impl ConnectionTrait, statement: &str) -> Result<(), DbErr> {
     tx.execute_unprepared(statement).await.map(|_| ())
 }
 
