@@ -54,8 +54,9 @@ impl Consumer {
 
     /// Ends it, once everything is answered: the queue has heard every answer then.
     pub async fn close(self) {
-        if let Self::RabbitMq(consumer) = self {
-            consumer.close().await;
+        match self {
+            Self::RabbitMq(consumer) => consumer.close().await,
+            Self::Embedded(consumer) => consumer.close().await,
         }
     }
 }

@@ -86,7 +86,8 @@ impl Delivery {
             }
         }
         rabbitmq::acker::Answer::ack_all(broker).await?;
-        embedded::acker::Answer::ack_all(embedded).await
+        embedded::acker::Answer::ack_all(&embedded);
+        Ok(())
     }
 
     /// The message shall come back after `tier`.

@@ -1,19 +1,19 @@
 //! The queue as a table, for a deployment of one machine without a broker.
 //!
-//! A claim hides a row for [`LEASE`] and counts the hand-out; an ack deletes it. A worker
-//! that dies simply lets its lease run out. The lease is also a fence: a worker that comes back
+//! A claim hides a row for [`LEASE`] and counts the hand-out; an ack deletes it, together with the next
+//! claim. A worker that dies simply lets its lease run out. The lease is also a fence: a worker that comes back
 //! late finds the row claimed by another and changes nothing.
 
 pub(super) mod acker;
 pub(super) mod consumer;
+mod lanes;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, QuerySelect, Statement,
 };
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
@@ -21,7 +21,11 @@ use crate::{
     clock,
     db::{self, Writes, job},
     message::Envelope,
-    queue::{Lane, PublishError, unacked::UnackedDeliveries},
+    queue::{
+        Lane, PublishError,
+        embedded::lanes::{Acked, Lanes, OfLane},
+        unacked::UnackedDeliveries,
+    },
 };
 
 /// How long a handed-out message is hidden. A worker must be done or give up sooner.
@@ -30,11 +34,11 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// number of parameters.
 const TOGETHER: BatchLimits = BatchLimits { most: 500, runs: 1 };
 
-/// The queue. Clones share the signal that wakes consumers.
+/// The queue. Clones share the signals that wake consumers.
 #[derive(Clone)]
 pub struct Queue {
     pub(super) db: DatabaseConnection,
-    pub(super) published: Arc<Notify>,
+    lanes: Arc<Lanes>,
     pub(super) unacked: UnackedDeliveries,
     arrivals: Batcher<job::ActiveModel, ()>,
 }
@@ -46,7 +50,7 @@ impl Queue {
         Self {
             arrivals: Batcher::start(TOGETHER, move |rows| write_all(shared.clone(), rows)),
             db,
-            published: Arc::new(Notify::new()),
+            lanes: Arc::default(),
             unacked: UnackedDeliveries::default(),
         }
     }
@@ -72,9 +76,10 @@ impl Queue {
         if self.arrivals.submit(row.clone()).await.is_none() {
             // Perhaps it was one of the others.
             let insert = job::Entity::insert(row);
+            let _turn = db::turn(&self.db).await?;
             insert.exec_without_returning(&self.db).await?;
         }
-        self.published.notify_waiters();
+        self.lane(lane).published.notify_waiters();
         Ok(())
     }
 
@@ -99,28 +104,87 @@ impl Queue {
             .await
     }
 
-    /// Hands out the messages that have waited longest, up to `most` of those that are due.
-    pub(super) async fn claim(&self, lane: Lane, most: usize) -> Result<Vec<job::Model>, DbErr> {
-        let now_ms = now_ms();
-        let statement = Statement::from_sql_and_values(
-            self.db.get_database_backend(),
-            "UPDATE job SET available_at_ms = $1, lease = $2, deliveries = deliveries + 1 \
-             WHERE id IN (SELECT id FROM job WHERE lane = $3 AND available_at_ms <= $4 \
-                          ORDER BY available_at_ms, id LIMIT $5) \
-             RETURNING *",
-            [
-                now_ms.saturating_add(millis(LEASE)).into(),
-                Uuid::now_v7().into(),
-                lane.routing_key().into(),
-                now_ms.into(),
-                i64::try_from(most).unwrap_or(1).into(),
-            ],
-        );
-        job::Entity::find()
-            .from_raw_sql(statement)
-            .all(&self.db)
-            .await
+    pub(super) fn lane(&self, lane: Lane) -> &OfLane {
+        self.lanes.of(lane)
     }
+
+    /// Forgets what was acked, and hands out the messages that have waited longest, up to `most` of
+    /// those that are due.
+    pub(super) async fn claim(&self, lane: Lane, most: usize) -> Result<Vec<job::Model>, DbErr> {
+        let acked = self.lane(lane).take_acked();
+        let claimed = self.forget_and_claim(lane, most, &acked).await;
+        if claimed.is_err() {
+            self.lane(lane).ack(acked);
+        }
+        claimed
+    }
+
+    async fn forget_and_claim(
+        &self,
+        lane: Lane,
+        most: usize,
+        acked: &[Acked],
+    ) -> Result<Vec<job::Model>, DbErr> {
+        let is_any_due = self.is_any_due(lane).await?;
+        if acked.is_empty() && !is_any_due {
+            return Ok(Vec::new());
+        }
+        let tx = db::begin(&self.db).await?;
+        for some in acked.chunks(TOGETHER.most) {
+            let leases: HashSet<Uuid> = some.iter().filter_map(|it| it.lease).collect();
+            job::Entity::delete_many()
+                .filter(job::Column::Id.is_in(some.iter().map(|it| it.id)))
+                .filter(job::Column::Lease.is_in(leases))
+                .exec(&tx)
+                .await?;
+        }
+        let jobs = if is_any_due {
+            lease(&tx, lane, most).await?
+        } else {
+            Vec::new()
+        };
+        tx.commit().await?;
+        Ok(jobs)
+    }
+
+    async fn is_any_due(&self, lane: Lane) -> Result<bool, DbErr> {
+        let due = job::Entity::find()
+            .select_only()
+            .column(job::Column::Id)
+            .filter(job::Column::Lane.eq(lane.routing_key()))
+            .filter(job::Column::AvailableAtMs.lte(now_ms()))
+            .limit(1);
+        Ok(due.into_tuple::<Uuid>().one(&self.db).await?.is_some())
+    }
+
+    /// Forgets what was acked.
+    pub(super) async fn forget(&self, lane: Lane) -> Result<(), DbErr> {
+        self.claim(lane, 0).await.map(drop)
+    }
+}
+
+/// Claims, up to `most` of the messages that are due.
+async fn lease(
+    tx: &impl ConnectionTrait,
+    lane: Lane,
+    most: usize,
+) -> Result<Vec<job::Model>, DbErr> {
+    let now_ms = now_ms();
+    let statement = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "UPDATE job SET available_at_ms = $1, lease = $2, deliveries = deliveries + 1 \
+         WHERE id IN (SELECT id FROM job WHERE lane = $3 AND available_at_ms <= $4 \
+                      ORDER BY available_at_ms, id LIMIT $5) \
+         RETURNING *",
+        [
+            now_ms.saturating_add(millis(LEASE)).into(),
+            Uuid::now_v7().into(),
+            lane.routing_key().into(),
+            now_ms.into(),
+            i64::try_from(most).unwrap_or(1).into(),
+        ],
+    );
+    job::Entity::find().from_raw_sql(statement).all(tx).await
 }
 
 /// Says nothing of any if it fails.

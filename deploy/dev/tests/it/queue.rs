@@ -155,11 +155,12 @@ async fn a_message_arrives_as_it_was_published(stack: Stack) {
     let event = event("evt_1", body);
 
     ends.publisher.publish(Lane::Events, &event).await.unwrap();
-    let (delivery, _consumer) = ends.take(Lane::Events).await;
+    let (delivery, consumer) = ends.take(Lane::Events).await;
 
     assert_eq!(delivery.message, event);
     assert!(!delivery.redelivered);
     delivery.ack().await.unwrap();
+    consumer.close().await;
     assert_eq!(waiting(&stack, "events").await, 0);
 }
 

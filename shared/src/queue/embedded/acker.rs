@@ -1,10 +1,6 @@
 //! What becomes of a row that was handed out.
 
-use std::collections::HashSet;
-
-use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter, sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
 use crate::{
@@ -12,34 +8,33 @@ use crate::{
     db::{self, dead_letter, job},
     message::Envelope,
     queue::{
-        PublishError, RetryTier,
-        embedded::{LEASE, millis, now_ms},
+        Lane, PublishError, RetryTier,
+        embedded::{LEASE, Queue, lanes::Acked, millis, now_ms},
     },
     retry,
 };
 
 /// How to answer one delivery.
 pub struct Answer {
-    pub(super) db: DatabaseConnection,
+    pub(super) queue: Queue,
+    pub(super) consumer: Lane,
     pub(super) id: Uuid,
     pub(super) lease: Option<Uuid>,
+    /// As it stands in the row.
     pub(super) lane: String,
 }
 
 impl Answer {
     /// Acks what one consumer has handed out.
-    pub(in crate::queue) async fn ack_all(answers: Vec<Self>) -> Result<(), PublishError> {
-        let Some(db) = answers.first().map(|answer| answer.db.clone()) else {
-            return Ok(());
+    pub(in crate::queue) fn ack_all(answers: &[Self]) {
+        let Some(first) = answers.first() else {
+            return;
         };
-        // A message that another worker has claimed meanwhile has a lease that is not among these.
-        let leases: HashSet<Uuid> = answers.iter().filter_map(|answer| answer.lease).collect();
-        job::Entity::delete_many()
-            .filter(job::Column::Id.is_in(answers.iter().map(|answer| answer.id)))
-            .filter(job::Column::Lease.is_in(leases))
-            .exec(&db)
-            .await?;
-        Ok(())
+        let acked = answers.iter().map(|answer| Acked {
+            id: answer.id,
+            lease: answer.lease,
+        });
+        first.queue.lane(first.consumer).ack(acked);
     }
 
     pub(in crate::queue) async fn retry(
@@ -48,6 +43,7 @@ impl Answer {
         message: &Envelope,
     ) -> Result<(), PublishError> {
         let due_ms = now_ms().saturating_add(millis(retry::spread(tier.delay())));
+        let _turn = db::turn(&self.queue.db).await?;
         job::Entity::update_many()
             .col_expr(job::Column::AvailableAtMs, Expr::value(due_ms))
             .col_expr(job::Column::Deliveries, Expr::value(0))
@@ -57,7 +53,7 @@ impl Answer {
                 Expr::value(message.last_error.clone()),
             )
             .filter(self.still_ours())
-            .exec(&self.db)
+            .exec(&self.queue.db)
             .await?;
         Ok(())
     }
@@ -65,10 +61,11 @@ impl Answer {
     /// The lease counts from now. Returns whether the message was still ours.
     pub(in crate::queue) async fn renew(&self) -> Result<bool, PublishError> {
         let lease_end = now_ms().saturating_add(millis(LEASE));
+        let _turn = db::turn(&self.queue.db).await?;
         let renewed = job::Entity::update_many()
             .col_expr(job::Column::AvailableAtMs, Expr::value(lease_end))
             .filter(self.still_ours())
-            .exec(&self.db)
+            .exec(&self.queue.db)
             .await?;
         Ok(renewed.rows_affected == 1)
     }
@@ -78,7 +75,7 @@ impl Answer {
         self,
         message: &Envelope,
     ) -> Result<(), PublishError> {
-        let tx = db::begin(&self.db).await?;
+        let tx = db::begin(&self.queue.db).await?;
         let deleted = job::Entity::delete_many()
             .filter(self.still_ours())
             .exec(&tx)

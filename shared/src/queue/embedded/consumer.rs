@@ -34,7 +34,7 @@ impl Consumer {
     pub(in crate::queue) async fn next_batch(&mut self, most: usize) -> Vec<Delivery> {
         let mut failures = retry::endless(POLL, Duration::from_secs(5));
         while !self.stop.is_cancelled() {
-            let published = self.queue.published.notified();
+            let published = self.queue.lane(self.lane).published.notified();
             let wait = match self.queue.claim(self.lane, most).await {
                 Ok(jobs) if jobs.is_empty() => POLL,
                 Ok(jobs) => {
@@ -58,6 +58,12 @@ impl Consumer {
         Vec::new()
     }
 
+    pub(in crate::queue) async fn close(self) {
+        if let Err(error) = self.queue.forget(self.lane).await {
+            tracing::warn!(%error, "What is done will be handed out once more");
+        }
+    }
+
     /// Sets aside what was handed out too often.
     async fn sort_out(&self, jobs: Vec<job::Model>) -> Vec<Delivery> {
         let mut batch = Vec::with_capacity(jobs.len());
@@ -77,7 +83,8 @@ impl Consumer {
 fn delivery(queue: &Queue, lane: Lane, job: job::Model) -> Delivery {
     let redelivered = job.deliveries > 1;
     let answer = Answer {
-        db: queue.db.clone(),
+        queue: queue.clone(),
+        consumer: lane,
         id: job.id,
         lease: job.lease,
         lane: job.lane.clone(),
