@@ -10,6 +10,7 @@
 pub mod booking;
 pub mod catalogue;
 pub mod checkout;
+mod checkpoint;
 mod connection;
 pub mod dead_letter;
 pub mod dispute;
@@ -43,6 +44,7 @@ use sea_orm::{
 };
 
 pub use self::{
+    checkpoint::keep_checkpointing,
     connection::{ConnectError, SCHEMA, check_schema, connect, open},
     transaction::Transaction,
     trouble::{Trouble, refusal, trouble},

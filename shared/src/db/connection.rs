@@ -155,6 +155,10 @@ fn options(settings: &DatabaseSettings) -> ConnectOptions {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(CONNECT_TIMEOUT)
+                // Of each connection; the system keeps the file in memory as well.
+                .pragma("cache_size", "-512")
+                // Services checkpoint beside their writers; this is for who is not one.
+                .pragma("wal_autocheckpoint", "10000")
         });
     options
 }

@@ -4,15 +4,20 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbBackend, DbErr};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// For a turn. Each writer before waits for the disk at most.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Turns after which what was written is worth a checkpoint.
+const CHECKPOINT_AFTER: usize = 200;
 
 static FILES: Mutex<BTreeMap<PathBuf, Arc<Writers>>> = Mutex::new(BTreeMap::new());
 
@@ -20,6 +25,9 @@ static FILES: Mutex<BTreeMap<PathBuf, Arc<Writers>>> = Mutex::new(BTreeMap::new(
 #[derive(Debug)]
 pub(super) struct Writers {
     turn: Arc<Semaphore>,
+    turns: AtomicUsize,
+    /// When there is something to checkpoint.
+    pub(super) written: Notify,
 }
 
 /// A turn, until it is dropped. PostgreSQL needs none.
@@ -36,6 +44,10 @@ pub async fn turn(db: &DatabaseConnection) -> Result<Turn, DbErr> {
     let permit = tokio::time::timeout(TIMEOUT, writers.turn.clone().acquire_owned()).await;
     let too_late = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
     let permit = permit.map_err(|_| too_late)?.ok();
+    let before = writers.turns.fetch_add(1, Ordering::Relaxed);
+    if before.checked_rem(CHECKPOINT_AFTER) == Some(0) {
+        writers.written.notify_one();
+    }
     Ok(Turn { _permit: permit })
 }
 
@@ -50,6 +62,8 @@ pub(super) fn writers(db: &DatabaseConnection) -> Option<Arc<Writers>> {
     let new = || {
         Arc::new(Writers {
             turn: Arc::new(Semaphore::new(1)),
+            turns: AtomicUsize::new(0),
+            written: Notify::new(),
         })
     };
     Some(all.entry(file).or_insert_with(new).clone())

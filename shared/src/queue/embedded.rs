@@ -14,6 +14,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
     PaginatorTrait, QueryFilter, QuerySelect, Statement,
 };
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::{
@@ -41,17 +42,20 @@ pub struct Queue {
     lanes: Arc<Lanes>,
     pub(super) unacked: UnackedDeliveries,
     arrivals: Batcher<job::ActiveModel, ()>,
+    _checkpoints: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Queue {
     /// A queue in `db`, whose table the migrations made. Must be called inside a tokio runtime.
     pub fn new(db: DatabaseConnection) -> Self {
         let shared = db.clone();
+        let checkpoints = tokio::spawn(db::keep_checkpointing(db.clone()));
         Self {
             arrivals: Batcher::start(TOGETHER, move |rows| write_all(shared.clone(), rows)),
             db,
             lanes: Arc::default(),
             unacked: UnackedDeliveries::default(),
+            _checkpoints: Arc::new(AbortOnDropHandle::new(checkpoints)),
         }
     }
 
