@@ -45,6 +45,8 @@ const LEASE: time::Duration = time::Duration::seconds(15);
 /// After the broker did not confirm: long enough for all others to be handed to their destinations
 /// meanwhile.
 const AGAIN: time::Duration = time::Duration::seconds(10);
+/// Between two rounds, so that what comes meanwhile is handed on together: each round is a commit or two.
+const GATHERING: Duration = Duration::from_millis(20);
 /// After a failure of the database.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -67,7 +69,11 @@ pub async fn keep_relaying(context: &Context, publisher: &Publisher, shutdown: &
                     return;
                 }
             }
-            Ok(_) => pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE),
+            Ok(_) => {
+                pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+                let pause = tokio::time::sleep(GATHERING);
+                shutdown.run_until_cancelled(pause).await;
+            }
             Err(error) => {
                 tracing::warn!(error = error.chain(), "Cannot hand notifications on");
                 let pause = tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE));
