@@ -81,6 +81,7 @@ pub struct PaymentConfirmation {
         (status = 200, description = "What is known", body = PaymentConfirmation),
         (status = 202, description = "processing: ask again after Retry-After", body = PaymentConfirmation),
         (status = 400, description = "malformed_request, malformed_session_id", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "request_timed_out", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "unsupported_media_type", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "session_not_found", body = Problem, content_type = "application/problem+json"),

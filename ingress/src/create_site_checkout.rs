@@ -31,6 +31,7 @@ use crate::{
         (status = 401, description = "invalid_api_key", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "slot_not_found; site_api_off while SITE_API_KEYS is not set", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "slot_full, slot_closed, offering_unavailable, checkout_completed, checkout_conflict", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "request_timed_out", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "unsupported_media_type", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "validation_failed, idempotency_key_reused", body = Problem, content_type = "application/problem+json"),

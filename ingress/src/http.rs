@@ -9,3 +9,4 @@ pub mod problem;
 pub mod request_json;
 pub mod router;
 mod shop_css;
+pub mod whole_body;

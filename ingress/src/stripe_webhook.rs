@@ -8,8 +8,8 @@ use std::{
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{ConnectInfo, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
+    extract::{ConnectInfo, State},
+    http::HeaderMap,
 };
 use serde::{Serialize, de::Error};
 use shared::{
@@ -27,7 +27,9 @@ use utoipa::ToSchema;
 
 use crate::{
     Ingress,
-    http::{client_address::client_address, error::ApiError, problem::Problem},
+    http::{
+        client_address::client_address, error::ApiError, problem::Problem, whole_body::WholeBody,
+    },
     ignored_event::Ignored,
     likely_cause::{Posted, why},
     webhook_notes::Refused,
@@ -55,6 +57,7 @@ pub struct Received {
     responses(
         (status = 200, description = "Stored safely, or not for us", body = Received),
         (status = 400, description = "signature_verification_failed, malformed_event", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "request_timed_out", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "too_many_bad_signatures of one client; what one of our secrets proves is taken all the same", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "queue_unavailable; deliver again", body = Problem, content_type = "application/problem+json"),
@@ -65,17 +68,23 @@ pub async fn stripe_webhook(
     Extension(traceparent): Extension<Traceparent>,
     Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<WholeBody, ApiError>,
 ) -> Result<Json<Received>, ApiError> {
     let signature = signature_header(&headers);
-    let taken = take(&app, &traceparent, &signature, body.as_ref()).await;
+    let (body, taken) = match body {
+        Ok(WholeBody(body)) => {
+            let taken = take(&app, &traceparent, &signature, &body).await;
+            (Some(body), taken)
+        }
+        Err(error) => (None, Err(error)),
+    };
     let taken = taken.map_err(|error| {
         let client = client_address(peer.ip(), &headers, &app.config.trusted_proxies);
         let posted = Posted {
             body: body.as_deref().unwrap_or_default(),
             from_here: client.is_none() && !headers.contains_key("X-Forwarded-For"),
         };
-        let bytes = body.as_ref().ok().map(Bytes::len);
+        let bytes = body.as_ref().map(Bytes::len);
         let header = signature.as_deref().ok();
         refuse(&app, error, client, posted, bytes, header)
     });
@@ -123,12 +132,8 @@ async fn take(
     app: &Ingress,
     traceparent: &Traceparent,
     signature: &Result<String, SignatureError>,
-    body: Result<&Bytes, &BytesRejection>,
+    body: &Bytes,
 ) -> Result<&'static str, ApiError> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
-        _ => ApiError::MalformedRequest(None),
-    })?;
     let signature = signature.as_ref().map_err(|error| *error)?;
     let now = (app.clock)();
     let secrets = app.config.endpoint_secrets.expose();

@@ -792,6 +792,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description request_timed_out */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description payload_too_large */
             413: {
                 headers: {
@@ -914,6 +923,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description request_timed_out */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description cancellation_closed, cancellation_changed */
             409: {
                 headers: {
@@ -997,6 +1015,15 @@ export interface operations {
             };
             /** @description slot_not_found; site_api_off while SITE_API_KEYS is not set */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description request_timed_out */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1096,6 +1123,15 @@ export interface operations {
             };
             /** @description slot_not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description request_timed_out */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1302,6 +1338,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description request_timed_out */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description payload_too_large */
             413: {
                 headers: {
@@ -1359,6 +1404,15 @@ export interface operations {
             };
             /** @description signature_verification_failed, malformed_event */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description request_timed_out */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -90,6 +90,8 @@ pub enum ApiError {
     Database(#[from] Arc<DbErr>),
     #[error("request took too long")]
     TimedOut,
+    #[error("body did not come in time")]
+    RequestTimedOut,
     #[error("handler panicked")]
     Panicked,
     #[error("no such page")]
@@ -315,6 +317,12 @@ impl ApiError {
                 "database_unavailable",
                 "Database is unavailable",
                 "The database did not answer. Try again.",
+            ),
+            Self::RequestTimedOut => problem(
+                S::REQUEST_TIMEOUT,
+                "request_timed_out",
+                "Request timed out",
+                "The body of the request did not come in time.",
             ),
             Self::TimedOut => problem(
                 S::SERVICE_UNAVAILABLE,

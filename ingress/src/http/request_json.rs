@@ -4,12 +4,15 @@ use std::error::Error;
 
 use axum::{
     Json,
+    body::Body,
     extract::{FromRequest, Request, rejection::JsonRejection},
-    http::StatusCode,
 };
 use serde::de::DeserializeOwned;
 
-use crate::http::error::{ApiError, FieldError};
+use crate::http::{
+    error::{ApiError, FieldError},
+    whole_body::WholeBody,
+};
 
 /// A JSON body.
 pub struct RequestJson<T>(pub T);
@@ -18,12 +21,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for RequestJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let headers = request.headers().clone();
+        let WholeBody(body) = WholeBody::from_request(request, state).await?;
+        let mut request = Request::new(Body::from(body));
+        *request.headers_mut() = headers;
         match Json::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::UnsupportedMediaType),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(ApiError::PayloadTooLarge)
-            }
             Err(rejection) => Err(ApiError::MalformedRequest(wrong_field(&rejection))),
         }
     }

@@ -11,6 +11,7 @@
 
 mod backup;
 mod batches;
+mod bodies;
 mod booking_hook;
 mod books;
 mod broker_kill;
