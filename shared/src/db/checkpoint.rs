@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
 use crate::db::turn::{turn, writers};
 
-/// Moves what is there, whoever writes meanwhile.
+/// Moves as much as it can without making writers wait.
 const STEP: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
 /// Checkpoints whenever there is enough to move. Returns at once if `db` is no SQLite.

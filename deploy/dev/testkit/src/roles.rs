@@ -49,7 +49,7 @@ impl Role {
             Self::Ingress => ("ingress", "ingress"),
             Self::Worker => ("worker", "worker"),
             // It asks nothing of a broker.
-            Self::Audit => ("audit", "nobody"),
+            Self::Audit => ("audit", "without_a_broker"),
             Self::Operator => ("worker", "operator"),
         }
     }
