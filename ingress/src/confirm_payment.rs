@@ -11,7 +11,7 @@ use axum::{
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 use shared::{
-    db::checkout,
+    db::{self, checkout},
     message::Envelope,
     queue::Lane,
     service::{failpoint, metrics},
@@ -140,7 +140,7 @@ async fn claim_enqueue(
         .col_expr(column, Expr::value(now))
         .filter(checkout::Column::SessionId.eq(id.as_str()))
         .filter(due)
-        .exec(&app.db)
+        .exec(&db::writer(&app.db).await?)
         .await?;
     Ok(claimed.rows_affected == 1)
 }
@@ -153,7 +153,7 @@ async fn release_enqueue(app: &Ingress, id: &CheckoutSessionId) -> Result<(), Db
             Expr::value(None::<OffsetDateTime>),
         )
         .filter(checkout::Column::SessionId.eq(id.as_str()))
-        .exec(&app.db)
+        .exec(&db::writer(&app.db).await?)
         .await?;
     Ok(())
 }

@@ -27,14 +27,15 @@ pub mod recurring_job;
 pub mod refund;
 pub mod refused_webhook;
 pub mod resource;
+mod relaxed;
 pub mod seats;
 pub mod slot;
 pub mod stripe_endpoint_secret;
 pub mod stripe_event;
 pub mod suspect;
-mod transaction;
 mod trouble;
-mod turn;
+mod write_lock;
+mod writer;
 mod writes;
 
 use sea_orm::{
@@ -46,20 +47,11 @@ use sea_orm::{
 pub use self::{
     checkpoint::keep_checkpointing,
     connection::{ConnectError, SCHEMA, check_schema, connect, open},
-    transaction::Transaction,
+    relaxed::relaxed,
     trouble::{Trouble, refusal, trouble},
-    turn::{Turn, turn},
+    writer::{Transaction, Writer, begin, writer},
     writes::Writes,
 };
-
-/// Begins a transaction that writes.
-///
-/// # Errors
-///
-/// [`DbErr`] if no connection is to be had.
-pub async fn begin(db: &DatabaseConnection) -> Result<Transaction, DbErr> {
-    Transaction::begin(db).await
-}
 
 /// Begins a transaction that reads whole tables, for a command that has the time.
 pub async fn begin_long_read(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {

@@ -34,7 +34,7 @@ pub async fn attach_session(
         )
         .filter(checkout::Column::Id.eq(checkout_id))
         .filter(checkout::Column::State.ne(State::Abandoned))
-        .exec(db)
+        .exec(&db::writer(db).await?)
         .await?;
     let checkout = checkout::Entity::find_by_id(checkout_id).one(db).await?;
     let checkout = checkout.ok_or(ApiError::CheckoutConflict)?;
@@ -47,7 +47,7 @@ pub async fn attach_session(
                 Expr::value(checkout.created_at),
             )
             .filter(checkout::Column::Id.eq(checkout_id))
-            .exec(db)
+            .exec(&db::writer(db).await?)
             .await?;
     }
     Ok(checkout)

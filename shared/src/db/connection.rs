@@ -17,7 +17,7 @@ use crate::{
 /// The newest migration these tables need.
 pub const SCHEMA: &str = "m20261130_000019_latest_events";
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was used so recently is not asked first whether it still works.
 const TRUSTED: Duration = Duration::from_secs(1);
 
@@ -157,7 +157,7 @@ fn options(settings: &DatabaseSettings) -> ConnectOptions {
                 .busy_timeout(CONNECT_TIMEOUT)
                 // Of each connection; the system keeps the file in memory as well.
                 .pragma("cache_size", "-512")
-                // Services checkpoint beside their writers; this is for who is not one.
+                // Where the queue is embedded, its process checkpoints beside its writers, long before.
                 .pragma("wal_autocheckpoint", "10000")
         });
     options

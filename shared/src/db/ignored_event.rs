@@ -9,6 +9,8 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
+use crate::db::writer;
+
 /// One row of `ignored_event`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "ignored_event")]
@@ -30,11 +32,12 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Counts the event.
 pub async fn count(
-    conn: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     reason: &str,
     event_id: &str,
     now: OffsetDateTime,
 ) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     let first = ActiveModel {
         reason: Set(reason.to_owned()),
         events: Set(1),

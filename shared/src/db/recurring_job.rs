@@ -8,6 +8,8 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
+use crate::db::writer;
+
 /// The run of reconcile.
 pub const RECONCILE: &str = "reconcile";
 /// The audit, which an operator runs.
@@ -36,11 +38,12 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Takes the job if it is due, until `lease_end`. One caller at a time gets it.
 pub async fn take(
-    conn: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     name: &str,
     now: OffsetDateTime,
     lease_end: OffsetDateTime,
 ) -> Result<Option<Model>, DbErr> {
+    let conn = &writer(db).await?;
     let first = ActiveModel {
         name: Set(name.to_owned()),
         due_at: Set(now.saturating_add(FIRST_DUE)),
@@ -74,12 +77,13 @@ pub async fn exists(conn: &impl ConnectionTrait, name: &str) -> Result<bool, DbE
 ///
 /// - `died`: a run whose lease ends before this time has shown no sign of life lately.
 pub async fn hasten(
-    conn: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     name: &str,
     now: OffsetDateTime,
     since: OffsetDateTime,
     died: OffsetDateTime,
 ) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     let is_running = Condition::all()
         .add(Column::Cursor.is_not_null())
         .add(Column::DueAt.gt(died));
@@ -98,7 +102,8 @@ pub async fn hasten(
 }
 
 /// Writes the row as it is, to see whether the database takes a write.
-pub async fn touch(conn: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
+pub async fn touch(db: &DatabaseConnection, name: &str) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     Entity::update_many()
         .col_expr(Column::Name, Expr::col(Column::Name))
         .filter(Column::Name.eq(name))
@@ -109,11 +114,12 @@ pub async fn touch(conn: &impl ConnectionTrait, name: &str) -> Result<(), DbErr>
 
 /// Notes how far the run has come, and keeps the job until `lease_end`, when it is due again.
 pub async fn keep(
-    conn: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     name: &str,
     lease_end: OffsetDateTime,
     cursor: &str,
 ) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     Entity::update_many()
         .col_expr(Column::DueAt, Expr::value(lease_end))
         .col_expr(Column::Cursor, Expr::value(cursor))
@@ -125,11 +131,12 @@ pub async fn keep(
 
 /// The run has come to its end; the next begins at `due_at`.
 pub async fn finish(
-    conn: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     name: &str,
     now: OffsetDateTime,
     due_at: OffsetDateTime,
 ) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     Entity::update_many()
         .col_expr(Column::DueAt, Expr::value(due_at))
         .col_expr(Column::LastSuccessAt, Expr::value(now))
@@ -142,10 +149,11 @@ pub async fn finish(
 
 /// A run that no worker began has come to its end.
 pub async fn note_success(
-    conn: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     name: &str,
     now: OffsetDateTime,
 ) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     let row = ActiveModel {
         name: Set(name.to_owned()),
         due_at: Set(now),

@@ -2,6 +2,8 @@
 
 use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
 
+use crate::db::writer;
+
 /// Of each cause; older ones make room.
 pub const KEPT: u64 = 20;
 
@@ -54,7 +56,8 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Notes one, and forgets what is too many of its cause.
-pub async fn note(conn: &impl ConnectionTrait, row: Model) -> Result<(), DbErr> {
+pub async fn note(db: &DatabaseConnection, row: Model) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     let cause = row.cause;
     Entity::insert(row.into_active_model())
         .exec_without_returning(conn)

@@ -3,6 +3,8 @@
 use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
 use time::OffsetDateTime;
 
+use crate::db::writer;
+
 /// One row of `stripe_endpoint_secret`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "stripe_endpoint_secret")]
@@ -21,10 +23,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Notes that it proved an event.
 pub async fn note_use(
-    conn: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     fingerprint: String,
     now: OffsetDateTime,
 ) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     let row = ActiveModel {
         fingerprint: Set(fingerprint),
         last_used_at: Set(now),

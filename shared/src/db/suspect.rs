@@ -9,6 +9,8 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
+use crate::db::writer;
+
 /// Longer than an attempt and the start of a worker, many times.
 const FORGOTTEN: time::Duration = time::Duration::minutes(10);
 
@@ -35,10 +37,11 @@ pub async fn is_known(conn: &impl ConnectionTrait, fingerprint: &str) -> Result<
 
 /// Notes that the message is begun. Returns how often it was.
 pub async fn note_start(
-    conn: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     fingerprint: &str,
     now: OffsetDateTime,
 ) -> Result<i32, DbErr> {
+    let conn = &writer(db).await?;
     let first = ActiveModel {
         fingerprint: Set(fingerprint.to_owned()),
         starts: Set(1),
@@ -63,7 +66,8 @@ pub async fn note_start(
 }
 
 /// The message came to an answer: it is no suspect.
-pub async fn clear(conn: &impl ConnectionTrait, fingerprint: &str) -> Result<(), DbErr> {
+pub async fn clear(db: &DatabaseConnection, fingerprint: &str) -> Result<(), DbErr> {
+    let conn = &writer(db).await?;
     Entity::delete_many()
         .filter(Column::Fingerprint.eq(fingerprint))
         .exec(conn)

@@ -34,6 +34,14 @@ pub enum Trouble {
     Lasting,
 }
 
+/// What [`write_lock`](super::write_lock) waits for in vain.
+const LOCKED: &str = "database is locked: others of this process write";
+
+/// The file was not to be had for writing, in time.
+pub(super) fn locked() -> DbErr {
+    DbErr::Custom(LOCKED.to_owned())
+}
+
 /// What kind of trouble `error` is.
 ///
 /// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>,
@@ -41,6 +49,7 @@ pub enum Trouble {
 pub fn trouble(error: &DbErr) -> Trouble {
     let cause = match error {
         DbErr::Exec(cause) | DbErr::Query(cause) => cause,
+        DbErr::Custom(text) if text == LOCKED => return Trouble::Contention,
         DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => return Trouble::Outage,
         _ => return Trouble::Lasting,
     };

@@ -71,7 +71,8 @@ impl Delivery {
         }
     }
 
-    /// The message is done: forget it. Call it after the commit, never before.
+    /// The message is done: forget it. Call it after the commit, never before. The embedded queue forgets it with
+    /// the next claim: in between, a crash has it handed out once more.
     pub async fn ack(self) -> Result<(), PublishError> {
         Self::ack_all([self]).await
     }

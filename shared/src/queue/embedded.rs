@@ -31,6 +31,8 @@ use crate::{
 
 /// How long a handed-out message is hidden. A worker must be done or give up sooner.
 pub const LEASE: Duration = Duration::from_secs(30);
+/// For a commit behind others; Stripe gives up after 10 s.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(8);
 /// Messages of one commit, which waits for the disk however many they are; SQLite bounds the
 /// number of parameters.
 const TOGETHER: BatchLimits = BatchLimits { most: 500, runs: 1 };
@@ -39,6 +41,8 @@ const TOGETHER: BatchLimits = BatchLimits { most: 500, runs: 1 };
 #[derive(Clone)]
 pub struct Queue {
     pub(super) db: DatabaseConnection,
+    /// For what is handed out and acked: lost with the machine, it is handed out once more.
+    relaxed: DatabaseConnection,
     lanes: Arc<Lanes>,
     pub(super) unacked: UnackedDeliveries,
     arrivals: Batcher<job::ActiveModel, ()>,
@@ -52,6 +56,7 @@ impl Queue {
         let checkpoints = tokio::spawn(db::keep_checkpointing(db.clone()));
         Self {
             arrivals: Batcher::start(TOGETHER, move |rows| write_all(shared.clone(), rows)),
+            relaxed: db::relaxed(&db),
             db,
             lanes: Arc::default(),
             unacked: UnackedDeliveries::default(),
@@ -60,8 +65,9 @@ impl Queue {
     }
 
     pub(super) async fn publish(&self, lane: Lane, message: &Envelope) -> Result<(), PublishError> {
-        let row = job::ActiveModel {
-            id: Set(Uuid::now_v7()),
+        let id = Uuid::now_v7();
+        let row = || job::ActiveModel {
+            id: Set(id),
             lane: Set(lane.routing_key().to_owned()),
             available_at_ms: Set(now_ms()),
             lease: Set(None),
@@ -77,13 +83,19 @@ impl Queue {
             signature: Set(message.signature.clone()),
             body: Set(message.body.to_vec()),
         };
-        if self.arrivals.submit(row.clone()).await.is_none() {
-            // Perhaps it was one of the others.
-            let insert = job::Entity::insert(row);
-            let _turn = db::turn(&self.db).await?;
-            insert.exec_without_returning(&self.db).await?;
-        }
+        let write = tokio::time::timeout(PUBLISH_TIMEOUT, self.write(row));
+        write.await.unwrap_or(Err(PublishError::TimedOut))?;
         self.lane(lane).published.notify_waiters();
+        Ok(())
+    }
+
+    async fn write(&self, row: impl Fn() -> job::ActiveModel) -> Result<(), PublishError> {
+        if self.arrivals.submit(row()).await.is_none() {
+            // Perhaps it was one of the others.
+            job::Entity::insert(row())
+                .exec_without_returning(&db::writer(&self.db).await?)
+                .await?;
+        }
         Ok(())
     }
 
@@ -133,15 +145,8 @@ impl Queue {
         if acked.is_empty() && !is_any_due {
             return Ok(Vec::new());
         }
-        let tx = db::begin(&self.db).await?;
-        for some in acked.chunks(TOGETHER.most) {
-            let leases: HashSet<Uuid> = some.iter().filter_map(|it| it.lease).collect();
-            job::Entity::delete_many()
-                .filter(job::Column::Id.is_in(some.iter().map(|it| it.id)))
-                .filter(job::Column::Lease.is_in(leases))
-                .exec(&tx)
-                .await?;
-        }
+        let tx = db::begin(&self.relaxed).await?;
+        delete(&tx, acked).await?;
         let jobs = if is_any_due {
             lease(&tx, lane, most).await?
         } else {
@@ -161,10 +166,28 @@ impl Queue {
         Ok(due.into_tuple::<Uuid>().one(&self.db).await?.is_some())
     }
 
-    /// Forgets what was acked.
+    /// Forgets what was acked, at the end.
     pub(super) async fn forget(&self, lane: Lane) -> Result<(), DbErr> {
-        self.claim(lane, 0).await.map(drop)
+        let acked = self.lane(lane).take_acked();
+        if acked.is_empty() {
+            return Ok(());
+        }
+        let tx = db::begin(&self.relaxed).await?;
+        delete(&tx, &acked).await?;
+        tx.commit().await
     }
+}
+
+async fn delete(tx: &impl ConnectionTrait, acked: &[Acked]) -> Result<(), DbErr> {
+    for some in acked.chunks(TOGETHER.most) {
+        let leases: HashSet<Uuid> = some.iter().filter_map(|it| it.lease).collect();
+        job::Entity::delete_many()
+            .filter(job::Column::Id.is_in(some.iter().map(|it| it.id)))
+            .filter(job::Column::Lease.is_in(leases))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Claims, up to `most` of the messages that are due.

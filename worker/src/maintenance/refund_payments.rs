@@ -188,7 +188,7 @@ async fn wait_for_verdict(context: &Context, owed: &owed_refund::Model) -> Resul
         // And not of a debt that took its place.
         .filter(owed_refund::Column::CreatedAt.eq(owed.created_at))
         .filter(owed_refund::Column::DoneAt.is_null())
-        .exec(&context.db)
+        .exec(&db::writer(&context.db).await?)
         .await?;
     Ok(())
 }
@@ -223,7 +223,7 @@ async fn postpone(
         .filter(owed_refund::Column::CreatedAt.eq(owed.created_at))
         // Another worker may have made it after our lease.
         .filter(owed_refund::Column::DoneAt.is_null())
-        .exec(&context.db)
+        .exec(&db::writer(&context.db).await?)
         .await?;
     if over {
         // Nothing went back: a booking that waits for it needs an operator.

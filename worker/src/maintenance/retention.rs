@@ -84,7 +84,7 @@ pub async fn erase(
     let unpaid = unpaid_checkouts(context, end).await?;
     let refused = refused_webhook::Entity::delete_many()
         .filter(refused_webhook::Column::At.lt(end))
-        .exec(&context.db)
+        .exec(&db::writer(&context.db).await?)
         .await?;
     let rows = [told, letters, unpaid, refused.rows_affected];
     Ok((rows.iter().sum(), cursor))
@@ -139,7 +139,7 @@ async fn dead_letters(context: &Context, end: OffsetDateTime) -> Result<u64, DbE
         .col_expr(Column::Detail, Expr::value(None::<String>))
         .filter(Column::ResolvedAt.lt(end))
         .filter(Column::Body.ne(Vec::<u8>::new()))
-        .exec(&context.db)
+        .exec(&db::writer(&context.db).await?)
         .await?;
     Ok(erased.rows_affected)
 }
@@ -166,7 +166,7 @@ async fn unpaid_checkouts(context: &Context, end: OffsetDateTime) -> Result<u64,
                 // A payment may have come this moment.
                 .filter(Column::State.eq(state))
                 .filter(Column::Id.is_in(some.iter().copied()))
-                .exec(&context.db)
+                .exec(&db::writer(&context.db).await?)
                 .await?;
             erased = erased.saturating_add(update.rows_affected);
         }

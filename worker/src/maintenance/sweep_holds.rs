@@ -61,7 +61,7 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
     }
     // Only now: a worker that dies before this must not leave them alone for as long as a look lasts.
     enqueued_at(Expr::value(now), &overdue)
-        .exec(&context.db)
+        .exec(&db::writer(&context.db).await?)
         .await?;
     Ok(overdue.len())
 }

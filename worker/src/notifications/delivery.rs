@@ -132,7 +132,7 @@ async fn note(
         .filter(Column::OutboxId.eq(delivery.outbox_id))
         .filter(Column::Destination.eq(delivery.destination.as_str()))
         .filter(Column::DoneAt.is_null())
-        .exec(&context.db)
+        .exec(&db::writer(&context.db).await?)
         .await?;
     Ok(())
 }
@@ -155,7 +155,7 @@ async fn note_endpoint(
             .col_expr(Column::FailingSince, Expr::value(None::<OffsetDateTime>))
             .col_expr(Column::LastError, Expr::value(None::<String>))
             .filter(is_news)
-            .exec(&context.db)
+            .exec(&db::writer(&context.db).await?)
             .await?;
         return Ok(());
     };
@@ -170,7 +170,7 @@ async fn note_endpoint(
         .filter(Column::Id.eq(endpoint.id.as_str()))
         .filter(Column::DisabledAt.is_null())
         .filter(lasting)
-        .exec(&context.db)
+        .exec(&db::writer(&context.db).await?)
         .await?;
     if off.rows_affected > 0 {
         tracing::error!(
@@ -184,7 +184,7 @@ async fn note_endpoint(
     update
         .col_expr(Column::FailingSince, since)
         .col_expr(Column::LastError, Expr::value(failure.words.clone()))
-        .exec(&context.db)
+        .exec(&db::writer(&context.db).await?)
         .await?;
     Ok(())
 }

@@ -201,9 +201,10 @@ async fn publish(
             }
         }
     }
-    set(&context.db, done.into_iter(), Column::DoneAt, now).await?;
+    let writer = db::writer(&context.db).await?;
+    set(&writer, done.into_iter(), Column::DoneAt, now).await?;
     set(
-        &context.db,
+        &writer,
         again.into_iter(),
         Column::DueAt,
         now.saturating_add(AGAIN),

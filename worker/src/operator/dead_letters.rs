@@ -14,7 +14,10 @@ use sea_orm::{
 };
 use serde::Serialize;
 use shared::{
-    db::dead_letter::{self, Column, Resolution},
+    db::{
+        self,
+        dead_letter::{self, Column, Resolution},
+    },
     message::{Envelope, Source},
     queue::{Lane, Publisher},
 };
@@ -236,7 +239,7 @@ async fn resolve(
         .filter(Column::Id.eq(letter.id))
         // It may have died again meanwhile, and is open then.
         .filter(Column::Times.eq(letter.times))
-        .exec(db)
+        .exec(&db::writer(db).await?)
         .await?;
     Ok(())
 }

@@ -85,7 +85,7 @@ async fn add(
     };
     let insert = row.clone().into_active_model().reset_all();
     endpoint::Entity::insert(insert)
-        .exec_without_returning(db)
+        .exec_without_returning(&db::writer(db).await?)
         .await?;
     Ok(row)
 }

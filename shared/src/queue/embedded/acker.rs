@@ -43,7 +43,6 @@ impl Answer {
         message: &Envelope,
     ) -> Result<(), PublishError> {
         let due_ms = now_ms().saturating_add(millis(retry::spread(tier.delay())));
-        let _turn = db::turn(&self.queue.db).await?;
         job::Entity::update_many()
             .col_expr(job::Column::AvailableAtMs, Expr::value(due_ms))
             .col_expr(job::Column::Deliveries, Expr::value(0))
@@ -53,7 +52,7 @@ impl Answer {
                 Expr::value(message.last_error.clone()),
             )
             .filter(self.still_ours())
-            .exec(&self.queue.db)
+            .exec(&db::writer(&self.queue.db).await?)
             .await?;
         Ok(())
     }
@@ -61,11 +60,10 @@ impl Answer {
     /// The lease counts from now. Returns whether the message was still ours.
     pub(in crate::queue) async fn renew(&self) -> Result<bool, PublishError> {
         let lease_end = now_ms().saturating_add(millis(LEASE));
-        let _turn = db::turn(&self.queue.db).await?;
         let renewed = job::Entity::update_many()
             .col_expr(job::Column::AvailableAtMs, Expr::value(lease_end))
             .filter(self.still_ours())
-            .exec(&self.queue.db)
+            .exec(&db::writer(&self.queue.db).await?)
             .await?;
         Ok(renewed.rows_affected == 1)
     }
