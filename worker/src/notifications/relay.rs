@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// Notifications handed on at once.
-const AT_ONCE: u64 = 200;
+const AT_ONCE: u32 = 200;
 /// Rows in one statement: an engine takes so many values and no more.
 const ROWS_AT_ONCE: usize = 500;
 /// For handing them on; longer than the broker is given for its confirm.
@@ -45,7 +45,8 @@ const LEASE: time::Duration = time::Duration::seconds(15);
 /// After the broker did not confirm: long enough for all others to be handed to their destinations
 /// meanwhile.
 const AGAIN: time::Duration = time::Duration::seconds(10);
-/// Between two rounds, so that what comes meanwhile is handed on together: each round is a commit or two.
+/// After a round that was not full, so that what comes meanwhile is handed on together: each round is a commit or
+/// two.
 const GATHERING: Duration = Duration::from_millis(20);
 /// After a failure of the database.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -69,8 +70,11 @@ pub async fn keep_relaying(context: &Context, publisher: &Publisher, shutdown: &
                     return;
                 }
             }
-            Ok(_) => {
+            Ok(taken) => {
                 pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
+                if u32::try_from(taken).is_ok_and(|taken| taken >= AT_ONCE) {
+                    continue;
+                }
                 let pause = tokio::time::sleep(GATHERING);
                 shutdown.run_until_cancelled(pause).await;
             }
@@ -125,7 +129,7 @@ async fn hand_out(
     let taken = LINES
         .heads(now)
         .order_by_asc(Column::Id)
-        .limit(AT_ONCE)
+        .limit(u64::from(AT_ONCE))
         .all(&tx)
         .await?;
     let deliveries: Vec<_> = taken
