@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long running jobs may take after SIGTERM; what is unacked then is redelivered.
-const GRACE: Duration = Duration::from_secs(25);
+const GRACE: Duration = Duration::from_secs(30);
 /// Before consuming starts again.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
