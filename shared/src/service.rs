@@ -11,3 +11,4 @@ pub mod shutdown;
 pub mod spans;
 pub mod telemetry;
 pub mod traces;
+pub mod whole_body;

@@ -20,13 +20,14 @@ mod state;
 use std::time::Duration;
 
 use axum::{
-    Router,
+    RequestExt, Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderValue, header},
     middleware::{self, Next},
     response::{Redirect, Response},
     routing::{get, post},
 };
+use shared::service::whole_body::whole_body;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::problem::AdminError;
@@ -73,6 +74,7 @@ pub fn router(console: Console) -> Router {
         )
         .fallback(async || AdminError::not_found("there is nothing here"))
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
+        .layer(middleware::from_fn(read_whole))
         .layer(DefaultBodyLimit::max(LIMIT_BYTES))
         .layer(middleware::from_fn(time_limit))
         .layer(header(header::CACHE_CONTROL, "no-store"));
@@ -83,6 +85,14 @@ pub fn router(console: Console) -> Router {
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .with_state(console)
+}
+
+/// What comes in thousands of pieces costs no more than what comes in one, before anyone has signed in.
+async fn read_whole(request: Request, next: Next) -> Result<Response, AdminError> {
+    let (head, body) = request.with_limited_body().into_parts();
+    let body = whole_body(body).await;
+    let body = body.map_err(|error| AdminError::Malformed(error.to_string()))?;
+    Ok(next.run(Request::from_parts(head, body.into())).await)
 }
 
 async fn time_limit(request: Request, next: Next) -> Result<Response, AdminError> {
