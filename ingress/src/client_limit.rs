@@ -10,66 +10,124 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
+use crate::http::client_address::Client;
+
 /// After so many of all, clients are forgotten who came not lately.
 const FORGET_EVERY: usize = 1000;
-/// What a provider gives to one customer.
-const IPV6_PREFIX_BITS: u32 = 64;
+/// A provider gives a /64 to a customer, and a /48, of 65,536 of those, to one that asks for it.
+const CUSTOMER_HOST_BITS: u32 = 64;
+const LARGE_CUSTOMER_HOST_BITS: u32 = 80;
+/// What a large customer may do, in customers.
+const LARGE_CUSTOMER: u32 = 8;
+/// What all may do together who are behind one peer, in clients: it may be a busy shop's proxy, or one person who
+/// comes by a way that names no client.
+const BEHIND_ONE_PEER: u32 = 20;
+
+type Limiter = DefaultKeyedRateLimiter<IpAddr>;
 
 /// Counts for each client, in this process.
 pub struct ClientLimit {
-    clients: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    admitted: AtomicUsize,
+    limits: Option<Limits>,
+    asked: AtomicUsize,
+}
+
+struct Limits {
+    customers: Limiter,
+    large_customers: Limiter,
+    peers: Limiter,
 }
 
 impl ClientLimit {
     /// - `per_minute`: of one client: so many at once, and from then on so many in a minute. 0 is
     ///   no limit.
     pub fn new(per_minute: u32) -> Self {
-        let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
+        let limiter = |clients| {
+            let quota = NonZeroU32::new(per_minute.saturating_mul(clients))?;
+            Some(RateLimiter::keyed(Quota::per_minute(quota)))
+        };
+        let limits = || {
+            Some(Limits {
+                customers: limiter(1)?,
+                large_customers: limiter(LARGE_CUSTOMER)?,
+                peers: limiter(BEHIND_ONE_PEER)?,
+            })
+        };
         Self {
-            clients: quota.map(RateLimiter::keyed),
-            admitted: AtomicUsize::new(0),
+            limits: limits(),
+            asked: AtomicUsize::new(0),
         }
     }
 
-    /// Counts one more of `client`.
+    /// Counts `more` of `client`.
     ///
     /// # Errors
     ///
-    /// It is one too many; the time until the next.
-    pub fn admit(&self, client: IpAddr) -> Result<(), Duration> {
-        let Some(clients) = &self.clients else {
+    /// They are too many; the time until they are not.
+    pub fn admit(&self, client: Client, more: NonZeroU32) -> Result<(), Duration> {
+        let Some(limits) = &self.limits else {
             return Ok(());
         };
-        clients
-            .check_key(&customer(client))
-            .map_err(|until| until.wait_time_from(clients.clock().now()))?;
-        let admitted = self.admitted.fetch_add(1, Ordering::Relaxed);
-        if admitted.is_multiple_of(FORGET_EVERY) {
-            clients.retain_recent();
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        if asked.is_multiple_of(FORGET_EVERY) {
+            limits.customers.retain_recent();
+            limits.large_customers.retain_recent();
+            limits.peers.retain_recent();
         }
-        Ok(())
+        match client {
+            Client::At(address) => {
+                check(&limits.customers, customer(address), more)?;
+                if let IpAddr::V6(address) = address {
+                    let large = network(address, LARGE_CUSTOMER_HOST_BITS);
+                    check(&limits.large_customers, large, more)?;
+                }
+                Ok(())
+            }
+            Client::Behind(peer) => check(&limits.peers, peer, more),
+        }
     }
 }
 
-fn customer(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V6(v6) => {
-            let network = u128::MAX << (u128::BITS - IPV6_PREFIX_BITS);
-            Ipv6Addr::from_bits(v6.to_bits() & network).into()
-        }
+/// More than there may be at once count as all of them.
+fn check(limiter: &Limiter, key: IpAddr, more: NonZeroU32) -> Result<(), Duration> {
+    let checked = limiter.check_key_n(&key, more);
+    let checked = checked.or_else(|most| {
+        let most = NonZeroU32::new(most.0).unwrap_or(NonZeroU32::MIN);
+        limiter.check_key_n(&key, most)
+    });
+    match checked {
+        Ok(Err(until)) => Err(until.wait_time_from(limiter.clock().now())),
+        Ok(Ok(())) | Err(_) => Ok(()),
+    }
+}
+
+/// The address, or the network, by which one customer is told from others.
+pub fn customer(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => network(address, CUSTOMER_HOST_BITS),
         v4 @ IpAddr::V4(_) => v4,
     }
+}
+
+/// - `host_bits`: those that tell addresses of one network apart.
+fn network(address: Ipv6Addr, host_bits: u32) -> IpAddr {
+    let mask = u128::MAX.unbounded_shl(host_bits);
+    Ipv6Addr::from_bits(address.to_bits() & mask).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ONE: NonZeroU32 = NonZeroU32::MIN;
+
+    fn at(client: &str) -> Client {
+        Client::At(client.parse().unwrap())
+    }
+
     #[test]
     fn each_client_has_its_own_count() {
         let limit = ClientLimit::new(2);
-        let admit = |client: &str| limit.admit(client.parse().unwrap()).is_ok();
+        let admit = |client: &str| limit.admit(at(client), ONE).is_ok();
 
         assert!(admit("192.0.2.1") && admit("192.0.2.1") && !admit("192.0.2.1"));
         assert!(admit("192.0.2.2"));
@@ -78,9 +136,40 @@ mod tests {
     }
 
     #[test]
+    fn a_customer_with_many_networks_has_a_count_for_all_of_them() {
+        let limit = ClientLimit::new(1);
+        let admit = |network: u16| limit.admit(at(&format!("2001:db8:0:{network:x}::1")), ONE);
+
+        assert!((0..8).all(|network| admit(network).is_ok()));
+        assert!(admit(8).is_err());
+        assert!(limit.admit(at("2001:db8:1::1"), ONE).is_ok());
+    }
+
+    #[test]
+    fn who_is_behind_one_peer_shares_its_count() {
+        let limit = ClientLimit::new(2);
+        let behind = |peer: [u8; 4]| limit.admit(Client::Behind(peer.into()), ONE).is_ok();
+
+        assert!((0..40).all(|_| behind([10, 0, 0, 1])));
+        assert!(!behind([10, 0, 0, 1]));
+        assert!(behind([10, 0, 0, 2]));
+        assert!(limit.admit(at("192.0.2.1"), ONE).is_ok());
+    }
+
+    #[test]
+    fn several_count_as_several_and_too_many_as_all() {
+        let limit = ClientLimit::new(5);
+        let admit = |client: &str, more| limit.admit(at(client), NonZeroU32::new(more).unwrap());
+
+        assert!(admit("192.0.2.1", 3).is_ok() && admit("192.0.2.1", 3).is_err());
+        assert!(admit("192.0.2.1", 2).is_ok());
+        assert!(admit("192.0.2.2", 20).is_ok() && admit("192.0.2.2", 1).is_err());
+    }
+
+    #[test]
     fn zero_is_no_limit() {
         let limit = ClientLimit::new(0);
 
-        assert!((0..1000).all(|_| limit.admit([192, 0, 2, 1].into()).is_ok()));
+        assert!((0..1000).all(|_| limit.admit(at("192.0.2.1"), ONE).is_ok()));
     }
 }

@@ -33,7 +33,7 @@ pub struct Config {
     pub checkout_options: CheckoutOptions,
     /// Proxies whose word about the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
-    /// Orders of one client: so many at once, and so many more in a minute; 0 is no limit.
+    /// Seats that one client may order at once, and in a minute from then on; 0 is no limit.
     pub orders_per_minute: u32,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,

@@ -1,6 +1,6 @@
 //! `POST /api/create-checkout-session`
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use axum::{
     Extension, Json,
@@ -17,10 +17,7 @@ use crate::{
     Ingress,
     hold::NewHold,
     hold_seats::{self, idempotency::earlier, session},
-    http::{
-        client_address::client_address, error::ApiError, problem::Problem,
-        request_json::RequestJson,
-    },
+    http::{client_address::client, error::ApiError, problem::Problem, request_json::RequestJson},
     order::{Order, locale, session_life::SHORTEST_SESSION},
     refusal,
     replace_session::end_replaced,
@@ -80,11 +77,11 @@ pub async fn create_checkout_session(
     let now = (app.clock)();
     let mut hold = order.into_hold(idempotency_key, now, &app.config)?;
     hold.locale = hold.locale.or_else(|| locale::accepted(&headers));
-    if let Some(client) = client_address(peer.ip(), &headers, &app.config.trusted_proxies) {
-        app.order_limit
-            .admit(client)
-            .map_err(ApiError::TooManyOrders)?;
-    }
+    let client = client(peer.ip(), &headers, &app.config.trusted_proxies);
+    let seats = u32::try_from(hold.quantity).ok().and_then(NonZeroU32::new);
+    app.order_limit
+        .admit(client, seats.unwrap_or(NonZeroU32::MIN))
+        .map_err(ApiError::TooManyOrders)?;
     answer(app, hold, now).await
 }
 

@@ -82,6 +82,12 @@ async fn connect(config: Config) -> anyhow::Result<(Ingress, TcpListener, TcpLis
     let admin_listener = TcpListener::bind(config.admin_addr)
         .await
         .context("ADMIN_ADDR")?;
+    if config.trusted_proxies.is_empty() && config.public_url.starts_with("https:") {
+        tracing::warn!(
+            "TRUSTED_PROXIES names no proxy, and one speaks TLS for us: all buyers who come by it share \
+             ORDERS_PER_MINUTE and connections, as one client, or as twenty if its address is private"
+        );
+    }
     let ingress = Ingress::new(config, db, publisher, stripe, clock::system);
     Ok((ingress, listener, admin_listener))
 }

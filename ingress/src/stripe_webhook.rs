@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     time::Duration,
 };
 
@@ -28,7 +29,10 @@ use utoipa::ToSchema;
 use crate::{
     Ingress,
     http::{
-        client_address::client_address, error::ApiError, problem::Problem, whole_body::WholeBody,
+        client_address::{Client, client},
+        error::ApiError,
+        problem::Problem,
+        whole_body::WholeBody,
     },
     ignored_event::Ignored,
     likely_cause::{Posted, why},
@@ -79,7 +83,7 @@ pub async fn stripe_webhook(
         Err(error) => (None, Err(error)),
     };
     let taken = taken.map_err(|error| {
-        let client = client_address(peer.ip(), &headers, &app.config.trusted_proxies);
+        let client = client(peer.ip(), &headers, &app.config.trusted_proxies).address();
         let posted = Posted {
             body: body.as_deref().unwrap_or_default(),
             from_here: client.is_none() && !headers.contains_key("X-Forwarded-For"),
@@ -109,7 +113,9 @@ fn refuse(
 ) -> ApiError {
     if error.is_bad_signature()
         && let Some(client) = client
-        && let Err(wait) = app.bad_signature_limit.admit(client)
+        && let Err(wait) = app
+            .bad_signature_limit
+            .admit(Client::At(client), NonZeroU32::MIN)
     {
         app.notes.suppress();
         return ApiError::TooManyBadSignatures(wait);

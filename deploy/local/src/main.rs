@@ -37,7 +37,7 @@ Environment (all optional; deploy/env.example says more of each):
   STRIPE_API_BASE           another address than Stripe's own
   STRIPE_SIM_ADDR           where the stand-in listens [127.0.0.1:12111]
   HOLD_MINUTES              how long seats are held for a buyer [30]
-  ORDERS_PER_MINUTE         of one client, 0 is no limit [30]
+  ORDERS_PER_MINUTE         seats of one client, 0 is no limit [30]
   TRUSTED_PROXIES           proxies that may name the client [none]
   WORKER_CONCURRENCY        jobs at once [8]
   WORKER_BATCH              events that share a transaction, at most [200]

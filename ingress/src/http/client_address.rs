@@ -5,24 +5,47 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// The client of a request, or `None` if it cannot be told from others: a trusted proxy does not
-/// name it; or it came from a private address that is no trusted proxy, and may well be a proxy that
-/// is missing in `TRUSTED_PROXIES`.
+/// Where a request comes from, as far as it can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// The client's own address.
+    At(IpAddr),
+    /// This peer's, and behind it may be many: a trusted proxy that does not name them, or a private address,
+    /// which may well be a proxy that is missing in `TRUSTED_PROXIES`.
+    Behind(IpAddr),
+}
+
+impl Client {
+    /// Its own address, if it is known.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::At(address) => Some(address),
+            Self::Behind(_) => None,
+        }
+    }
+}
+
+/// The client of a request.
 ///
 /// `X-Forwarded-For` says whatever its senders like, in any bytes. It is read from the right, from
 /// the proxy next to us up to the first address that is not one of `trusted`.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = peer.to_canonical();
     if !is_trusted(&peer) {
-        return is_public(peer).then_some(peer);
+        return if is_public(peer) {
+            Client::At(peer)
+        } else {
+            Client::Behind(peer)
+        };
     }
     let forwarded = headers.get_all("X-Forwarded-For").iter().rev();
-    forwarded
+    let named = forwarded
         .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
         .map(hop)
         .find(|address| !address.as_ref().is_some_and(is_trusted))
-        .flatten()
+        .flatten();
+    named.map_or(Client::Behind(peer), Client::At)
 }
 
 /// Some proxies add the port.
@@ -49,14 +72,15 @@ mod tests {
 
     use super::*;
 
-    fn client(peer: &str, forwarded: &[&str]) -> Option<String> {
+    fn address(peer: &str, forwarded: &[&str]) -> Option<String> {
         let trusted = ["10.0.0.0/8", "203.0.113.7/32"].map(|network| network.parse().unwrap());
         let value = |text: &&str| HeaderValue::from_bytes(text.as_bytes()).unwrap();
         let headers = forwarded
             .iter()
             .map(|text| ("x-forwarded-for".parse().unwrap(), value(text)))
             .collect();
-        client_address(peer.parse().unwrap(), &headers, &trusted).map(|it| it.to_string())
+        let client = client(peer.parse().unwrap(), &headers, &trusted);
+        client.address().map(|it| it.to_string())
     }
 
     #[test]
@@ -78,7 +102,7 @@ mod tests {
             ("10.0.0.1", &[], None),
         ] {
             assert_eq!(
-                client(peer, forwarded).as_deref(),
+                address(peer, forwarded).as_deref(),
                 expected,
                 "{peer} {forwarded:?}"
             );
@@ -95,7 +119,7 @@ mod tests {
             "fd00::1",
             "fe80::1",
         ] {
-            assert_eq!(client(peer, &["192.0.2.1"]), None, "{peer}");
+            assert_eq!(address(peer, &["192.0.2.1"]), None, "{peer}");
         }
     }
 }

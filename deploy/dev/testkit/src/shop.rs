@@ -36,6 +36,8 @@ pub fn variables(stripe: &StripeSim, listen_addr: SocketAddr) -> Variables {
         ("STRIPE_API_BASE", stripe.base_url().to_owned()),
         ("LISTEN_ADDR", listen_addr.to_string()),
         ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
+        // All buyers come from this machine.
+        ("ORDERS_PER_MINUTE", "0".to_owned()),
         // Where receivers of webhooks are.
         ("ENDPOINT_NETWORKS", "127.0.0.0/8".to_owned()),
     ]

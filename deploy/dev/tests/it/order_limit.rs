@@ -45,17 +45,48 @@ async fn a_client_with_too_many_orders_is_told_when_to_come_back() {
     shop.close().await;
 }
 
-/// They may all come through one proxy that is not among the trusted ones.
+/// They may all come through one proxy that is not among the trusted ones, or that names no client.
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_cannot_be_told_apart_are_not_counted() {
-    let mut stack = Stack::sqlite_embedded().await;
-    stack.variables.insert("ORDERS_PER_MINUTE", "2".to_owned());
-    let shop = Shop::open(stack).await;
-    let slot = shop.slot(10).await;
+async fn clients_that_cannot_be_told_apart_have_a_limit_together() {
+    for trusted in ["192.0.2.7", "127.0.0.1"] {
+        let mut stack = Stack::sqlite_embedded().await;
+        stack.variables.extend([
+            ("TRUSTED_PROXIES", trusted.to_owned()),
+            ("ORDERS_PER_MINUTE", "1".to_owned()),
+        ]);
+        let shop = Shop::open(stack).await;
+        let slot = shop.slot(30).await;
 
-    for _ in 0..4 {
-        let admitted = order_as(&shop, "192.0.2.1", slot).await;
-        assert_eq!(admitted.status(), StatusCode::CREATED);
+        for _ in 0..20 {
+            let admitted = order_as(&shop, "unknown", slot).await;
+            assert_eq!(admitted.status(), StatusCode::CREATED);
+        }
+        let refused = order_as(&shop, "unknown", slot).await;
+
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS, "{trusted}");
+        shop.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_counts_for_each_of_its_seats() {
+    let mut stack = Stack::sqlite_embedded().await;
+    stack.variables.extend([
+        ("TRUSTED_PROXIES", "127.0.0.1".to_owned()),
+        ("ORDERS_PER_MINUTE", "10".to_owned()),
+    ]);
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(30).await;
+    let order = async |seats| {
+        let url = format!("{}/api/create-checkout-session", shop.url);
+        let request = shop.http.post(url).json(&order(slot, seats));
+        let request = request.header("x-forwarded-for", "192.0.2.1");
+        request.send().await.unwrap().status()
+    };
+
+    assert_eq!(order(6).await, StatusCode::CREATED);
+    assert_eq!(order(6).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(order(4).await, StatusCode::CREATED);
+    assert_eq!(shop.seats_taken(slot).await, 10);
     shop.close().await;
 }
