@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use sea_orm::DatabaseConnection;
 use shared::{
-    clock::Clock, db, queue::Publisher, service::admin::Readiness, stripe::client::StripeClient,
+    clock::Clock,
+    db,
+    queue::Publisher,
+    service::{admin::Readiness, connections::Connections},
+    stripe::client::StripeClient,
 };
 
 use crate::{
-    client_limit::ClientLimit,
+    client_limit::{ClientLimit, customer},
     config::Config,
     confirm::{reads::ConfirmReads, waiters::ConfirmWaiters},
+    http::client_address::client,
     webhook_notes::WebhookNotes,
 };
 
@@ -25,6 +31,8 @@ pub struct Ingress {
     pub(crate) stripe: StripeClient,
     pub(crate) reads: ConfirmReads,
     pub(crate) waiters: ConfirmWaiters,
+    /// Those of the listener that serves its router.
+    pub connections: Arc<Connections>,
     pub(crate) order_limit: Arc<ClientLimit>,
     pub(crate) bad_signature_limit: Arc<ClientLimit>,
     pub(crate) notes: Arc<WebhookNotes>,
@@ -42,6 +50,11 @@ impl Ingress {
         stripe: StripeClient,
         clock: Clock,
     ) -> Self {
+        let trusted = config.trusted_proxies.clone();
+        let client_of = move |peer| {
+            let client = client(peer, &HeaderMap::new(), &trusted);
+            client.address().map(customer)
+        };
         let waiters = ConfirmWaiters::start(db.clone(), clock);
         Self {
             reads: ConfirmReads::start(db.clone()),
@@ -50,6 +63,7 @@ impl Ingress {
             stripe,
             waiters,
             order_limit: Arc::new(ClientLimit::new(config.orders_per_minute)),
+            connections: Connections::of_public(client_of),
             bad_signature_limit: Arc::new(ClientLimit::new(BAD_SIGNATURES_PER_MINUTE)),
             notes: Arc::new(WebhookNotes::new(&config.endpoint_secrets)),
             config: Arc::new(config),
@@ -60,6 +74,7 @@ impl Ingress {
     /// What must work before it can take a webhook.
     pub fn readiness(&self) -> Readiness {
         let (db, publisher) = (self.db.clone(), self.publisher.clone());
+        let connections = self.connections.clone();
         Readiness::default()
             .with("database", move || {
                 let db = db.clone();
@@ -68,6 +83,10 @@ impl Ingress {
             .with("queue", move || {
                 let publisher = publisher.clone();
                 async move { publisher.is_ready().await }
+            })
+            .with("connections", move || {
+                let has_room = connections.has_room();
+                async move { has_room }
             })
     }
 }

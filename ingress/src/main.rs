@@ -10,7 +10,7 @@ use shared::{
     config::Env,
     db,
     queue::{Patience, Publisher},
-    service::{admin, http_server, shutdown, telemetry},
+    service::{admin, connections::Connections, http_server, shutdown, telemetry},
     stripe::client::StripeClient,
 };
 use tokio::net::TcpListener;
@@ -98,17 +98,23 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let (listen_addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
     let probes = admin::router(ingress.readiness().until(&shutdown));
+    let connections = ingress.connections.clone();
     let router = ingress::router(ingress).context("the pages")?;
     tracing::info!(%listen_addr, %admin_addr, "Serving");
     // Probes are answered until the last request is.
     let done = CancellationToken::new();
     let requests = async {
-        http_server::serve(listener, router, shutdown).await;
+        http_server::serve(listener, router, connections, shutdown).await;
         done.cancel();
     };
     tokio::join!(
         requests,
-        http_server::serve(admin_listener, probes, done.clone()),
+        http_server::serve(
+            admin_listener,
+            probes,
+            Connections::of_admin(),
+            done.clone()
+        ),
     );
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! What every process of ours does besides its work: start, answer probes, log, count, and stop.
 
 pub mod admin;
+pub mod connections;
 pub mod exit;
 pub mod failpoint;
 pub mod http_server;
+mod log_limit;
 pub mod metrics;
 pub(crate) mod network;
+mod open_files;
 mod sampler;
 pub mod shutdown;
 pub mod spans;

@@ -10,7 +10,7 @@ use shared::{
     config::Env,
     db,
     queue::{ConsumerSource, Patience, Publisher},
-    service::{admin, http_server, shutdown, telemetry},
+    service::{admin, connections::Connections, http_server, shutdown, telemetry},
     stripe::client::StripeClient,
 };
 use tokio::net::TcpListener;
@@ -129,7 +129,12 @@ async fn work(
     };
     tokio::join!(
         work,
-        http_server::serve(admin_listener, probes, done.clone())
+        http_server::serve(
+            admin_listener,
+            probes,
+            Connections::of_admin(),
+            done.clone()
+        )
     );
     Ok(())
 }

@@ -15,7 +15,7 @@ use shared::{
     config::{DatabaseSettings, Env},
     db,
     queue::{ConsumerSource, Patience, Publisher},
-    service::{admin, http_server},
+    service::{admin, connections::Connections, http_server},
     stripe::client::StripeClient,
 };
 use stripe_sim::{Faults, StripeSim};
@@ -128,12 +128,23 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
         .merge(worker.console(worker_config, admin_listener.local_addr()?));
 
     let mut tasks = JoinSet::new();
+    let connections = ingress.connections.clone();
     let mut router = ingress::router(ingress).context("the pages")?;
     if let Some(sim) = &stripe_sim {
         router = router.merge(sim.payment_page());
     }
-    tasks.spawn(http_server::serve(listener, router, shutdown.clone()));
-    tasks.spawn(http_server::serve(admin_listener, probes, shutdown.clone()));
+    tasks.spawn(http_server::serve(
+        listener,
+        router,
+        connections,
+        shutdown.clone(),
+    ));
+    tasks.spawn(http_server::serve(
+        admin_listener,
+        probes,
+        Connections::of_admin(),
+        shutdown.clone(),
+    ));
     tasks.spawn(async move { worker.run(shutdown).await });
     Ok(Local {
         url,

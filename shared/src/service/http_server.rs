@@ -1,22 +1,21 @@
 //! Serving HTTP: an accept loop with the limits that `axum::serve` lacks.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod received;
+
+use std::{io::ErrorKind, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
-use tokio_util::sync::CancellationToken;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// Connections open at once. A proxy in front needs far fewer; beyond it, new ones wait.
-const MAX_CONNECTIONS: usize = 10_000;
+use self::received::Received;
+use crate::service::connections::{Connection, Connections};
+
+/// Of a request's head, and of what is read of its body at once.
+const BUFFER_BYTES: usize = 16 * 1024;
 /// For a request's head, so that a client which dribbles bytes does not hold a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// For requests under way when the process is asked to stop.
@@ -26,62 +25,96 @@ const GRACE: Duration = Duration::from_secs(25);
 ///
 /// HTTP/1.1 only: what terminates TLS in front of us speaks it, and the check for HTTP/2
 /// would read the first bytes without a timeout. Handlers find the peer in [`ConnectInfo`].
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: Arc<Connections>,
+    shutdown: CancellationToken,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES)
         .max_headers(64);
-    let connections = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let tasks = TaskTracker::new();
 
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener, &connections) => accepted,
         };
-        let Some((stream, peer, permit)) = accepted else {
+        let Some((stream, peer, connection)) = accepted else {
             continue;
         };
-        let router = router.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request.map(Body::new))
+        let (router, its) = (router.clone(), connection.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (router, connection) = (router.clone(), its.clone());
+            async move {
+                let mut request = request.map(|body| Body::new(Received::new(body, &connection)));
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let response = router.oneshot(request).await;
+                connection.wait();
+                response
+            }
         });
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
+        let served = http.serve_connection(TokioIo::new(stream), service);
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move {
+            let mut served = pin!(served);
+            let ended = tokio::select! {
+                ended = served.as_mut() => ended,
+                is_served = connection.gives_way() => {
+                    if !is_served {
+                        return;
+                    }
+                    served.as_mut().graceful_shutdown();
+                    served.await
+                }
+                () = shutdown.cancelled() => {
+                    served.as_mut().graceful_shutdown();
+                    served.await
+                }
+            };
             // An error here is the client's: it went away or did not speak HTTP.
-            if let Err(error) = connection.await {
+            if let Err(error) = ended {
                 tracing::debug!(%error, "Connection ended early");
             }
-            drop(permit);
         });
     }
 
     drop(listener);
-    if tokio::time::timeout(GRACE, connections.shutdown())
-        .await
-        .is_err()
-    {
+    tasks.close();
+    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
         tracing::warn!("Requests were still running at the end of the grace period");
     }
 }
 
 async fn accept(
     listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = permits.clone().acquire_owned().await.ok()?;
+    connections: &Arc<Connections>,
+) -> Option<(TcpStream, SocketAddr, Arc<Connection>)> {
     match listener.accept().await {
         Ok((stream, peer)) => {
+            let connection = connections.open(peer.ip()).await?;
             // Answers are small: without this, Nagle's algorithm holds them back.
             stream.set_nodelay(true).ok()?;
-            Some((stream, peer, permit))
+            Some((stream, peer, connection))
         }
+        // The client has gone already.
+        Err(error) if is_of_client(error.kind()) => None,
         Err(error) => {
-            // Out of file descriptors: connections that end will free some.
-            tracing::error!(%error, "Cannot accept connections");
+            connections.cannot_accept(&error);
+            // Connections that end will free files.
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }
     }
+}
+
+fn is_of_client(error: ErrorKind) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error,
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }

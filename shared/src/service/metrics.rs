@@ -10,11 +10,11 @@ use time::OffsetDateTime;
 
 pub use self::list::{ALL, Kind, Metric};
 use self::list::{
-    AUDIT_SUCCESS, BREAKER_OPEN, CONFIRMS, DEAD_LETTERS, DELIVERIES, DELIVERIES_OLDEST,
-    DELIVERIES_WAITING, DELIVERY_AGE_SECONDS, JOB_AGE_SECONDS, JOB_FAILURES, JOB_SECONDS, JOBS,
-    NEEDS_ATTENTION, NOTIFICATIONS, OUTBOX_OLDEST, OUTBOX_WAITING, PAID_TO_BOOKED, PUBLISH_SECONDS,
-    PUBLISHES, QUEUE_OLDEST, QUEUE_READY, QUEUE_UNACKED, RECONCILE_ENQUEUED, RECONCILE_SUCCESS,
-    WEBHOOK_SECRETS, WEBHOOKS, WEBHOOKS_REFUSED,
+    AUDIT_SUCCESS, BREAKER_OPEN, CONFIRMS, CONNECTIONS, CONNECTIONS_CLOSED, DEAD_LETTERS,
+    DELIVERIES, DELIVERIES_OLDEST, DELIVERIES_WAITING, DELIVERY_AGE_SECONDS, JOB_AGE_SECONDS,
+    JOB_FAILURES, JOB_SECONDS, JOBS, NEEDS_ATTENTION, NOTIFICATIONS, OUTBOX_OLDEST, OUTBOX_WAITING,
+    PAID_TO_BOOKED, PUBLISH_SECONDS, PUBLISHES, QUEUE_OLDEST, QUEUE_READY, QUEUE_UNACKED,
+    RECONCILE_ENQUEUED, RECONCILE_SUCCESS, WEBHOOK_SECRETS, WEBHOOKS, WEBHOOKS_REFUSED,
 };
 use crate::clock::elapsed;
 
@@ -73,6 +73,16 @@ fn describe() {
         counter!(WEBHOOKS.name, "outcome" => outcome).increment(0);
     }
     counter!(JOB_FAILURES.name, "code" => "forged", "next" => "dead_letter").increment(0);
+}
+
+/// So many more connections are open, or fewer.
+pub(crate) fn connections(more: f64) {
+    gauge!(CONNECTIONS.name).increment(more);
+}
+
+/// A connection was closed for others.
+pub(crate) fn connection_closed(reason: &'static str) {
+    counter!(CONNECTIONS_CLOSED.name, "reason" => reason).increment(1);
 }
 
 /// A webhook request was answered.

@@ -22,6 +22,7 @@ mod catalogue_file;
 mod checkout_options;
 mod configuration;
 mod confirm;
+mod connections;
 mod console;
 mod cors;
 mod create_checkout_session;

@@ -1,6 +1,10 @@
 //! A service as a process, with its probes.
 
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::{
+    fs::File,
+    path::Path,
+    process::{Command, ExitStatus, Output, Stdio},
+};
 
 use reqwest::StatusCode;
 use testkit::{Process, Role, Variables, as_role, binary, free_port};
@@ -48,13 +52,39 @@ impl Service {
         Self::start_on("0.0.0.0", name, variables)
     }
 
+    /// - `files`: how many it may have open.
+    /// - `log`: where it writes.
+    pub fn start_with_few_files(
+        name: &str,
+        variables: &Variables,
+        files: usize,
+        log: &Path,
+    ) -> Self {
+        let program = program(name, &[], variables);
+        let mut command = Command::new("sh");
+        let variables = program.get_envs();
+        command
+            .env_clear()
+            .envs(variables.filter_map(|(name, value)| Some((name, value?))))
+            .arg("-c")
+            .arg(format!("ulimit -n {files}; exec \"$0\""))
+            .arg(program.get_program())
+            .stdout(Stdio::null())
+            .stderr(File::create(log).unwrap());
+        Self::start_command("127.0.0.1", command)
+    }
+
     fn start_on(address: &str, name: &str, variables: &Variables) -> Self {
-        let port = free_port().unwrap();
         let mut command = program(name, &[], variables);
+        command.stdout(Stdio::null());
+        Self::start_command(address, command)
+    }
+
+    fn start_command(address: &str, mut command: Command) -> Self {
+        let port = free_port().unwrap();
         command
             .env("ADMIN_ADDR", format!("{address}:{port}"))
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::null());
+            .env("RUST_LOG", "warn");
         let process = Process::start(&mut command).unwrap();
         let admin = format!("127.0.0.1:{port}");
         Self { process, admin }

@@ -14,7 +14,7 @@ use shared::{
     config::QueueSettings,
     db,
     queue::{ConsumerSource, Patience, Publisher},
-    service::{admin, http_server},
+    service::{admin, connections::Connections, http_server},
     stripe::client::StripeClient,
 };
 use stripe_sim::StripeSim;
@@ -87,9 +87,11 @@ impl Shop {
             stripe_client.clone(),
             clock::system,
         );
+        let connections = ingress.connections.clone();
         tokio::spawn(http_server::serve(
             listener,
             ingress::router(ingress).unwrap(),
+            connections,
             shutdown.clone(),
         ));
         let http = reqwest::Client::builder()
@@ -174,7 +176,12 @@ impl Shop {
             let readyz = format!("http://{}/readyz", listener.local_addr().unwrap());
             let probes = admin::router(worker.readiness());
             let done = self.shutdown.child_token();
-            tokio::spawn(http_server::serve(listener, probes, done.clone()));
+            tokio::spawn(http_server::serve(
+                listener,
+                probes,
+                Connections::of_admin(),
+                done.clone(),
+            ));
             eventually("the worker is ready, or not any more", async || {
                 let answer = self.http.get(&readyz).send().await;
                 answer.is_ok_and(|answer| answer.status() == expected)

@@ -80,6 +80,10 @@ metrics! {
         "Webhook requests refused and looked into, by what they look like";
     WEBHOOK_SECRETS = Counter "bookonce_webhook_secret_total" ["secret"]
         "Events by the secret that proved them: its place in STRIPE_WEBHOOK_SECRET";
+    CONNECTIONS = Gauge "bookonce_http_connections" []
+        "Connections that are open, those of ADMIN_ADDR among them";
+    CONNECTIONS_CLOSED = Counter "bookonce_http_connections_closed_total" ["reason"]
+        "Connections closed for others, by reason";
     CONFIRMS = Counter "bookonce_confirm_requests_total" ["status"]
         "Confirm requests by the status they were answered with";
     PUBLISHES = Counter "bookonce_publishes_total" ["lane", "outcome"]
