@@ -45,6 +45,14 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// Mean, and its standard error.
+pub fn mean(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares = values.iter().map(|it| (it - mean).powi(2)).sum::<f64>();
+    (mean, (squares / (count - 1.0) / count).sqrt())
+}
+
 /// Median for each process.
 pub fn median_by_process<'a>(
     runs: impl Iterator<Item = &'a BTreeMap<&'static str, f64>>,

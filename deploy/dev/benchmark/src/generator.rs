@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::try_join_all;
 use hyper::StatusCode;
 use tokio::task::JoinSet;
 
@@ -105,12 +106,18 @@ impl Generator {
     ) -> anyhow::Result<Posted> {
         const CONNECTIONS: usize = 128;
         let total = u32::try_from(time.as_secs())?.saturating_mul(rate);
+        let connections = try_join_all((0..CONNECTIONS).map(async |_| {
+            let mut connection = Connection::open(self.address).await?;
+            // A client that holds its connections has asked over each of them before.
+            connection.post(WEBHOOK, None, String::new()).await?;
+            anyhow::Ok(connection)
+        }));
+        let connections = connections.await?;
         let next = Arc::new(AtomicU32::new(0));
         let start = Instant::now() + Duration::from_millis(100);
         let due = move |buyer: u32| start + Duration::from_secs(1) * buyer / rate;
         let mut tasks = JoinSet::new();
-        for _ in 0..CONNECTIONS {
-            let mut connection = Connection::open(self.address).await?;
+        for mut connection in connections {
             let (next, template, run) = (next.clone(), self.template.clone(), self.run);
             tasks.spawn(async move {
                 let mut tally = Tally::default();

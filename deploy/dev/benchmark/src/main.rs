@@ -59,6 +59,9 @@ struct Cli {
     /// One short run of each measurement instead of the median of several.
     #[arg(long)]
     quick: bool,
+    /// Turns of each measurement; 3, and 1 with --quick, unless said.
+    #[arg(long, value_name = "TURNS")]
+    rounds: Option<usize>,
     /// Measure only what product and peers have in common: throughput, latency at 200/s, confirms.
     #[arg(long)]
     brief: bool,
@@ -85,6 +88,9 @@ struct Cli {
     /// without.
     #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..))]
     flooded: Option<u32>,
+    /// Measure only answers beside so many connections of strangers, in turns without and with them.
+    #[arg(long, value_name = "CONNECTIONS")]
+    attacked: Option<usize>,
     /// Also measure the peers of this folder, which holds `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
@@ -116,7 +122,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let (rounds, seconds) = if cli.quick { (1, 3) } else { (3, 6) };
     let effort = Effort {
-        rounds,
+        rounds: cli.rounds.unwrap_or(rounds),
         time: Duration::from_secs(seconds),
     };
     let folder = testkit::folder("bookonce-bench")?;
@@ -144,6 +150,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     if let Some(flood) = cli.flooded {
         return measure::flooded(&servers, folder.path(), flood, effort).await;
+    }
+    if let Some(connections) = cli.attacked {
+        let backing = Backing::Servers(&servers);
+        return measure::attacked(backing, folder.path(), connections, effort).await;
     }
     let mut report = Report {
         date: time::UtcDateTime::now().date().to_string(),

@@ -1,5 +1,6 @@
 //! Measurements, each in a file of its own.
 
+mod attacked;
 mod backlog;
 mod confirm;
 mod create_session;
@@ -12,6 +13,7 @@ mod throughput;
 mod traced;
 mod waiting;
 
+pub use attacked::attacked;
 pub use backlog::{Backlog, backlog};
 pub use confirm::{Confirm, confirm};
 pub use create_session::{CreateSession, create_session};

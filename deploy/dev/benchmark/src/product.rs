@@ -87,7 +87,8 @@ impl Product {
         variables.insert("DATABASE_URL", database_url);
         if let Some(servers) = servers {
             variables.insert("AMQP_URL", servers.broker.url.clone());
-            variables.insert("QUEUE_PREFIX", "benchmark".to_owned());
+            let prefix = format!("benchmark_{}", address.port());
+            variables.insert("QUEUE_PREFIX", prefix);
         }
         if let Backing::Site(_) = backing {
             testkit::move_in(&mut variables, testkit::SITE).await?;
@@ -96,7 +97,7 @@ impl Product {
             variables.insert("BOOKING_HOOK", "public.one_insert".to_owned());
         }
         let db = testkit::open_database(&variables).await?;
-        let log = folder.join(format!("{service}.log"));
+        let log = folder.join(format!("{service}-{}.log", address.port()));
         let ingress = Supervised::start(binary(service)?, &[], &variables, log)?;
         wait_for(address).await?;
         let mut product = Self {
@@ -131,7 +132,9 @@ impl Product {
 
     /// Starts the worker again.
     pub fn start_worker(&mut self) -> anyhow::Result<()> {
-        let log = self.folder.join("worker.log");
+        let log = self
+            .folder
+            .join(format!("worker-{}.log", self.target.address.port()));
         let worker = Supervised::start(binary("worker")?, &["run"], &self.variables, log)?;
         self.worker = Some(worker);
         self.note_processes();
