@@ -12,7 +12,7 @@ use axum::{
     extract::{ConnectInfo, State},
     http::HeaderMap,
 };
-use serde::{Serialize, de::Error};
+use serde::Serialize;
 use shared::{
     db::ignored_event,
     message::Envelope,
@@ -23,6 +23,7 @@ use shared::{
         signature::{self, SignatureError},
     },
     traceparent::Traceparent,
+    unreadable::Unreadable,
 };
 use utoipa::ToSchema;
 
@@ -146,9 +147,10 @@ async fn take(
     let signed = signature::verify(body, signature, secrets, now.unix_timestamp())?;
     app.notes.proved(&app.db, signed.secret, now);
 
-    let event: EventHeader = serde_json::from_slice(body).map_err(ApiError::MalformedEvent)?;
+    let event: EventHeader =
+        serde_json::from_slice(body).map_err(|error| ApiError::MalformedEvent(error.into()))?;
     if !event.has_plausible_id() {
-        let problem = serde_json::Error::custom("its id is none of Stripe's");
+        let problem = Unreadable::Because("its id is none of Stripe's");
         return Err(ApiError::MalformedEvent(problem));
     }
     if let Some(reason) = Ignored::reason(&event, app.config.stripe.mode.livemode()) {

@@ -22,3 +22,4 @@ pub mod retry;
 pub mod service;
 pub mod stripe;
 pub mod traceparent;
+pub mod unreadable;

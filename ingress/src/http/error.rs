@@ -9,6 +9,7 @@ use shared::{
     db::{self, Trouble, offering::NotForSale},
     queue::PublishError,
     stripe::{error::StripeError, signature::SignatureError},
+    unreadable::Unreadable,
 };
 use utoipa::ToSchema;
 
@@ -77,7 +78,7 @@ pub enum ApiError {
     #[error("too many webhooks that are not signed, from one client")]
     TooManyBadSignatures(Duration),
     #[error("webhook payload is not an event")]
-    MalformedEvent(#[source] serde_json::Error),
+    MalformedEvent(#[source] Unreadable),
     #[error("offering cannot be sold as it is")]
     OfferingUnavailable,
     #[error("could not create a Checkout Session")]

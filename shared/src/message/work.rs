@@ -1,12 +1,13 @@
 //! Reading a message: what the worker is asked to do.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{
     message::{BOOKING_CANCEL, CHECKOUT_CONFIRM, Envelope, SCHEMA, STRIPE_EVENT},
     stripe::id::CheckoutSessionId,
+    unreadable::Unreadable,
 };
 
 /// What the worker is asked to do.
@@ -45,7 +46,7 @@ pub enum DecodeError {
     UnknownType,
     /// The body of a `checkout.confirm` or `booking.cancel` is not the JSON it should be.
     #[error("body is malformed")]
-    MalformedBody(#[source] serde_json::Error),
+    MalformedBody(#[source] Unreadable),
 }
 
 #[derive(Deserialize)]
@@ -68,16 +69,15 @@ impl Envelope {
         match self.kind.as_deref() {
             Some(STRIPE_EVENT) => Ok(Work::StripeEvent(self.body.clone())),
             Some(CHECKOUT_CONFIRM) => {
-                let body: ConfirmBody =
-                    serde_json::from_slice(&self.body).map_err(DecodeError::MalformedBody)?;
+                let body: ConfirmBody = self.read()?;
                 Ok(Work::CheckoutConfirm(body.checkout_session_id))
             }
-            Some(BOOKING_CANCEL) => {
-                let wish = serde_json::from_slice(&self.body);
-                wish.map(Work::BookingCancel)
-                    .map_err(DecodeError::MalformedBody)
-            }
+            Some(BOOKING_CANCEL) => self.read().map(Work::BookingCancel),
             _ => Err(DecodeError::UnknownType),
         }
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        serde_json::from_slice(&self.body).map_err(|error| DecodeError::MalformedBody(error.into()))
     }
 }

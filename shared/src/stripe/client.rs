@@ -223,7 +223,7 @@ impl StripeClient {
             .send(&self.client)
             .await?;
         serde_json::from_str(&miniserde::json::to_string(&answer))
-            .map_err(StripeError::MalformedAnswer)
+            .map_err(|error| StripeError::MalformedAnswer(error.into()))
     }
 }
 

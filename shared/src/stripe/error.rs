@@ -2,6 +2,8 @@
 
 use stripe::StripeError as ClientError;
 
+use crate::unreadable::Unreadable;
+
 /// A call to Stripe did not lead to an answer we can use.
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
@@ -25,7 +27,7 @@ pub enum StripeError {
     },
     /// Stripe answered with an object that lacks what we cannot do without.
     #[error("Stripe's answer cannot be read")]
-    MalformedAnswer(#[source] serde_json::Error),
+    MalformedAnswer(#[source] Unreadable),
     /// The first call with the same idempotency key is still running.
     #[error("Stripe is still at the first call with this idempotency key")]
     InProgress,

@@ -12,6 +12,7 @@ use shared::{
         id::Mode,
         signature::{self, SignatureError},
     },
+    unreadable::Unreadable,
 };
 use time::OffsetDateTime;
 
@@ -136,5 +137,6 @@ fn named<T: DeserializeOwned>(about: About<'_>) -> Result<Named<T>, JobError> {
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, JobError> {
-    serde_json::from_slice(json).map_err(|error| JobError::new(FailureCode::MalformedEvent, error))
+    serde_json::from_slice(json)
+        .map_err(|error| JobError::new(FailureCode::MalformedEvent, Unreadable::from(error)))
 }

@@ -4,7 +4,6 @@ mod options;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::de::Error;
 use stripe::{RequestStrategy, StripeRequest};
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
@@ -30,6 +29,7 @@ use crate::{
         id::CheckoutSessionId,
         metadata,
     },
+    unreadable::Unreadable,
 };
 
 /// For all tries of one session: a slow Stripe gets this long to answer the first of them.
@@ -109,7 +109,7 @@ impl StripeClient {
         };
         match (session.id.parse().ok(), session.url) {
             (Some(id), Some(url)) => Ok(CreatedCheckoutSession { id, url }),
-            _ => Err(StripeError::MalformedAnswer(serde_json::Error::custom(
+            _ => Err(StripeError::MalformedAnswer(Unreadable::Because(
                 "a new session without a usable id and url",
             ))),
         }
