@@ -8,7 +8,7 @@ use sea_orm::{ConnectOptions, Database};
 use secrecy::ExposeSecret;
 use shared::{
     config::{DatabaseSettings, Env, QueueSettings},
-    queue,
+    db, queue,
     service::exit::exit_code,
 };
 
@@ -65,6 +65,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let create = matches!(command, Command::Up);
             move |sqlite| sqlite.create_if_missing(create)
         });
+    if matches!(command, Command::Up) {
+        db::create_private_file(&database).context("DATABASE_URL")?;
+    }
     let db = Database::connect(options)
         .await
         .context("cannot connect to the database")?;

@@ -23,11 +23,12 @@ pub mod outbox;
 pub mod outbox_delivery;
 pub mod owed_refund;
 pub mod payment;
+mod private_file;
 pub mod recurring_job;
 pub mod refund;
 pub mod refused_webhook;
-pub mod resource;
 mod relaxed;
+pub mod resource;
 pub mod seats;
 pub mod slot;
 pub mod stripe_endpoint_secret;
@@ -47,6 +48,7 @@ use sea_orm::{
 pub use self::{
     checkpoint::keep_checkpointing,
     connection::{ConnectError, SCHEMA, check_schema, connect, open},
+    private_file::create_private_file,
     relaxed::relaxed,
     trouble::{Trouble, refusal, trouble},
     writer::{Transaction, Writer, begin, writer},

@@ -186,6 +186,7 @@ async fn prepare(settings: &DatabaseSettings) -> anyhow::Result<()> {
         .max_connections(1)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| sqlite.create_if_missing(true));
+    db::create_private_file(settings)?;
     let db = Database::connect(options).await?;
     migrations::up(&db, settings.schema.as_ref()).await?;
     migrations::catalogue::seed(&db, clock::system()).await?;

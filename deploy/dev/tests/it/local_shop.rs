@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     process::{Child, Command, Stdio},
 };
 
@@ -138,6 +139,16 @@ async fn a_person_books_pays_and_sees_it_also_after_a_crash() {
     };
     eventually("it is confirmed", async || confirmed(&shop.url).await).await;
 
+    // Names and addresses are in it.
+    for name in [
+        "bookonce.sqlite",
+        "bookonce.sqlite-wal",
+        "bookonce.sqlite-shm",
+    ] {
+        let file = std::fs::metadata(folder.path().join(name)).unwrap();
+        let mode = file.permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name} may be read by others");
+    }
     drop(shop); // SIGKILL
     let shop = LocalShop::start(&folder);
     assert!(confirmed(&shop.url).await);
