@@ -161,7 +161,7 @@ mod tests {
         let mut pairs = vec![
             ("DATABASE_URL", "sqlite://shop.sqlite"),
             ("STRIPE_SECRET_KEY", "sk_test_123"),
-            ("STRIPE_WEBHOOK_SECRET", "whsec_12345"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_1234567890"),
         ];
         pairs.retain(|(name, _)| *name != change.0);
         pairs.push(change);

@@ -213,7 +213,7 @@ mod tests {
         let good = [
             ("DATABASE_URL", "sqlite://shop.sqlite"),
             ("STRIPE_SECRET_KEY", "sk_test_1"),
-            ("STRIPE_WEBHOOK_SECRET", "whsec_12345"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_1234567890"),
         ];
         for (variable, value) in [
             ("DATABASE_URL", ""),

@@ -47,13 +47,16 @@ impl StripeSettings {
     }
 }
 
+/// Of what follows `whsec_`. Stripe's have 32 characters, those of its CLI 64.
+const SHORTEST: usize = 10;
+
 /// The secrets of our webhook endpoint: one, or the old and the new while it is rotated.
 #[derive(Debug, Clone)]
 pub struct EndpointSecrets(Vec<SecretString>);
 
 impl EndpointSecrets {
-    /// Reads `STRIPE_WEBHOOK_SECRET`. An empty or short secret is refused: a signature made
-    /// with it would prove nothing.
+    /// Reads `STRIPE_WEBHOOK_SECRET`. A short secret is refused, since a signature made with it would prove
+    /// nothing, and one with a space or quotes, which are no part of it and would refuse every event.
     ///
     /// # Errors
     ///
@@ -63,10 +66,11 @@ impl EndpointSecrets {
         const EXPECTED: &str = "whsec_… as Stripe shows it, or several separated by commas";
         let text = env.required(VARIABLE, EXPECTED)?;
         let secrets: Vec<_> = text.split(',').map(str::trim).collect();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "+/=_-".contains(c);
         let plausible = |secret: &&str| {
             secret
                 .strip_prefix("whsec_")
-                .is_some_and(|random| random.len() >= 5)
+                .is_some_and(|random| random.len() >= SHORTEST && random.chars().all(is_part))
         };
         if !secrets.iter().all(plausible) {
             return Err(ConfigError::new(VARIABLE, format!("expected {EXPECTED}")));

@@ -15,7 +15,7 @@ fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output 
 const GOOD: [(&str, &str); 3] = [
     ("DATABASE_URL", "sqlite:///nonexistent/shop.sqlite"),
     ("STRIPE_SECRET_KEY", "sk_test_1"),
-    ("STRIPE_WEBHOOK_SECRET", "whsec_12345"),
+    ("STRIPE_WEBHOOK_SECRET", "whsec_1234567890"),
 ];
 
 #[test]
@@ -24,6 +24,18 @@ fn a_wrong_or_missing_variable_is_one_line_that_names_it_and_exit_code_2() {
         ("ingress", "DATABASE_URL", ""),
         ("ingress", "STRIPE_SECRET_KEY", "hunter2hunter2"),
         ("ingress", "STRIPE_WEBHOOK_SECRET", "hunter2hunter2"),
+        ("ingress", "STRIPE_WEBHOOK_SECRET", "whsec_hunt2"),
+        ("ingress", "STRIPE_WEBHOOK_SECRET", "whsec_hunter2 hunter2"),
+        (
+            "worker",
+            "STRIPE_WEBHOOK_SECRET",
+            "\"whsec_hunter2hunter2\"",
+        ),
+        (
+            "worker",
+            "STRIPE_WEBHOOK_SECRET",
+            "whsec_1234567890,'whsec_hunter2hunter2'",
+        ),
         ("ingress", "LISTEN_ADDR", "hunter2"),
         ("ingress", "HOLD_MINUTES", "5"),
         ("ingress", "LOG_FORMAT", "xml"),
