@@ -106,6 +106,11 @@ impl FailureCode {
         Self::iter().find(|code| code.as_str() == word)
     }
 
+    /// Whether there may be more to say of it, for operators.
+    pub(crate) fn has_detail(self) -> bool {
+        matches!(self, Self::HookFailed | Self::ConstraintViolated)
+    }
+
     /// Whether the same message may succeed later.
     pub(crate) fn is_retryable(self) -> bool {
         match self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::{
-    db::dead_letter,
+    db::{self, dead_letter},
     queue::{Consumer, ConsumerSource, Lane},
     retry,
     service::failpoint,
@@ -58,10 +58,20 @@ async fn sink(context: &Context, mut consumer: Consumer) -> bool {
         if jobs::stripe_event::is_forged(&context.endpoint_secrets, &delivery.message) {
             delivery.message.last_error = Some(FailureCode::Forged.as_str().to_owned());
             delivery.message.last_error_detail = None;
+        } else {
+            let word = delivery.message.last_error.take();
+            let code = word.and_then(|word| FailureCode::of_word(&word));
+            delivery.message.last_error = code.map(|code| code.as_str().to_owned());
+            if !code.is_some_and(FailureCode::has_detail) {
+                delivery.message.last_error_detail = None;
+            }
         }
         let now = (context.clock)();
         let (lane, message) = (&delivery.lane, &delivery.message);
-        let kept = dead_letter::put_aside(&context.db, lane, message, now);
+        let kept = async {
+            let writer = db::writer(&context.db).await?;
+            dead_letter::put_aside(&writer, lane, message, now).await
+        };
         if !matches!(tokio::time::timeout(LIMIT, kept).await, Ok(Ok(()))) {
             tracing::warn!("Cannot keep a dead letter yet");
             break;

@@ -271,3 +271,43 @@ async fn headers_of_ours_over_a_frame_are_set_aside_all_the_same() {
     .await;
     shop.close().await;
 }
+
+/// Of a message that is dead already, its publisher says why: a terminal must not obey it, nor a metric have
+/// a word of strangers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_that_is_no_code_of_ours_is_not_kept() {
+    let shop = Shop::open(Stack::postgres_rabbitmq().await).await;
+    let topology = Topology::new(queue::prefix(&shop.stack));
+    let session = shop.create(shop.slot(1).await).await;
+    let event = event("checkout.session.completed", &session, &json!({}));
+    let (signature, body) = shop.stripe.sign(&event);
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let mut headers = FieldTable::default();
+    headers.insert("bookonce-schema".into(), AMQPValue::LongLongInt(1));
+    headers.insert("bookonce-signature".into(), text(&signature));
+    headers.insert("bookonce-last-error".into(), text("\u{1b}[2Jpaid"));
+    headers.insert("bookonce-last-error-detail".into(), text("\u{1b}[2Jpaid"));
+    let properties = BasicProperties::default()
+        .with_type("stripe.event".into())
+        .with_delivery_mode(2)
+        .with_headers(headers);
+    let (connection, channel) = connect(wide_address(&shop)).await;
+    let dead = topology.dead_exchange();
+    publish(&channel, &dead, "events", body.as_bytes(), properties).await;
+    connection.close(200, "done".into()).await.unwrap();
+
+    let letters = dead_letter::Entity::find();
+    eventually("it is kept", async || {
+        !letters
+            .clone()
+            .all(&shop.stack.db)
+            .await
+            .unwrap()
+            .is_empty()
+    })
+    .await;
+
+    let letter = letters.one(&shop.stack.db).await.unwrap().unwrap();
+    assert_eq!((letter.reason.as_str(), letter.detail), ("unknown", None));
+    shop.close().await;
+}

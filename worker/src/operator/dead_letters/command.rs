@@ -112,7 +112,7 @@ async fn list(db: &DatabaseConnection, filter: &Filter, as_json: bool) -> anyhow
     let mut reasons = BTreeMap::new();
     for letter in &letters {
         line(letter);
-        let count: &mut usize = reasons.entry(letter.reason.clone()).or_default();
+        let count: &mut usize = reasons.entry(printable(&letter.reason)).or_default();
         *count = count.saturating_add(1);
     }
     line("");
