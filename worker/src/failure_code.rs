@@ -181,8 +181,10 @@ impl FailureCode {
                 "its workers died one after the other: look for a crash in the log, update, then \
                  replay"
             }
-            Self::Panicked | Self::ConstraintViolated => {
-                "a fault of ours: report it, update, then replay"
+            Self::Panicked => "a fault of ours: report it, update, then replay",
+            Self::ConstraintViolated => {
+                "two objects of Stripe's have one id, or it is a fault of ours: worker dead show names the \
+                 constraint; compare with Stripe, and discard or report it"
             }
             Self::TimedOut
             | Self::DatabaseUnavailable

@@ -46,12 +46,18 @@ impl JobError {
     /// What to keep beside the code, if it says more than the code: for operators only.
     pub fn detail(&self) -> Option<String> {
         let hook = self.source.downcast_ref::<HookError>();
+        let constraint = || {
+            let error = self.source.downcast_ref::<DbErr>()?;
+            let violated = self.code == FailureCode::ConstraintViolated;
+            violated.then(|| db::refusal(error)).flatten()
+        };
         hook.map(HookError::detail)
+            .or_else(|| constraint().map(|(code, words)| format!("{code}: {words}")))
     }
 }
 
-/// A violated constraint is a fault in our data or code and stays one. What is unknown may
-/// pass, and the schedule of retries has an end.
+/// A violated constraint stays one, and so does a value that the database cannot keep, such as a NUL. What is
+/// unknown may pass, and the schedule of retries has an end.
 impl From<DbErr> for JobError {
     fn from(error: DbErr) -> Self {
         let code = match (db::trouble(&error), error.sql_err()) {
@@ -63,10 +69,16 @@ impl From<DbErr> for JobError {
                     SqlErr::UniqueConstraintViolation(_) | SqlErr::ForeignKeyConstraintViolation(_),
                 ),
             ) => FailureCode::ConstraintViolated,
+            (Trouble::Lasting, _) if is_data_exception(&error) => FailureCode::MalformedEvent,
             (Trouble::Lasting, _) => FailureCode::DatabaseError,
         };
         Self::new(code, error)
     }
+}
+
+/// Source: class 22 of <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn is_data_exception(error: &DbErr) -> bool {
+    db::refusal(error).is_some_and(|(code, _)| code.len() == 5 && code.starts_with("22"))
 }
 
 impl From<FulfillError> for JobError {

@@ -2,7 +2,7 @@
 
 use shared::stripe::{
     checkout_session::{self, CheckoutSession},
-    id::Mode,
+    id::{Mode, is_plausible_id},
 };
 use time::OffsetDateTime;
 
@@ -13,7 +13,9 @@ use crate::fulfill_checkout::{
 
 /// A paid session without what every paid session has.
 #[derive(Debug, thiserror::Error)]
-#[error("a paid session without amount_total or currency")]
+#[error(
+    "a paid session without amount_total or currency, or with a PaymentIntent that is none of Stripe's"
+)]
 pub struct Incomplete;
 
 /// Why a session cannot be ours, if the session itself tells.
@@ -40,9 +42,13 @@ pub fn change(
     let (Some(minor_units), Some(currency)) = (session.amount_total, &session.currency) else {
         return Err(Incomplete);
     };
+    let payment_intent = session.payment_intent_id();
+    if payment_intent.is_some_and(|id| !is_plausible_id(&["pi_"], id)) {
+        return Err(Incomplete);
+    }
     Ok(Change::Paid(Paid {
         session_id: session.id.clone(),
-        payment_intent_id: session.payment_intent_id().map(str::to_owned),
+        payment_intent_id: payment_intent.map(str::to_owned),
         minor_units,
         subtotal: session.amount_subtotal.unwrap_or(minor_units),
         details: session.total_details,

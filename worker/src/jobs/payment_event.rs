@@ -83,6 +83,9 @@ impl PaymentEvent {
                     Some(refunds) => refunds,
                     None => context.stripe()?.refunds_of(&intent).await?,
                 };
+                for refund in &refunds {
+                    check_id(&REFUND_IDS, &refund.id)?;
+                }
                 let said = Change::Refunds(refunds);
                 Ok(Plan::one(Target::Checkout(id), said, Some(self.event)))
             }
@@ -92,6 +95,7 @@ impl PaymentEvent {
                 let Some((id, _)) = paid(context, refund.payment_intent.as_ref()).await? else {
                     return Ok(Plan::Ignore(NotOurs::Foreign));
                 };
+                check_id(&REFUND_IDS, &refund.id)?;
                 let said = Change::Refunds(vec![refund]);
                 Ok(Plan::one(Target::Checkout(id), said, Some(self.event)))
             }

@@ -6,6 +6,7 @@ use stripe_sim::Outcome;
 
 use super::{json, worker};
 use crate::{
+    forged::event,
     queue::dead,
     shop::{Shop, eventually, undelivered},
     stack::{Stack, on_each_stack},
@@ -15,6 +16,7 @@ on_each_stack![
     what_is_set_aside_is_listed_with_advice_and_kept_when_discarded,
     what_dies_again_is_open_again,
     replaying_twice_books_once,
+    an_id_that_is_none_of_stripes_is_set_aside_at_once,
 ];
 
 fn signed(shop: &Shop, id: &str, event: &Value) -> Envelope {
@@ -121,5 +123,30 @@ async fn replaying_twice_books_once(stack: Stack) {
     .await;
     assert!(letters(&shop, &[]).await.is_empty());
     assert_eq!(dead(&shop.stack).await, 1, "the row is kept");
+    shop.close().await;
+}
+
+async fn an_id_that_is_none_of_stripes_is_set_aside_at_once(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let session = shop.create(shop.slot(1).await).await;
+    for id in ["pi_\0", "pi_/../refunds", "ch_1"] {
+        let change = value!({ "payment_intent": id });
+        let event = event("checkout.session.completed", &session, &change);
+        let message = signed(&shop, event["id"].as_str().unwrap(), &event);
+        shop.publisher
+            .publish(Lane::Events, &message)
+            .await
+            .unwrap();
+    }
+
+    eventually("all are set aside", async || {
+        letters(&shop, &[]).await.len() == 3
+    })
+    .await;
+
+    let found = letters(&shop, &["--reason", "malformed_event"]).await;
+    assert_eq!(found.len(), 3);
+    shop.pay(&session, Outcome::Succeed).await;
+    shop.wait_for_bookings(1).await;
     shop.close().await;
 }
