@@ -101,6 +101,7 @@ async fn serve(
     let connections = ingress.connections.clone();
     let router = ingress::router(ingress).context("the pages")?;
     tracing::info!(%listen_addr, %admin_addr, "Serving");
+    admin::warn_if_open(admin_addr);
     // Probes are answered until the last request is.
     let done = CancellationToken::new();
     let requests = async {

@@ -119,7 +119,9 @@ async fn work(
     (worker, console, admin_listener): (Worker, Router, TcpListener),
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    tracing::info!(admin_addr = %admin_listener.local_addr()?, "Working");
+    let admin_addr = admin_listener.local_addr()?;
+    tracing::info!(%admin_addr, "Working");
+    admin::warn_if_open(admin_addr);
     let probes = admin::router(worker.readiness().until(&shutdown)).merge(console);
     // Probes are answered until the last job is done.
     let done = CancellationToken::new();

@@ -1,6 +1,6 @@
 //! The probes and metrics of both services, on an address of their own.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use futures_util::future::BoxFuture;
@@ -66,6 +66,16 @@ impl Readiness {
 struct Report {
     status: &'static str,
     checks: BTreeMap<&'static str, &'static str>,
+}
+
+/// Says so if every machine that reaches this one reaches probes and metrics, which ask for no password.
+pub fn warn_if_open(address: SocketAddr) {
+    if address.ip().is_unspecified() {
+        tracing::warn!(
+            %address,
+            "ADMIN_ADDR is open to every network of this machine: let only probes and Prometheus through to it"
+        );
+    }
 }
 
 /// `/livez`: the process runs. It asks no dependency, since a restart repairs none.
