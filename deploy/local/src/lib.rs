@@ -36,6 +36,8 @@ const STAND_IN_BANK_MS: u64 = 15_000;
 pub struct Local {
     /// Where a person opens it.
     pub url: String,
+    /// Where an operator looks.
+    pub console_url: String,
     /// The stand-in, unless Stripe itself is used.
     pub stripe_sim: Option<StripeSim>,
     tasks: JoinSet<()>,
@@ -124,8 +126,9 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let context = worker::Context::new(&worker_config, db.clone(), stripe.clone(), clock::system);
     let worker = Worker::new(context, publisher.clone(), source, worker_config.limits);
     let ingress = Ingress::new(ingress_config, db, publisher, stripe, clock::system);
+    let admin_addr = admin_listener.local_addr()?;
     let probes = admin::router(ingress.readiness().and(worker.readiness()))
-        .merge(worker.console(worker_config, admin_listener.local_addr()?));
+        .merge(worker.console(worker_config, admin_addr));
 
     let mut tasks = JoinSet::new();
     let connections = ingress.connections.clone();
@@ -148,6 +151,7 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     tasks.spawn(async move { worker.run(shutdown).await });
     Ok(Local {
         url,
+        console_url: format!("{}/console", reachable(admin_addr)),
         stripe_sim,
         tasks,
     })

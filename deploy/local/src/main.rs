@@ -1,6 +1,6 @@
 //! `cargo run`: a working shop, without a server and without a key.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use shared::{
@@ -73,13 +73,17 @@ async fn main() -> ExitCode {
     shared::service::exit::exit_code("local", run().await)
 }
 
-#[expect(clippy::print_stdout, reason = "the one line a person waits for")]
 async fn run() -> anyhow::Result<()> {
     let env = Env::from_process();
     let _traces = telemetry::init_service(&env, "bookonce", "warn,local=info,worker=info")?;
     let shutdown = shutdown::on_signal()?;
     let local = local::start(env, shutdown).await?;
-    println!("Bookonce shop: {}", local.url);
+    let lines = format!(
+        "Bookonce shop: {}\nBookonce console: {}\n",
+        local.url, local.console_url
+    );
+    // Who has read enough may have closed the pipe.
+    std::io::stdout().write_all(lines.as_bytes()).ok();
     local.stopped().await;
     Ok(())
 }
