@@ -76,9 +76,7 @@ async fn connect(config: Config) -> anyhow::Result<(Ingress, TcpListener, TcpLis
         .await
         .context("AMQP_URL")?;
     let stripe = StripeClient::new(&config.stripe).context("STRIPE_API_BASE")?;
-    let listener = TcpListener::bind(config.listen_addr)
-        .await
-        .context("LISTEN_ADDR")?;
+    let listener = http_server::listen(config.listen_addr).context("LISTEN_ADDR")?;
     let admin_listener = TcpListener::bind(config.admin_addr)
         .await
         .context("ADMIN_ADDR")?;

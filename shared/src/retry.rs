@@ -48,6 +48,11 @@ pub fn spread(base: Duration) -> Duration {
     base.mul_f64(rand::random_range(1.0..1.2))
 }
 
+/// `limit` less up to 40 %, so that what began together does not end together.
+pub fn up_to(limit: Duration) -> Duration {
+    limit.mul_f64(rand::random_range(0.6..1.0))
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;

@@ -73,9 +73,8 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
     let stand_in_addr = free_or_any(&env, "STRIPE_SIM_ADDR", STAND_IN_ADDR).await?;
     let admin_addr = free_or_any(&env, "ADMIN_ADDR", ([127, 0, 0, 1], 8081).into()).await?;
 
-    let listener = TcpListener::bind(listen_addr)
-        .await
-        .with_context(|| format!("LISTEN_ADDR {listen_addr}"))?;
+    let listener =
+        http_server::listen(listen_addr).with_context(|| format!("LISTEN_ADDR {listen_addr}"))?;
     let bound = listener.local_addr()?;
     let url = format!("http://{bound}");
     let admin_listener = TcpListener::bind(admin_addr)

@@ -21,7 +21,7 @@ use self::open::{Full, Open, Place};
 use crate::service::{metrics, open_files};
 
 /// A proxy in front needs far fewer.
-const MOST: usize = 5_000;
+const MOST: usize = 20_000;
 /// Of operators: probes, a scraper, and people with a browser.
 const MOST_OF_ADMIN: usize = 128;
 /// Of one client: an office behind one address. Where there are few in all, a quarter of them.
@@ -140,6 +140,8 @@ impl Connection {
     /// Ends when it has to make room for another. Whether a request came whole at the last moment.
     pub(super) async fn gives_way(&self) -> bool {
         self.place.gives_way.cancelled().await;
+        // On a busy machine it may have come, and not have been read yet.
+        tokio::task::yield_now().await;
         let _open = self.all.lock();
         self.place.is_served()
     }

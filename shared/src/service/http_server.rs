@@ -7,19 +7,42 @@ use std::{io::ErrorKind, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use self::received::Received;
-use crate::service::connections::{Connection, Connections};
+use crate::{
+    retry,
+    service::connections::{Connection, Connections},
+};
 
 /// Of a request's head, and of what is read of its body at once.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// For a request's head, so that a client which dribbles bytes does not hold a connection.
+/// The longest for a request's head, so that a client which dribbles bytes does not hold a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that the kernel keeps until they are accepted.
+const QUEUED: u32 = 4096;
 /// For requests under way when the process is asked to stop.
 const GRACE: Duration = Duration::from_secs(25);
+
+/// Listens at `address`, with as many connections in the kernel's queue as the kernel allows: one that it drops there
+/// comes again only after a second.
+///
+/// # Errors
+///
+/// The address is taken, or not of this machine.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A service that starts again need not wait for the connections of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUED)
+}
 
 /// Serves `router` on `listener` until `shutdown`, then finishes the requests under way.
 ///
@@ -33,7 +56,6 @@ pub async fn serve(
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(BUFFER_BYTES)
         .max_headers(64);
     let tasks = TaskTracker::new();
@@ -57,11 +79,15 @@ pub async fn serve(
                 response
             }
         });
-        let served = http.serve_connection(TokioIo::new(stream), service);
+        let served = http
+            .header_read_timeout(retry::up_to(HEADER_TIMEOUT))
+            .serve_connection(TokioIo::new(stream), service);
         let shutdown = shutdown.clone();
         tasks.spawn(async move {
             let mut served = pin!(served);
             let ended = tokio::select! {
+                // First: a request that has come is not closed for another.
+                biased;
                 ended = served.as_mut() => ended,
                 is_served = connection.gives_way() => {
                     if !is_served {

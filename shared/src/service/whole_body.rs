@@ -10,7 +10,9 @@ use bytes::BytesMut;
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::Semaphore;
 
-/// From the head of a request to the end of its body.
+use crate::retry;
+
+/// The longest from the head of a request to the end of its body.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What each body may take without asking: most are smaller.
@@ -25,7 +27,7 @@ pub enum BodyError {
     #[error("the body is too large")]
     TooLarge,
     /// It did not come to its end.
-    #[error("the body did not come within 10 s")]
+    #[error("the body did not come in time")]
     TimedOut,
     /// It is not what its head says.
     #[error("the body is broken off or malformed")]
@@ -38,7 +40,7 @@ pub enum BodyError {
 ///
 /// [`BodyError`]
 pub async fn whole_body(body: Body) -> Result<Bytes, BodyError> {
-    tokio::time::timeout(DEADLINE, read(body))
+    tokio::time::timeout(retry::up_to(DEADLINE), read(body))
         .await
         .unwrap_or(Err(BodyError::TimedOut))
 }

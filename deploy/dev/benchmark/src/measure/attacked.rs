@@ -1,5 +1,6 @@
 //! What strangers who hold connections do to others: in turns without them and with them. A quarter says
 //! nothing, a quarter asks once and stays, half of them post a body byte by byte; who is closed comes back.
+//! Beside them pages wait for a booking that does not come.
 
 use std::{
     io::Write,
@@ -8,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::ensure;
+use hyper::StatusCode;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpSocket, TcpStream},
@@ -21,6 +24,7 @@ use super::{
 };
 use crate::{
     effort::Effort,
+    event::Names,
     figures::Times,
     generator::WEBHOOK,
     http::Connection,
@@ -31,12 +35,16 @@ use crate::{
 const RATE: u32 = 200;
 /// Between two clients who open a connection for one request.
 const NEWCOMERS: Duration = Duration::from_millis(20);
+/// Of one of them.
+const TRIES: usize = 5;
 /// Until all strangers are there.
 const GATHERING: Duration = Duration::from_secs(5);
 /// Until one comes back.
 const AWAY: Duration = Duration::from_secs(1);
 /// Between two bytes of a body.
 const DRIBBLE: Duration = Duration::from_secs(1);
+/// Pages that ask confirm to wait as long as it does.
+const PAGES: u32 = 500;
 /// One has ports for 28,000 connections.
 const ADDRESSES: u8 = 16;
 
@@ -53,11 +61,22 @@ pub async fn attacked(
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         without.push(one(&product, "without strangers", effort).await?);
-        let strangers: JoinSet<()> = (0..connections)
+        let mut strangers: JoinSet<()> = (0..connections)
             .map(|number| stay(address, number))
             .collect();
+        let run = product.target.expect(PAGES).await?.run;
+        for buyer in 0..PAGES {
+            strangers.spawn(keep_asking(address, Names::of(run, buyer).session));
+        }
         tokio::time::sleep(GATHERING).await;
-        with.push(one(&product, &format!("{connections} strangers"), effort).await?);
+        with.push(
+            one(
+                &product,
+                &format!("{connections} strangers, {PAGES} pages"),
+                effort,
+            )
+            .await?,
+        );
         drop(strangers);
     }
     for (how, turns) in [("without", without), ("with", with)] {
@@ -87,22 +106,35 @@ fn print(how: &str, connections: &str, answers: Times) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Times from the opening of a connection to the answer.
+/// Times from the opening of a connection to the answer. Who is closed for others comes again, as a proxy would.
 async fn newcomers(address: SocketAddr, time: Duration) -> anyhow::Result<Times> {
     let (start, mut all) = (Instant::now(), JoinSet::new());
     while start.elapsed() < time {
         all.spawn(async move {
             let began = Instant::now();
-            let mut connection = Connection::open(address).await?;
-            connection
-                .post(confirm::PATH, None, "{}".to_owned())
-                .await?;
-            anyhow::Ok(began.elapsed())
+            let mut closed = 0;
+            while let Err(error) = ask_once(address).await {
+                closed += 1;
+                ensure!(closed < TRIES, "{error:#}");
+            }
+            anyhow::Ok((began.elapsed(), closed))
         });
         tokio::time::sleep(NEWCOMERS).await;
     }
-    let all: anyhow::Result<Vec<Duration>> = all.join_all().await.into_iter().collect();
-    Ok(Times::of(all?))
+    let all: anyhow::Result<Vec<(Duration, usize)>> = all.join_all().await.into_iter().collect();
+    let (times, closed): (Vec<_>, Vec<_>) = all?.into_iter().unzip();
+    match closed.iter().sum() {
+        0 => {}
+        closed => tracing::warn!(closed, of = times.len(), "Newcomers were closed for others"),
+    }
+    Ok(Times::of(times))
+}
+
+async fn ask_once(address: SocketAddr) -> anyhow::Result<()> {
+    let mut connection = Connection::open(address).await?;
+    let body = "{}".to_owned();
+    connection.post(confirm::PATH, None, body).await?;
+    Ok(())
 }
 
 async fn stay(address: SocketAddr, number: usize) {
@@ -110,6 +142,24 @@ async fn stay(address: SocketAddr, number: usize) {
         // However it ends, it was the server that ended it, or had no room.
         connect(address, number).await.ok();
         tokio::time::sleep(AWAY).await;
+    }
+}
+
+/// Waits for a session that Stripe does not know, and again.
+async fn keep_asking(address: SocketAddr, session: String) {
+    loop {
+        ask(address, &session).await.ok();
+        tokio::time::sleep(AWAY).await;
+    }
+}
+
+async fn ask(address: SocketAddr, session: &str) -> anyhow::Result<()> {
+    let mut connection = Connection::open(address).await?;
+    loop {
+        let wait = Some(("prefer", "wait=20"));
+        let body = confirm::body(session);
+        let (status, _) = connection.post(confirm::PATH, wait, body).await?;
+        ensure!(status == StatusCode::ACCEPTED, "{status}");
     }
 }
 
