@@ -162,7 +162,7 @@ async function send(order) {
     method: "POST",
     headers: { "content-type": "application/json", "idempotency-key": key },
     // A changed mind gives the seats of the first one back.
-    body: JSON.stringify(held && held.key !== key ? { ...order, replaces: held.session_id } : order),
+    body: JSON.stringify(held && held.key !== key ? { ...order, replaces: held.session_id, replaces_key: held.key } : order),
     signal: AbortSignal.timeout(30_000),
   });
   const answer = await response.json();

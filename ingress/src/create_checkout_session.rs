@@ -104,10 +104,10 @@ async fn create(
     now: OffsetDateTime,
 ) -> Result<CreatedCheckoutSession, ApiError> {
     // A hold that is there already took the other's place when it was made.
-    if let Some(session_id) = &hold.replaces
+    if let Some(replaced) = &hold.replaces
         && earlier(&app.db, &hold, now).await?.is_none()
     {
-        end_replaced(&app, session_id, &hold, now).await?;
+        end_replaced(&app, replaced, &hold, now).await?;
     }
     let checkout = hold_seats::hold_seats(&app.db, &hold, now).await?;
     let checkout = match (&checkout.session_id, &checkout.checkout_url) {

@@ -32,12 +32,20 @@ pub struct NewHold {
     /// Of what one paid checkout is enough; if `None`, of this order with this key.
     pub once: Option<Once>,
     pub request_hash: String,
-    /// An open session that shall make way.
-    pub replaces: Option<CheckoutSessionId>,
+    pub replaces: Option<Replaced>,
     pub expires_at: OffsetDateTime,
     /// Where the buyer comes back to, if not to pages of ours.
     pub success_url: Option<String>,
     pub cancel_url: Option<String>,
+}
+
+/// An open session that shall make way.
+#[derive(Debug)]
+pub struct Replaced {
+    pub session_id: CheckoutSessionId,
+    /// The `Idempotency-Key` it was ordered with: who only knows the session may not end it. `None` from a
+    /// site that knows whose it is.
+    pub key: Option<String>,
 }
 
 /// What a buyer wishes once, however many checkouts it takes.

@@ -10,14 +10,13 @@ use std::{collections::BTreeMap, str::FromStr};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use shared::stripe::id::CheckoutSessionId;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     config::Config,
-    hold::{NewHold, Once, Place, Pricing},
+    hold::{NewHold, Once, Place, Pricing, Replaced},
     http::error::{ApiError, FieldError},
     order::{customer::Customer, session_life::end_of_hold},
     site_data::{self, SiteData},
@@ -69,6 +68,10 @@ pub struct Order {
         pattern = "^cs_(test|live)_[A-Za-z0-9]{10,230}$"
     )]
     replaces: Option<String>,
+    /// The `Idempotency-Key` of that earlier order, which shows that it is the buyer's own.
+    #[serde(default)]
+    #[schema(pattern = "^[ -~]{1,255}$")]
+    replaces_key: Option<String>,
 }
 
 impl Order {
@@ -80,7 +83,10 @@ impl Order {
         config: &Config,
     ) -> Result<NewHold, ApiError> {
         let mut errors = Vec::new();
-        let replaces = check_replaces(self.replaces.as_deref(), &mut errors);
+        if self.replaces.is_some() && self.replaces_key.is_none() {
+            errors.push(FieldError::new("replaces_key", NO_KEY_OF_REPLACED));
+        }
+        let replaces = check_replaces(self.replaces.as_deref(), self.replaces_key, &mut errors);
         let mut wrong = |field, message| errors.push(FieldError::new(field, message));
         let slot_id = self.slot_id.as_deref().map(Uuid::from_str);
         match slot_id {
@@ -136,17 +142,21 @@ impl Order {
 /// What is said of a `slot_id` that is none.
 pub const NO_SLOT_ID: &str = "This is not the id of a slot.";
 
+/// What is said of a `replaces_key` that is missing, or another order's.
+pub const NO_KEY_OF_REPLACED: &str = "Send the Idempotency-Key of the order to replace.";
+
 /// The session that an order takes the place of, if it names one.
 pub fn check_replaces(
-    text: Option<&str>,
+    session_id: Option<&str>,
+    key: Option<String>,
     errors: &mut Vec<FieldError>,
-) -> Option<CheckoutSessionId> {
-    let id = CheckoutSessionId::from_str(text?);
-    if id.is_err() {
+) -> Option<Replaced> {
+    let Ok(session_id) = session_id?.parse() else {
         let message = "This is not the id of a Checkout Session.";
         errors.push(FieldError::new("replaces", message));
-    }
-    id.ok()
+        return None;
+    };
+    Some(Replaced { session_id, key })
 }
 
 /// Identifies the order that an `Idempotency-Key` was first used with, without keeping it. What

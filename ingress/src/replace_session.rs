@@ -11,22 +11,33 @@ use shared::{
 };
 use time::OffsetDateTime;
 
-use crate::{Ingress, hold::NewHold, hold_seats::place, http::error::ApiError};
+use crate::{
+    Ingress,
+    hold::{NewHold, Replaced},
+    hold_seats::place,
+    http::error::{ApiError, FieldError},
+    order::NO_KEY_OF_REPLACED,
+};
 
 /// Ends the session at Stripe before its seats are given away. A buyer who has just paid it is
 /// told so and is not sold another. Nothing is ended if there are too few seats for the new order.
 pub async fn end_replaced(
     app: &Ingress,
-    session_id: &CheckoutSessionId,
+    replaced: &Replaced,
     new: &NewHold,
     now: OffsetDateTime,
 ) -> Result<(), ApiError> {
+    let session_id = &replaced.session_id;
     let ours = checkout::Entity::find()
         .filter(checkout::Column::SessionId.eq(session_id.as_str()))
         .one(&app.db)
         .await?;
     let Some(old) = ours else { return Ok(()) };
     match old.state {
+        State::Open if replaced.key.is_some() && replaced.key != old.idempotency_key => {
+            let wrong = FieldError::new("replaces_key", NO_KEY_OF_REPLACED);
+            return Err(ApiError::Validation(vec![wrong]));
+        }
         State::Open => check_room(&app.db, &old, new, now).await?,
         State::PaymentPending | State::Paid => return Err(ApiError::CheckoutCompleted),
         State::Expired | State::PaymentFailed | State::Abandoned => return Ok(()),

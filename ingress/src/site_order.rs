@@ -119,6 +119,17 @@ pub struct SiteOrder {
         pattern = "^cs_(test|live)_[A-Za-z0-9]{10,230}$"
     )]
     replaces: Option<String>,
+    /// The `Idempotency-Key` of that earlier order. Leave it out only if a record of yours says that the session
+    /// is this buyer's: a browser may name another's.
+    #[serde(default)]
+    #[schema(pattern = "^[ -~]{1,255}$")]
+    replaces_key: Option<String>,
+}
+
+/// No header has a line break: no buyer can take a key of the site's away.
+fn of_the_site(mut key: String) -> String {
+    key.insert_str(0, "site\n");
+    key
 }
 
 impl SiteOrder {
@@ -152,7 +163,8 @@ impl SiteOrder {
             quantity: self.quantity,
         };
         let place = check_place(&wanted, &mut errors);
-        let replaces = check_replaces(self.replaces.as_deref(), &mut errors);
+        let key_of_replaced = self.replaces_key.take().map(of_the_site);
+        let replaces = check_replaces(self.replaces.as_deref(), key_of_replaced, &mut errors);
         let mut wrong = |field, message| errors.push(FieldError::new(field, message));
         for (field, url) in [
             ("success_url", &self.success_url),
@@ -223,8 +235,7 @@ impl SiteOrder {
             locale,
             client_reference: site_data.client_reference,
             metadata: site_data.metadata,
-            // No header has a line break: no buyer can take a key of the site's away.
-            idempotency_key: idempotency_key.map(|key| format!("site\n{key}")),
+            idempotency_key: idempotency_key.map(of_the_site),
             once,
             replaces,
             expires_at: end_of_hold(now, hold),

@@ -13,8 +13,12 @@ use crate::{
     stack::{Stack, on_each_stack},
 };
 
+/// Of the order that is replaced.
+const KEY: &str = "earlier";
+
 on_each_stack![
     an_order_takes_the_place_of_an_earlier_one_that_is_still_open,
+    a_stranger_who_knows_the_session_cannot_end_it,
     one_that_ended_at_stripe_gives_its_seats_up_before_its_event_comes,
     who_cannot_have_the_new_seats_keeps_the_old_ones,
 ];
@@ -22,18 +26,17 @@ on_each_stack![
 async fn an_order_takes_the_place_of_an_earlier_one_that_is_still_open(stack: Stack) {
     let shop = Shop::open(stack).await;
     let slot = shop.slot(2).await;
-    let replacing = async |session: &Session| {
-        let mut wish = order(slot, 2);
-        wish["replaces"] = json!(session.id);
+    let replacing = async |session: &Session, its_key: &str, key: &str| {
+        let wish = replacement(order(slot, 2), session, its_key);
         // Said twice, as after an answer that was lost.
-        let (_, first) = send(&shop, &session.id, &wish).await;
-        let (status, again) = send(&shop, &session.id, &wish).await;
+        let (_, first) = send(&shop, key, &wish).await;
+        let (status, again) = send(&shop, key, &wish).await;
         assert_eq!(first, again);
         (status, again)
     };
 
-    let earlier = shop.create(slot).await;
-    let (status, later) = replacing(&earlier).await;
+    let earlier = ordered(&shop, slot, "first").await;
+    let (status, later) = replacing(&earlier, "first", "second").await;
     assert_eq!(status, StatusCode::CREATED, "{later}");
     assert_eq!(shop.seats_taken(slot).await, 2);
     assert_eq!(at_stripe(&shop, &earlier.id).await["status"], "expired");
@@ -44,23 +47,48 @@ async fn an_order_takes_the_place_of_an_earlier_one_that_is_still_open(stack: St
     };
     shop.pay(&paid, Outcome::Succeed).await;
     shop.wait_for_bookings(1).await;
-    let (status, refused) = replacing(&paid).await;
+    let (status, refused) = replacing(&paid, "second", "third").await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert_eq!(refused["code"], "checkout_completed");
     assert_eq!(shop.confirm(&paid.id, 0).await.1["status"], "confirmed");
 
-    let mut wish = order(slot, 1);
-    wish["replaces"] = json!("../refunds");
+    let id = "../refunds".to_owned();
+    let wish = replacement(order(slot, 1), &Session { id }, "third");
     let (status, problem) = send(&shop, "malformed", &wish).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(problem["errors"][0]["field"], "replaces");
     shop.close().await;
 }
 
+/// It stands in addresses; the key of its order stays with its buyer.
+async fn a_stranger_who_knows_the_session_cannot_end_it(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let slot = shop.slot(5).await;
+    let mine = ordered(&shop, slot, "mine").await;
+    let without_key = shop.create(slot).await;
+
+    for (session, key) in [
+        (&mine, json!(null)),
+        (&mine, json!("theirs")),
+        (&without_key, json!(null)),
+        (&without_key, json!("")),
+    ] {
+        let mut wish = order(slot, 1);
+        wish["replaces"] = json!(session.id);
+        wish["replaces_key"] = key;
+        let (status, problem) = send(&shop, "theirs", &wish).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        assert_eq!(problem["errors"][0]["field"], "replaces_key");
+        assert_eq!(at_stripe(&shop, &session.id).await["status"], "open");
+    }
+    assert_eq!(shop.seats_taken(slot).await, 2);
+    shop.close().await;
+}
+
 async fn one_that_ended_at_stripe_gives_its_seats_up_before_its_event_comes(stack: Stack) {
     let shop = Shop::open(stack).await;
     let slot = shop.slot(1).await;
-    let earlier = shop.create(slot).await;
+    let earlier = ordered(&shop, slot, KEY).await;
     shop.stripe.set_webhook_url(None);
     shop.stripe.expire(&earlier.id).unwrap();
 
@@ -74,7 +102,8 @@ async fn one_that_ended_at_stripe_gives_its_seats_up_before_its_event_comes(stac
 async fn who_cannot_have_the_new_seats_keeps_the_old_ones(stack: Stack) {
     let shop = Shop::open(stack).await;
     let (mine, full) = (shop.slot(2).await, shop.slot(1).await);
-    let (earlier, _others) = (shop.create(mine).await, shop.create(full).await);
+    let earlier = ordered(&shop, mine, KEY).await;
+    shop.create(full).await;
 
     for (slot, quantity, code) in [
         (full, 1, "slot_full"),
@@ -93,7 +122,21 @@ async fn who_cannot_have_the_new_seats_keeps_the_old_ones(stack: Stack) {
 }
 
 async fn replace(shop: &Shop, earlier: &Session, slot: Uuid, quantity: i64) -> (StatusCode, Value) {
-    let mut wish = order(slot, quantity);
-    wish["replaces"] = json!(earlier.id);
+    let wish = replacement(order(slot, quantity), earlier, KEY);
     send(shop, &format!("{slot} {quantity}"), &wish).await
+}
+
+/// As a client that keeps the key it ordered with.
+async fn ordered(shop: &Shop, slot: Uuid, key: &str) -> Session {
+    let (status, answer) = send(shop, key, &order(slot, 1)).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    Session {
+        id: answer["session_id"].as_str().unwrap().to_owned(),
+    }
+}
+
+fn replacement(mut wish: Value, earlier: &Session, its_key: &str) -> Value {
+    wish["replaces"] = json!(earlier.id);
+    wish["replaces_key"] = json!(its_key);
+    wish
 }

@@ -285,9 +285,13 @@ async fn an_order_that_takes_the_place_of_another_may_take_its_time(stack: Stack
 
     let beside = refused(&shop, &longer).await;
     longer["replaces"] = json!(first.id);
+    longer["replaces_key"] = json!("another's");
+    let of_a_stranger = refused(&shop, &longer).await;
+    longer["replaces_key"] = json!(null);
     create(&shop, &longer).await;
 
     assert_eq!(beside, "slot_full");
+    assert_eq!(of_a_stranger, "validation_failed");
     assert_eq!(at_stripe(&shop, &first.id).await["status"], "expired");
     shop.close().await;
 }

@@ -55,20 +55,23 @@ export function BookForm({ rooms }: { rooms: Room[] }) {
   );
 }
 
-/** The same order is the same id, in this tab; another one takes the place of what it still holds. */
+/** The same order is the same id and key, in this tab; another one takes the place of what it still holds, which
+ *  only this tab can: it alone knows the key. */
 async function checkoutUrl(order: object): Promise<string> {
   const content = JSON.stringify(order);
   const earlier = JSON.parse(sessionStorage.getItem(EARLIER) ?? "{}");
-  const same = earlier.content === content;
-  const id = same ? earlier.id : crypto.randomUUID();
-  sessionStorage.setItem(EARLIER, JSON.stringify({ ...earlier, content, id }));
+  const fresh = { id: crypto.randomUUID(), key: crypto.randomUUID() };
+  const { id, key } = earlier.content === content ? earlier : fresh;
+  const held = earlier.held;
+  sessionStorage.setItem(EARLIER, JSON.stringify({ content, id, key, held }));
   const response = await fetch("/api/checkout", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ ...order, id, replaces: same ? undefined : earlier.session_id }),
+    body: JSON.stringify({ ...order, id, key, replaces: held?.session_id, replaces_key: held?.key }),
   });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.message);
-  sessionStorage.setItem(EARLIER, JSON.stringify({ content, id, session_id: answer.session_id }));
+  const now = { session_id: answer.session_id, key };
+  sessionStorage.setItem(EARLIER, JSON.stringify({ content, id, key, held: now }));
   return answer.checkout_url;
 }

@@ -12,7 +12,7 @@ const WORDS: Record<string, string> = {
 
 /** Writes the site's order down, and opens a checkout at the site's price. */
 export async function POST(request: Request) {
-  const { id, room, arrival, departure, guest, email, replaces } = await request.json();
+  const { id, key, room, arrival, departure, guest, email, replaces, replaces_key } = await request.json();
   const insert = "INSERT INTO orders VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
   await db.query(insert, [id, room, arrival, departure, guest, email]);
   // What is written down is sold, whatever this request says: it may be the second with this id.
@@ -36,8 +36,9 @@ export async function POST(request: Request) {
         success_url: `${site}/done?session_id={CHECKOUT_SESSION_ID}`,
         cancel_url: `${site}/`,
         replaces,
+        replaces_key,
       },
-      { api: process.env.BOOKONCE_URL!, apiKey: process.env.BOOKONCE_API_KEY!, key: id },
+      { api: process.env.BOOKONCE_URL!, apiKey: process.env.BOOKONCE_API_KEY!, key },
     );
     return Response.json(checkout);
   } catch (error) {
