@@ -16,7 +16,9 @@ use crate::{
     client_limit::{ClientLimit, customer},
     config::Config,
     confirm::{reads::ConfirmReads, waiters::ConfirmWaiters},
+    hold_limit::HoldLimit,
     http::client_address::client,
+    session_limit::SessionLimit,
     webhook_notes::WebhookNotes,
 };
 
@@ -34,6 +36,8 @@ pub struct Ingress {
     /// Those of the listener that serves its router.
     pub connections: Arc<Connections>,
     pub(crate) order_limit: Arc<ClientLimit>,
+    pub(crate) hold_limit: Arc<HoldLimit>,
+    pub(crate) session_limit: Arc<SessionLimit>,
     pub(crate) bad_signature_limit: Arc<ClientLimit>,
     pub(crate) notes: Arc<WebhookNotes>,
     pub(crate) config: Arc<Config>,
@@ -63,6 +67,8 @@ impl Ingress {
             stripe,
             waiters,
             order_limit: Arc::new(ClientLimit::new(config.orders_per_minute)),
+            hold_limit: Arc::new(HoldLimit::new(&config)),
+            session_limit: Arc::new(SessionLimit::new(config.sessions_per_minute)),
             connections: Connections::of_public(client_of),
             bad_signature_limit: Arc::new(ClientLimit::new(BAD_SIGNATURES_PER_MINUTE)),
             notes: Arc::new(WebhookNotes::new(&config.endpoint_secrets)),

@@ -18,10 +18,10 @@ const FORGET_EVERY: usize = 1000;
 const CUSTOMER_HOST_BITS: u32 = 64;
 const LARGE_CUSTOMER_HOST_BITS: u32 = 80;
 /// What a large customer may do, in customers.
-const LARGE_CUSTOMER: u32 = 8;
+pub const LARGE_CUSTOMER: u32 = 8;
 /// What all may do together who are behind one peer, in clients: it may be a busy shop's proxy, or one person who
 /// comes by a way that names no client.
-const BEHIND_ONE_PEER: u32 = 20;
+pub const BEHIND_ONE_PEER: u32 = 20;
 
 type Limiter = DefaultKeyedRateLimiter<IpAddr>;
 
@@ -76,9 +76,8 @@ impl ClientLimit {
         match client {
             Client::At(address) => {
                 check(&limits.customers, customer(address), more)?;
-                if let IpAddr::V6(address) = address {
-                    let large = network(address, LARGE_CUSTOMER_HOST_BITS);
-                    check(&limits.large_customers, large, more)?;
+                if address.is_ipv6() {
+                    check(&limits.large_customers, large_customer(address), more)?;
                 }
                 Ok(())
             }
@@ -102,16 +101,23 @@ fn check(limiter: &Limiter, key: IpAddr, more: NonZeroU32) -> Result<(), Duratio
 
 /// The address, or the network, by which one customer is told from others.
 pub fn customer(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) => network(address, CUSTOMER_HOST_BITS),
-        v4 @ IpAddr::V4(_) => v4,
-    }
+    network(address, CUSTOMER_HOST_BITS)
 }
 
-/// - `host_bits`: those that tell addresses of one network apart.
-fn network(address: Ipv6Addr, host_bits: u32) -> IpAddr {
-    let mask = u128::MAX.unbounded_shl(host_bits);
-    Ipv6Addr::from_bits(address.to_bits() & mask).into()
+/// The same of a customer who may have many networks.
+pub fn large_customer(address: IpAddr) -> IpAddr {
+    network(address, LARGE_CUSTOMER_HOST_BITS)
+}
+
+/// - `host_bits`: those that tell IPv6 addresses of one network apart.
+fn network(address: IpAddr, host_bits: u32) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.unbounded_shl(host_bits);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
 }
 
 #[cfg(test)]

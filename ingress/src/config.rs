@@ -1,6 +1,9 @@
 //! The settings of ingress.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+};
 
 use ipnet::IpNet;
 use shared::{
@@ -35,6 +38,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Seats that one client may order at once, and in a minute from then on; 0 is no limit.
     pub orders_per_minute: u32,
+    /// Seats that one client may have on hold, unpaid; 0 is no limit.
+    pub held_seats_per_client: u32,
+    /// Orders of all buyers that are taken at once, and in a minute from then on; 0 is no limit.
+    pub sessions_per_minute: u32,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,
     /// What links to a booking are signed with.
@@ -84,6 +91,8 @@ impl Config {
                 .map(|network| trusted_proxy(network.trim()))
                 .collect::<Result<_, _>>()?,
             orders_per_minute: env.number_in("ORDERS_PER_MINUTE", 30, 0..=10_000)?,
+            held_seats_per_client: limit(env, "HELD_SEATS_PER_CLIENT", 60, 20..=100_000)?,
+            sessions_per_minute: limit(env, "SESSIONS_PER_MINUTE", 1_500, 1..=100_000)?,
             endpoint_secrets: EndpointSecrets::from_env(env)?,
             link_secrets: LinkSecrets::from_env(env)?,
             shop: ShopSettings::from_env(env)?,
@@ -93,6 +102,21 @@ impl Config {
             stripe: StripeSettings::from_env(env)?,
             database,
         })
+    }
+}
+
+/// A number in `range`, or 0 for no limit.
+fn limit(
+    env: &Env,
+    variable: &'static str,
+    default: u32,
+    range: RangeInclusive<u32>,
+) -> Result<u32, ConfigError> {
+    let expected = format!("0, or a number from {} to {}", range.start(), range.end());
+    match env.parse_or(variable, default, &expected)? {
+        0 => Ok(0),
+        number if range.contains(&number) => Ok(number),
+        _ => Err(ConfigError::new(variable, format!("expected {expected}"))),
     }
 }
 
@@ -230,6 +254,8 @@ mod tests {
             ("TRUSTED_PROXIES", "10.0.0.0/8,"),
             ("TRUSTED_PROXIES", "10.0.0.0/33"),
             ("ORDERS_PER_MINUTE", "-1"),
+            ("HELD_SEATS_PER_CLIENT", "19"),
+            ("SESSIONS_PER_MINUTE", "many"),
         ] {
             let error = Config::from_env(&env((variable, value))).unwrap_err();
             let named = match value {

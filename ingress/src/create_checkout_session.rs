@@ -82,6 +82,8 @@ pub async fn create_checkout_session(
     app.order_limit
         .admit(client, seats.unwrap_or(NonZeroU32::MIN))
         .map_err(ApiError::TooManyOrders)?;
+    app.session_limit.admit().map_err(ApiError::TooManyOrders)?;
+    hold.holder = app.hold_limit.holder(client);
     answer(app, hold, now).await
 }
 

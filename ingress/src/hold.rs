@@ -11,6 +11,8 @@ use shared::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::hold_limit::Holder;
+
 /// A hold to make.
 #[derive(Debug)]
 pub struct NewHold {
@@ -29,6 +31,8 @@ pub struct NewHold {
     pub client_reference: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub idempotency_key: Option<String>,
+    /// Who holds it, if they may not hold whatever they like.
+    pub holder: Option<Holder>,
     /// Of what one paid checkout is enough; if `None`, of this order with this key.
     pub once: Option<Once>,
     pub request_hash: String,

@@ -35,6 +35,8 @@ use crate::{
 const TRIES: usize = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Who holds all they may is told to come back then: something may be paid or given back.
+const FULL_HANDS: Duration = Duration::from_mins(1);
 
 /// Holds the seats and writes the `checkout` row, in one transaction; or finds the hold
 /// that the same `Idempotency-Key` made before.
@@ -63,6 +65,13 @@ async fn try_to_hold(
         return Err(ApiError::CheckoutCompleted);
     }
     let (slot, offering) = place::find(&tx, &hold.place, now).await?;
+    if let Some(holder) = &hold.holder
+        && !holder
+            .may_hold(&tx, slot.as_ref(), hold.quantity, now)
+            .await?
+    {
+        return Err(ApiError::TooManyOrders(FULL_HANDS));
+    }
     let checkout = checkout(hold, slot.as_ref(), offering, now)?;
     if !insert(&tx, &checkout).await? {
         // The same key won a race: its hold is committed now.
@@ -108,6 +117,7 @@ fn checkout(
         order_fingerprint: hold.order_fingerprint(),
         client_reference: hold.client_reference.clone(),
         metadata: (!hold.metadata.is_empty()).then(|| json!(hold.metadata)),
+        client: hold.holder.as_ref().map(|it| it.name.clone()),
         created_at: now,
         expires_at: begins_at.map_or(hold.expires_at, |at| at.min(hold.expires_at)),
         confirm_enqueued_at: None,

@@ -130,6 +130,7 @@ impl Order {
             client_reference: site_data.client_reference,
             metadata: site_data.metadata,
             idempotency_key,
+            holder: None,
             once: self.once_per_email.then_some(Once::Email(slot_id)),
             replaces,
             expires_at: end_of_hold(now, config.hold),

@@ -236,6 +236,7 @@ impl SiteOrder {
             client_reference: site_data.client_reference,
             metadata: site_data.metadata,
             idempotency_key: idempotency_key.map(of_the_site),
+            holder: None,
             once,
             replaces,
             expires_at: end_of_hold(now, hold),

@@ -23,6 +23,7 @@ mod m20261129_000016_refused_webhooks;
 mod m20261129_000017_needs_attention;
 mod m20261129_000018_traces;
 mod m20261130_000019_latest_events;
+mod m20261130_000020_clients;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000017_needs_attention::Migration),
             Box::new(m20261129_000018_traces::Migration),
             Box::new(m20261130_000019_latest_events::Migration),
+            Box::new(m20261130_000020_clients::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@ pub mod connections;
 pub mod exit;
 pub mod failpoint;
 pub mod http_server;
-mod log_limit;
+pub mod log_limit;
 pub mod metrics;
 pub(crate) mod network;
 mod open_files;

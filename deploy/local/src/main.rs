@@ -38,6 +38,8 @@ Environment (all optional; deploy/env.example says more of each):
   STRIPE_SIM_ADDR           where the stand-in listens [127.0.0.1:12111]
   HOLD_MINUTES              how long seats are held for a buyer [30]
   ORDERS_PER_MINUTE         seats of one client, 0 is no limit [30]
+  HELD_SEATS_PER_CLIENT     unpaid, at a time; 0 is no limit [60]
+  SESSIONS_PER_MINUTE       orders of all buyers; 0 is no limit [1500]
   TRUSTED_PROXIES           proxies that may name the client [none]
   WORKER_CONCURRENCY        jobs at once [8]
   WORKER_BATCH              events that share a transaction, at most [200]

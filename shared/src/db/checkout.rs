@@ -51,6 +51,9 @@ pub struct Model {
     /// What else the site gave along: an object of strings, private to it.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub metadata: Option<Json>,
+    /// Whose client ordered, by a hash of its network; after [`BEHIND_A_PEER`], one behind which there may be many.
+    /// A site's own server has none.
+    pub client: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
     /// End of the hold: the session's `expires_at`.
     pub expires_at: TimeDateTimeWithTimeZone,
@@ -59,6 +62,9 @@ pub struct Model {
     /// When the worker last asked Stripe and found the session not final.
     pub stripe_checked_at: Option<TimeDateTimeWithTimeZone>,
 }
+
+/// What the client of a checkout begins with, if its address may be a proxy's.
+pub const BEHIND_A_PEER: &str = "behind ";
 
 /// How far a checkout has come. It only moves forward: from `Open` over `PaymentPending` to an
 /// end, and from any end to `Paid`, because money is a fact.
@@ -137,6 +143,7 @@ pub fn without_a_person() -> UpdateMany<Entity> {
         .col_expr(Column::CustomerEmail, Expr::value(""))
         .col_expr(Column::Metadata, Expr::value(None::<Json>))
         .col_expr(Column::CheckoutUrl, Expr::value(None::<String>))
+        .col_expr(Column::Client, Expr::value(None::<String>))
         .col_expr(Column::RequestHash, Expr::value(None::<String>))
         .col_expr(Column::OrderFingerprint, Expr::value(None::<String>))
 }

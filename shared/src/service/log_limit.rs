@@ -9,7 +9,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 
 /// Which kinds were written, and when.
 #[derive(Default)]
-pub(super) struct LogLimit(BTreeMap<&'static str, Written>);
+pub struct LogLimit(BTreeMap<&'static str, Written>);
 
 struct Written {
     at: Instant,
@@ -18,7 +18,7 @@ struct Written {
 
 impl LogLimit {
     /// Whether a line of this `kind` may be written: then how many were not since the last.
-    pub(super) fn admit(&mut self, kind: &'static str, now: Instant) -> Option<u64> {
+    pub fn admit(&mut self, kind: &'static str, now: Instant) -> Option<u64> {
         let suppressed = match self.0.get_mut(kind) {
             Some(last) if now.duration_since(last.at) < PERIOD => {
                 last.suppressed = last.suppressed.saturating_add(1);

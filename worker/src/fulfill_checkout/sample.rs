@@ -57,6 +57,7 @@ pub fn unpaid(state: State) -> CheckoutRecord {
         order_fingerprint: None,
         client_reference: None,
         metadata: None,
+        client: None,
         created_at: NOW,
         expires_at: NOW,
         confirm_enqueued_at: None,

@@ -2,6 +2,7 @@
 
 mod booking_hook;
 mod catalogue;
+mod clients;
 pub mod command;
 mod create_endpoint;
 mod database;
@@ -34,6 +35,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             findings.extend(webhooks::examine(&db, &config.endpoint_secrets).await);
             findings.extend(notifications::examine(&db, config.mailer.is_some()).await);
             findings.extend(catalogue::examine(&db).await);
+            findings.push(clients::examine(&db).await);
             if let Some(hook) = &config.booking_hook {
                 findings.push(booking_hook::examine(&db, hook).await);
             }

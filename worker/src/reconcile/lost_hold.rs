@@ -146,6 +146,7 @@ fn row(details: &SessionDetails) -> Option<checkout::Model> {
         order_fingerprint: None,
         client_reference: details.client_reference().map(str::to_owned),
         metadata: (!metadata.is_empty()).then(|| json!(metadata)),
+        client: None,
         created_at: details.created_at()?,
         expires_at: details.expires_at()?,
         confirm_enqueued_at: None,

@@ -58,6 +58,7 @@ impl Holds {
                 order_fingerprint: None,
                 client_reference: None,
                 metadata: None,
+                client: None,
                 created_at: now,
                 // Longer than any measurement, so that the worker's sweep leaves it alone.
                 expires_at: now.saturating_add(Duration::DAY),

@@ -38,6 +38,8 @@ pub fn variables(stripe: &StripeSim, listen_addr: SocketAddr) -> Variables {
         ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
         // All buyers come from this machine.
         ("ORDERS_PER_MINUTE", "0".to_owned()),
+        ("HELD_SEATS_PER_CLIENT", "0".to_owned()),
+        ("SESSIONS_PER_MINUTE", "0".to_owned()),
         // Where receivers of webhooks are.
         ("ENDPOINT_NETWORKS", "127.0.0.0/8".to_owned()),
     ]

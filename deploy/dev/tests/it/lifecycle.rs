@@ -112,6 +112,7 @@ fn open_checkout(id: Uuid, slot_id: Uuid, session: &Session) -> checkout::Model 
         order_fingerprint: None,
         client_reference: None,
         metadata: None,
+        client: None,
         created_at: now,
         expires_at: now.saturating_add(time::Duration::HOUR),
         confirm_enqueued_at: None,

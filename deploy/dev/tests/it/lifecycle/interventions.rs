@@ -49,7 +49,7 @@ async fn whatever_is_decided_meanwhile_money_and_seats_are_counted_once(stack: S
     for seeds in seeds.chunks(PER_STRIPE) {
         let own = own_stripe(&shop).await;
         for seed in seeds {
-            replayable(*seed, play(&shop, &own, *seed)).await;
+            Box::pin(replayable(*seed, play(&shop, &own, *seed))).await;
         }
     }
     books::assert_seats(&shop.stack.db).await;
