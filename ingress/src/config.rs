@@ -67,9 +67,12 @@ impl Config {
         let database = DatabaseSettings::from_env(env)?;
         let public_url = match env.get("PUBLIC_URL") {
             Some(url) => http_url("PUBLIC_URL", url)?,
-            None if listen_addr.ip().is_loopback() => format!("http://{listen_addr}"),
+            // A port that is not known yet is no address for buyers.
+            None if listen_addr.ip().is_loopback() && listen_addr.port() != 0 => {
+                format!("http://{listen_addr}")
+            }
             None => {
-                let problem = "is not set and LISTEN_ADDR is not loopback; expected how buyers \
+                let problem = "is not set and LISTEN_ADDR does not say it; expected how buyers \
                                reach the shop, such as https://shop.example.com";
                 return Err(ConfigError::new("PUBLIC_URL", problem));
             }
@@ -225,6 +228,7 @@ mod tests {
             ("PUBLIC_URL", "shop.example.com"),
             ("LISTEN_ADDR", "8080"),
             ("LISTEN_ADDR", "0.0.0.0:8080"), // PUBLIC_URL is missing
+            ("LISTEN_ADDR", "127.0.0.1:0"),
             ("ADMIN_ADDR", "localhost"),
             ("STRIPE_SECRET_KEY", ""),
             ("STRIPE_SECRET_KEY", "pk_test_123"),
@@ -260,7 +264,7 @@ mod tests {
             let error = Config::from_env(&env((variable, value))).unwrap_err();
             let named = match value {
                 "postgres://localhost/shop" => "AMQP_URL",
-                "0.0.0.0:8080" => "PUBLIC_URL",
+                "0.0.0.0:8080" | "127.0.0.1:0" => "PUBLIC_URL",
                 _ => variable,
             };
             assert_eq!(error.variable, named, "{variable}={value}");

@@ -29,9 +29,16 @@ impl LinkSecrets {
         const VARIABLE: &str = "LINK_SECRET";
         let secrets = env.get(VARIABLE).into_iter().flat_map(|it| it.split(','));
         let secrets: Vec<&str> = secrets.map(str::trim).collect();
-        if secrets.iter().any(|it| it.len() < LEAST_CHARS) || secrets.len() > MOST_SECRETS {
-            let problem = "expected at least 32 characters, such as openssl rand -hex 32 prints; or \
-                           several, separated by commas, the new one first";
+        // Quotes are no part of it, and another program may take them off.
+        let is_secret = |it: &&str| {
+            it.len() >= LEAST_CHARS
+                && it
+                    .chars()
+                    .all(|c| c.is_ascii_graphic() && !"\"'`".contains(c))
+        };
+        if !secrets.iter().all(is_secret) || secrets.len() > MOST_SECRETS {
+            let problem = "expected at least 32 characters without spaces and quotes, such as openssl rand -hex 32 \
+                           prints; or several, separated by commas, the new one first";
             return Err(ConfigError::new(VARIABLE, problem));
         }
         Ok(Self(secrets.into_iter().map(SecretString::from).collect()))
@@ -152,12 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_refused() {
-        let env = [("LINK_SECRET", "short")].into_iter().collect();
+    fn a_secret_that_is_short_or_in_quotes_is_refused() {
+        let quoted = format!("\"{}\"", "a".repeat(40));
+        for secret in ["short", &quoted, &"a b".repeat(20)] {
+            let env = [("LINK_SECRET", secret)].into_iter().collect();
 
-        assert_eq!(
-            LinkSecrets::from_env(&env).unwrap_err().variable,
-            "LINK_SECRET"
-        );
+            let error = LinkSecrets::from_env(&env).unwrap_err();
+            assert_eq!(error.variable, "LINK_SECRET", "{secret}");
+        }
     }
 }

@@ -67,9 +67,13 @@ pub async fn start(env: Env, shutdown: CancellationToken) -> anyhow::Result<Loca
             .or("STRIPE_API_BASE", "http://127.0.0.1");
     }
     // Every variable is checked before anything is touched.
-    ingress::config::Config::from_env(&env)?;
-    let reachable_by_mail = env.clone().or("PUBLIC_URL", "http://127.0.0.1");
-    let mut worker_config = worker::config::Config::from_env(&reachable_by_mail)?;
+    let mut complete = env.clone();
+    if listen_addr.ip().is_loopback() {
+        // Its port may be known only below.
+        complete = complete.or("PUBLIC_URL", "http://127.0.0.1");
+    }
+    ingress::config::Config::from_env(&complete)?;
+    let mut worker_config = worker::config::Config::from_env(&complete)?;
     let stand_in_addr = free_or_any(&env, "STRIPE_SIM_ADDR", STAND_IN_ADDR).await?;
     let admin_addr = free_or_any(&env, "ADMIN_ADDR", ([127, 0, 0, 1], 8081).into()).await?;
 

@@ -3,7 +3,10 @@
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use sqlx::{
+    postgres::{PgConnectOptions, PgSslMode},
+    sqlite::SqliteConnectOptions,
+};
 use url::Url;
 
 use crate::config::{ConfigError, Env, SqlName, plaintext};
@@ -30,20 +33,20 @@ impl DatabaseSettings {
         const EXPECTED: &str = "postgres://user:password@host/database or sqlite://file";
         let url = env.required("DATABASE_URL", EXPECTED)?;
         // All that could be wrong is found here: the errors of a connection repeat the address.
-        let well_formed = match url.split_once(':') {
-            Some(("sqlite", _)) => SqliteConnectOptions::from_str(url).is_ok(),
-            Some(("postgres" | "postgresql", _)) => PgConnectOptions::from_str(url).is_ok(),
-            _ => false,
-        };
-        let parsed = Url::parse(url).ok().filter(|_| well_formed);
-        let Some(mut parsed) = parsed else {
-            return Err(ConfigError::new(
-                "DATABASE_URL",
-                format!("expected {EXPECTED}"),
-            ));
+        let wrong = || ConfigError::new("DATABASE_URL", format!("expected {EXPECTED}"));
+        let mut parsed = Url::parse(url).map_err(|_| wrong())?;
+        let mode = match parsed.scheme() {
+            "sqlite" => {
+                check_file(url, &parsed)?;
+                None
+            }
+            "postgres" | "postgresql" => {
+                let options = PgConnectOptions::from_str(url).map_err(|_| wrong())?;
+                tls_mode(env, &parsed, &options)?
+            }
+            _ => return Err(wrong()),
         };
         let schema = schema(env, url)?;
-        let mode = tls_mode(env, &parsed)?;
         let mut added = Vec::new();
         // Nowhere else, so that our names never meet the site's.
         added.extend(
@@ -71,29 +74,47 @@ impl DatabaseSettings {
     }
 }
 
+/// A file that several connections share, and that is there after a restart.
+fn check_file(url: &str, parsed: &Url) -> Result<(), ConfigError> {
+    let wrong = |problem: &str| ConfigError::new("DATABASE_URL", problem);
+    let options =
+        SqliteConnectOptions::from_str(url).map_err(|_| wrong("expected sqlite://file"))?;
+    let file = options.get_filename().to_string_lossy();
+    let mut pairs = parsed.query_pairs();
+    let kept = pairs.all(|(name, value)| name != "mode" || value == "rwc" || value == "rw");
+    if file.is_empty() || file.contains(":memory:") || !kept {
+        return Err(wrong(
+            "expected a file that is kept and may be written, such as sqlite://bookonce.sqlite",
+        ));
+    }
+    Ok(())
+}
+
 /// What the address does not say: a server on another machine has to prove that it is the one.
 ///
+/// - `options`: the address as it is understood at last, with the `PG…` variables of libpq.
+///
 /// Source: <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS>
-fn tls_mode(env: &Env, url: &Url) -> Result<Option<&'static str>, ConfigError> {
-    const ENCRYPTED: [&str; 3] = ["require", "verify-ca", "verify-full"];
-    if url.scheme() == "sqlite" {
+fn tls_mode(
+    env: &Env,
+    url: &Url,
+    options: &PgConnectOptions,
+) -> Result<Option<&'static str>, ConfigError> {
+    // A folder is where a socket of this machine is.
+    let is_here = options.get_socket().is_some() || options.get_host().starts_with('/');
+    if is_here || plaintext::is_allowed(env, options.get_host()) {
         return Ok(None);
     }
-    let option = |names: &[&str]| {
-        let mut pairs = url.query_pairs();
-        pairs.find(|(name, _)| names.contains(&name.as_ref()))
-    };
-    // A folder, which is where a socket of this machine is, or another name of the host.
-    let elsewhere = option(&["host", "hostaddr"]).map(|(_, host)| host);
-    let host = elsewhere.as_deref().or(url.host_str()).unwrap_or_default();
-    let is_folder = host.starts_with('/') || host.to_lowercase().starts_with("%2f");
-    if is_folder || plaintext::is_allowed(env, host) {
-        return Ok(None);
-    }
-    match option(&["sslmode", "ssl-mode"]) {
-        None => Ok(Some("verify-full")),
-        Some((_, mode)) if ENCRYPTED.contains(&mode.to_lowercase().as_str()) => Ok(None),
-        Some(_) => Err(plaintext::refused("DATABASE_URL", "sslmode=verify-full")),
+    let says_mode = url
+        .query_pairs()
+        .any(|(name, _)| name == "sslmode" || name == "ssl-mode");
+    match options.get_ssl_mode() {
+        PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull => Ok(None),
+        // What it is where nothing is said.
+        PgSslMode::Prefer if !says_mode => Ok(Some("verify-full")),
+        PgSslMode::Prefer | PgSslMode::Allow | PgSslMode::Disable => {
+            Err(plaintext::refused("DATABASE_URL", "sslmode=verify-full"))
+        }
     }
 }
 

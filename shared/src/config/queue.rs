@@ -114,10 +114,12 @@ impl QueueSettings {
         }
         let prefix = env.get("QUEUE_PREFIX").unwrap_or("bookonce");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if prefix.len() > 64 || !prefix.bytes().all(plain) {
+        // The broker keeps names that begin so to itself.
+        let is_theirs = prefix.starts_with("amq.");
+        if prefix.len() > 64 || is_theirs || !prefix.bytes().all(plain) {
             return Err(ConfigError::new(
                 "QUEUE_PREFIX",
-                "expected at most 64 letters, digits, dots, dashes or underscores",
+                "expected at most 64 letters, digits, dots, dashes or underscores, and not amq. before them",
             ));
         }
         Ok(Self::RabbitMq {

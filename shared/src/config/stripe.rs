@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{ConfigError, Env, http_address::http_url},
+    config::{ConfigError, Env, http_address::http_url, plaintext},
     stripe::id::Mode,
 };
 
@@ -39,6 +39,17 @@ impl StripeSettings {
             .get("STRIPE_API_BASE")
             .map(|base| http_url("STRIPE_API_BASE", base))
             .transpose()?;
+        let is_plain = |base: &String| {
+            let url = url::Url::parse(base).ok();
+            let host = url
+                .as_ref()
+                .and_then(|it| it.host_str())
+                .unwrap_or_default();
+            base.starts_with("http:") && !plaintext::is_allowed(env, host)
+        };
+        if api_base.as_ref().is_some_and(is_plain) {
+            return Err(plaintext::refused("STRIPE_API_BASE", "https://…"));
+        }
         Ok(Self {
             secret_key: key.into(),
             mode,

@@ -37,6 +37,9 @@ fn a_wrong_address_is_reported_without_its_password() {
         ("DATABASE_URL", "postgres://shop:a/hunter2@localhost/shop"),
         ("DATABASE_URL", "postgres://shop:a#hunter2@localhost/shop"),
         ("DATABASE_URL", "postgres://localhost/shop?sslmode=hunter2"),
+        ("DATABASE_URL", "sqlite::memory:"),
+        ("DATABASE_URL", "sqlite://shop?mode=memory"),
+        ("DATABASE_URL", "sqlite://shop?mode=ro"),
         ("AMQP_URL", "http://guest:hunter2@localhost"),
     ] {
         let error = queue(&[("DATABASE_URL", "sqlite://shop"), (variable, value)]).unwrap_err();
@@ -131,8 +134,22 @@ fn nothing_goes_to_another_machine_in_plain_text_unless_it_is_named() {
         let url = format!("{there}?sslmode={chosen}");
         assert_eq!(mode(&url, "").as_deref(), Some(chosen));
     }
+    // The last of two counts.
+    let twice = format!("{there}?sslmode=verify-full&sslmode=disable");
+    assert_eq!(database(&twice, "").unwrap_err().variable, "DATABASE_URL");
     let by_option = "postgres://localhost/shop?host=db.example.com";
     assert_eq!(mode(by_option, "").as_deref(), Some("verify-full"));
+
+    let stripe = |base: &str, hosts: &str| {
+        let key = ("STRIPE_SECRET_KEY", "sk_live_1");
+        let env = [key, ("STRIPE_API_BASE", base), ("PLAINTEXT_HOSTS", hosts)];
+        StripeSettings::from_env(&env.into_iter().collect())
+    };
+    assert!(stripe("http://127.0.0.1:12111", "").is_ok());
+    assert!(stripe("https://stripe.example.com", "").is_ok());
+    assert!(stripe("http://stripe.example.com", "stripe.example.com").is_ok());
+    let refused = stripe("http://stripe.example.com", "").unwrap_err();
+    assert_eq!(refused.variable, "STRIPE_API_BASE");
 
     let broker = |url: &str, hosts: &str| {
         let sqlite = ("DATABASE_URL", "sqlite://shop");

@@ -1,9 +1,9 @@
 //! Logs: what is written, in which form, and never a body, a name, an e-mail or a secret.
 //! Metrics are in `crate::service::metrics`, traces in `crate::service::traces`.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, str::FromStr};
 
-use tracing::Subscriber;
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer, fmt, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
 };
@@ -70,9 +70,15 @@ fn begin(env: &Env) {
 }
 
 fn filter(env: &Env, default_filter: &str) -> Result<EnvFilter, ConfigError> {
+    let wrong = || ConfigError::new("RUST_LOG", "expected a filter such as info,worker=debug");
     let filter = env.get("RUST_LOG").unwrap_or(default_filter);
-    EnvFilter::try_new(format!("{LIBRARIES},{filter}"))
-        .map_err(|_| ConfigError::new("RUST_LOG", "expected a filter such as info,worker=debug"))
+    // A word that is no level would be a program of that name, and all others silent.
+    let is_known =
+        |part: &str| part.contains(['=', ':', '[']) || LevelFilter::from_str(part).is_ok();
+    if !filter.split(',').map(str::trim).all(is_known) {
+        return Err(wrong());
+    }
+    EnvFilter::try_new(format!("{LIBRARIES},{filter}")).map_err(|_| wrong())
 }
 
 /// What a line of the log looks like.

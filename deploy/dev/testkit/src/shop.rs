@@ -35,6 +35,7 @@ pub fn variables(stripe: &StripeSim, listen_addr: SocketAddr) -> Variables {
         ("STRIPE_WEBHOOK_SECRET", ENDPOINT_SECRET.to_owned()),
         ("STRIPE_API_BASE", stripe.base_url().to_owned()),
         ("LISTEN_ADDR", listen_addr.to_string()),
+        ("PUBLIC_URL", format!("http://{listen_addr}")),
         ("ADMIN_ADDR", "127.0.0.1:0".to_owned()),
         // All buyers come from this machine.
         ("ORDERS_PER_MINUTE", "0".to_owned()),
