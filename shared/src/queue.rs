@@ -2,10 +2,10 @@
 //! the same guarantees: durable before a publish returns, gone only after an ack, delayed
 //! retries, dead letters.
 
+mod canary;
 mod consumer;
 mod delivery;
 mod embedded;
-
 mod inspection;
 mod publisher;
 mod rabbitmq;

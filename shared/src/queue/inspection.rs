@@ -7,7 +7,7 @@ use lapin::{Connection, types::FieldTable};
 use crate::{
     config::QueueSettings,
     queue::{
-        Lane, OpenError,
+        Lane, OpenError, RetryTier, canary,
         rabbitmq::{
             connection,
             ensure::{ensure, is_refused, missing},
@@ -18,6 +18,8 @@ use crate::{
 
 /// For the look at one queue.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// For a message to go through each queue in which messages wait.
+const TO_MOVE: Duration = Duration::from_secs(10);
 
 /// What was found.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub struct InspectedQueue {
     pub is_lane: bool,
     /// What is in it and who takes it, or why it cannot be used.
     pub use_of_it: Result<QueueUse, OpenError>,
+    /// Whether the broker moves on what has waited its time, of a queue where messages do and could be tried.
+    pub moves_on: Option<bool>,
 }
 
 /// What is in a queue, and who takes it.
@@ -119,6 +123,23 @@ pub async fn declare(settings: &QueueSettings) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Of those that are there and empty; a user who may not try finds out nothing.
+async fn try_to_move(connection: &Connection, topology: &Topology, queues: &mut [InspectedQueue]) {
+    let mut empty = RetryTier::ALL.to_vec();
+    empty.retain(|tier| {
+        let name = topology.retry_queue(*tier);
+        let used = queues.iter().find(|it| it.name == name);
+        used.is_some_and(|it| it.use_of_it.as_ref().is_ok_and(|it| it.messages == 0))
+    });
+    let tried = tokio::time::timeout(TO_MOVE, canary::send(connection, topology, &empty)).await;
+    for (tier, came) in tried.into_iter().flatten().flatten() {
+        let name = topology.retry_queue(tier);
+        if let Some(queue) = queues.iter_mut().find(|it| it.name == name) {
+            queue.moves_on = Some(came);
+        }
+    }
+}
+
 /// Looks at every queue of ours. One that is missing is made, by a user who may.
 ///
 /// # Errors
@@ -140,8 +161,10 @@ pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> 
             is_lane: Lane::ALL.iter().any(|lane| topology.queue(*lane) == name),
             name,
             use_of_it: use_of_it.unwrap_or(Err(OpenError::TimedOut(TIMEOUT))),
+            moves_on: None,
         });
     }
+    try_to_move(&connection, &topology, &mut queues).await;
     Ok(Inspection::RabbitMq {
         topology: declared,
         queues,

@@ -81,6 +81,11 @@ impl Topology {
         format!("{}.v1", self.retry_exchange(tier))
     }
 
+    /// The queue to which what doctor sends comes back.
+    pub(super) fn doctor_queue(&self) -> String {
+        format!("{}.doctor.v1", self.prefix)
+    }
+
     /// Every queue by name, with its arguments.
     pub fn queues(&self) -> Vec<(String, FieldTable)> {
         let (work, dead) = (self.work_exchange(), self.dead_exchange());

@@ -66,6 +66,11 @@ async fn queues(config: &Config) -> Vec<Finding> {
     }
 }
 
+/// Seen on RabbitMQ 3.10.
+const STUCK: &str = "someone may have published an x-death header that the broker cannot read, which stops this on the whole node. \
+                     Delete the queue that the broker's log names, restart the broker, run migrations up, and worker reconcile \
+                     --since 72h, which finds at Stripe what waited in it";
+
 fn examine_queue(queue: InspectedQueue) -> Finding {
     let name = queue.name;
     let found = match queue.use_of_it {
@@ -77,6 +82,10 @@ fn examine_queue(queue: InspectedQueue) -> Finding {
     } else {
         "there, with arguments that this user may not see"
     };
+    if queue.moves_on == Some(false) {
+        let detail = format!("{name}: what has waited its time does not leave it");
+        return Finding::failed("queue", detail, STUCK);
+    }
     let detail = format!("{name} {how}, {} ready", found.messages);
     if found.consumers > 0 || !queue.is_lane {
         return Finding::ok("queue", detail);

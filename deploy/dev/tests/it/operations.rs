@@ -12,6 +12,7 @@ mod reconcile;
 mod reconcile_schedule;
 mod restore;
 mod shutdown;
+mod stuck_retries;
 mod terminal;
 mod traces;
 mod watching;
