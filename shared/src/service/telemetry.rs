@@ -15,6 +15,8 @@ use crate::{
 
 /// Libraries report what went wrong with a connection or a request; what it means is logged by us.
 const LIBRARIES: &str = "lapin=off,stripe::hyper=error,stripe_shared=error,sqlx=warn";
+/// The spans of its calls hold the address of the database with its password, and the values of statements.
+const NEVER: &str = "sea_orm=off,sea_orm_migration=off";
 
 /// Starts logging to standard error as `RUST_LOG` and `LOG_FORMAT` say, and counting.
 ///
@@ -78,7 +80,7 @@ fn filter(env: &Env, default_filter: &str) -> Result<EnvFilter, ConfigError> {
     if !filter.split(',').map(str::trim).all(is_known) {
         return Err(wrong());
     }
-    EnvFilter::try_new(format!("{LIBRARIES},{filter}")).map_err(|_| wrong())
+    EnvFilter::try_new(format!("{LIBRARIES},{filter},{NEVER}")).map_err(|_| wrong())
 }
 
 /// What a line of the log looks like.

@@ -56,6 +56,7 @@ mod retries;
 mod roles;
 mod rust_site;
 mod scaling;
+mod secrecy;
 mod service;
 mod shop;
 mod site_checkout;

@@ -35,6 +35,10 @@ pub async fn run(name: &str, arguments: &[&str], variables: &Variables) -> Outpu
         .unwrap()
 }
 
+/// Also what is silent unless it is named.
+pub const EVERYTHING: &str =
+    "trace,lapin=trace,sea_orm=trace,sqlx=trace,stripe::hyper=trace,stripe_shared=trace";
+
 /// A service that is killed when the test ends.
 pub struct Service {
     pub process: Process,
@@ -50,6 +54,14 @@ impl Service {
     /// With its probes where other machines reach them.
     pub fn start_on_all_interfaces(name: &str, variables: &Variables) -> Self {
         Self::start_on("0.0.0.0", name, variables)
+    }
+
+    /// - `log`: where it writes all there is to write.
+    pub fn start_at_trace(name: &str, variables: &Variables, log: &Path) -> Self {
+        let mut command = program(name, &[], variables);
+        let log = File::create(log).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        Self::start_with_log("127.0.0.1", command, EVERYTHING)
     }
 
     /// - `files`: how many it may have open.
@@ -80,11 +92,15 @@ impl Service {
         Self::start_command(address, command)
     }
 
-    fn start_command(address: &str, mut command: Command) -> Self {
+    fn start_command(address: &str, command: Command) -> Self {
+        Self::start_with_log(address, command, "warn")
+    }
+
+    fn start_with_log(address: &str, mut command: Command, filter: &str) -> Self {
         let port = free_port().unwrap();
         command
             .env("ADMIN_ADDR", format!("{address}:{port}"))
-            .env("RUST_LOG", "warn");
+            .env("RUST_LOG", filter);
         let process = Process::start(&mut command).unwrap();
         let admin = format!("127.0.0.1:{port}");
         Self { process, admin }

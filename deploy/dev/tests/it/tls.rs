@@ -12,7 +12,7 @@ use testkit::{Broker, Postgres, Variables, folder, free_port};
 use crate::{deployment::Deployment, service, stack::Stack};
 
 /// Both, with certificates for `localhost`.
-struct Servers {
+pub struct Servers {
     postgres: Postgres,
     // Ends with this.
     _broker: Broker,
@@ -22,7 +22,7 @@ struct Servers {
 }
 
 impl Servers {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let folder = folder("tls").unwrap();
         let authority = make_authority(folder.path(), "ours");
         certify(folder.path(), "ours");
@@ -47,6 +47,11 @@ impl Servers {
             authority,
             folder,
         }
+    }
+
+    /// For services that believe the right authority.
+    pub fn trusted(&self) -> Variables {
+        self.variables(&self.authority)
     }
 
     /// - `authority`: whom the services believe.
@@ -134,7 +139,7 @@ async fn doctor(shop: &Deployment, variables: &Variables) -> Output {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_servers_have_to_prove_who_they_are() {
     let servers = Servers::start();
-    let ours = servers.variables(&servers.authority);
+    let ours = servers.trusted();
     let shop = Deployment::new(Stack::on_servers(ours.clone()).await).await;
     let slot = shop.stack.slot(3).await;
     let (ingress, worker) = (shop.start_ingress().await, shop.start("worker"));
