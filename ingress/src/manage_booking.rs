@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BookingQuery {
-    #[schema(example = "7K3FQ-2XM9D", max_length = 32)]
+    #[schema(example = "7K3FQ-2XM9D", pattern = "^[0-9A-Za-z -]{1,32}$")]
     reference: String,
     /// From the link in a mail: what stands behind the point.
     #[serde(default)]
@@ -46,7 +46,7 @@ pub struct ManagedBooking {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelBooking {
-    #[schema(example = "7K3FQ-2XM9D", max_length = 32)]
+    #[schema(example = "7K3FQ-2XM9D", pattern = "^[0-9A-Za-z -]{1,32}$")]
     reference: String,
     /// From the link in a mail.
     #[schema(pattern = "^[0-9a-f]{32}$")]

@@ -58,7 +58,7 @@ pub struct Received {
     path = "/api/payment/webhook",
     tag = "Stripe",
     request_body(content = String, description = "The event, byte for byte as Stripe signed it", content_type = "application/json"),
-    params(("Stripe-Signature" = String, Header, description = "t=…,v1=…")),
+    params(("Stripe-Signature" = String, Header, description = "t=…,v1=…", pattern = "^t=[0-9]+(,v[0-9]+=[0-9a-f]+)+$")),
     responses(
         (status = 200, description = "Stored safely, or not for us", body = Received),
         (status = 400, description = "signature_verification_failed, malformed_event", body = Problem, content_type = "application/problem+json"),

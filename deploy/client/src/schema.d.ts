@@ -506,6 +506,8 @@ export interface components {
              * @example cs_test_a1B2c3D4e5
              */
             replaces?: string | null;
+            /** @description The `Idempotency-Key` of that earlier order, which shows that it is the buyer's own. */
+            replaces_key?: string | null;
             /**
              * Format: uuid
              * @description From `GET /api/offerings`.
@@ -690,6 +692,11 @@ export interface components {
              */
             replaces?: string | null;
             /**
+             * @description The `Idempotency-Key` of that earlier order. Leave it out only if a record of yours says that the session
+             *     is this buyer's: a browser may name another's.
+             */
+            replaces_key?: string | null;
+            /**
              * @description In its place: what of yours is held, by a key of yours. Times of one resource may overlap; no
              *     more than `capacity` seats are held at any moment.
              * @example room-7
@@ -819,6 +826,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description internal_error; the same request may succeed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description database_unavailable */
             503: {
                 headers: {
@@ -865,6 +881,15 @@ export interface operations {
             };
             /** @description booking_not_found: nothing is booked, or it has no time */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal_error; the same request may succeed */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -952,6 +977,15 @@ export interface operations {
             };
             /** @description unsupported_media_type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal_error; the same request may succeed */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1060,6 +1094,15 @@ export interface operations {
             };
             /** @description validation_failed, idempotency_key_reused */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal_error; the same request may succeed */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1184,6 +1227,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description internal_error; the same request may succeed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description stripe_unavailable, stripe_refused; no more seats are held than before */
             502: {
                 headers: {
@@ -1220,6 +1272,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Offerings"];
+                };
+            };
+            /** @description internal_error; the same request may succeed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description database_unavailable */
@@ -1268,6 +1329,15 @@ export interface operations {
             };
             /** @description slot_not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal_error; the same request may succeed */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1365,6 +1435,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description internal_error; the same request may succeed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description database_unavailable, queue_unavailable */
             503: {
                 headers: {
@@ -1431,6 +1510,15 @@ export interface operations {
             };
             /** @description too_many_bad_signatures of one client; what one of our secrets proves is taken all the same */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal_error; the same request may succeed */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

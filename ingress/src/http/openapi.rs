@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        RefOr, Schema,
+        Content, Ref, RefOr, ResponseBuilder, Schema,
         schema::AdditionalProperties,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
@@ -34,7 +34,7 @@ use crate::{
         manage_booking::cancel_booking,
         stripe_webhook::stripe_webhook,
     ),
-    modifiers(&SiteKey, &OneDiscount)
+    modifiers(&SiteKey, &OneDiscount, &AnyFailure)
 )]
 struct Document;
 
@@ -63,6 +63,26 @@ impl Modify for OneDiscount {
             if let RefOr::T(Schema::Object(either)) = either {
                 let none_else = AdditionalProperties::FreeForm(false);
                 either.additional_properties = Some(Box::new(none_else));
+            }
+        }
+    }
+}
+
+/// What every operation may answer.
+struct AnyFailure;
+
+impl Modify for AnyFailure {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+        let response = ResponseBuilder::new()
+            .description("internal_error; the same request may succeed")
+            .content("application/problem+json", problem)
+            .build();
+        for path in document.paths.paths.values_mut() {
+            let operations = [&mut path.get, &mut path.post];
+            for operation in operations.into_iter().flatten() {
+                let responses = &mut operation.responses.responses;
+                responses.insert("500".to_owned(), RefOr::T(response.clone()));
             }
         }
     }
