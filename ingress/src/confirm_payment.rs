@@ -43,7 +43,7 @@ pub struct ConfirmPayment {
         example = "cs_test_a1B2c3D4e5",
         pattern = "^cs_(test|live)_[A-Za-z0-9]{10,230}$"
     )]
-    session_id: String,
+    pub(crate) session_id: String,
 }
 
 /// Where a session stands.
@@ -161,7 +161,7 @@ async fn release_enqueue(app: &Ingress, id: &CheckoutSessionId) -> Result<(), Db
 /// `Prefer: wait=N`; what cannot be read is no preference.
 ///
 /// Source: <https://www.rfc-editor.org/rfc/rfc7240#section-4.3>
-fn preferred_wait(headers: &HeaderMap) -> Duration {
+pub(crate) fn preferred_wait(headers: &HeaderMap) -> Duration {
     headers
         .get_all("Prefer")
         .iter()

@@ -31,6 +31,7 @@ mod site_data;
 mod site_key;
 mod site_order;
 mod stripe_webhook;
+pub mod untrusted;
 mod webhook_notes;
 mod wish;
 

@@ -1,0 +1,64 @@
+use shared::config::{ConfigError, Env};
+
+use crate::{SHOP, lines};
+
+/// What ingress, worker or the migrations may read.
+const VARIABLES: [&str; 30] = [
+    "ADMIN_ADDR",
+    "ADMIN_TOKEN",
+    "AMQP_URL",
+    "BOOKING_HOOK",
+    "CHECKOUT_OPTIONS",
+    "CORS_ORIGINS",
+    "DATABASE_MAX_CONNECTIONS",
+    "DATABASE_SCHEMA",
+    "DATABASE_URL",
+    "ENDPOINT_NETWORKS",
+    "HELD_SEATS_PER_CLIENT",
+    "HOLD_MINUTES",
+    "LINK_SECRET",
+    "LISTEN_ADDR",
+    "ON_UNFULFILLABLE",
+    "ORDERS_PER_MINUTE",
+    "PLAINTEXT_HOSTS",
+    "PUBLIC_URL",
+    "QUEUE_PREFIX",
+    "RETENTION_DAYS",
+    "RETURN_ORIGINS",
+    "SESSIONS_PER_MINUTE",
+    "SHOP_COLOR",
+    "SHOP_CONTACT",
+    "SHOP_NAME",
+    "SHOP_TERMS_URL",
+    "SITE_API_KEYS",
+    "STRIPE_API_BASE",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+];
+/// Shorter ones may stand in an error by chance.
+const LONG: usize = 12;
+
+/// Variables, `NAME=value` in a line. A wrong one is named in one line, which does not repeat the value.
+///
+/// # Panics
+///
+/// A promise is broken.
+pub fn configuration(input: &[u8]) {
+    let set: Vec<_> = lines(input)
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let set = set.into_iter().filter(|(name, _)| VARIABLES.contains(name));
+    let all: Vec<(&str, &str)> = SHOP.into_iter().chain(set).collect();
+    let env: Env = all.iter().copied().collect();
+    check(&all, ingress::config::Config::from_env(&env).err());
+    check(&all, worker::config::Config::from_env(&env).err());
+}
+
+fn check(all: &[(&str, &str)], error: Option<ConfigError>) {
+    let Some(error) = error else { return };
+    let said = error.to_string();
+    assert!(!said.contains(char::is_control), "{said:?}");
+    let value = all.iter().rfind(|(name, _)| *name == error.variable);
+    let value = value.map_or("", |(_, value)| value.trim());
+    assert!(value.len() < LONG || !said.contains(value), "{said:?}");
+}
