@@ -118,8 +118,9 @@ fn refuse(
             .bad_signature_limit
             .admit(Client::At(client), NonZeroU32::MIN)
     {
-        app.notes.suppress();
-        return ApiError::TooManyBadSignatures(wait);
+        let error = ApiError::TooManyBadSignatures(wait);
+        app.notes.log(error.code());
+        return error;
     }
     if let Some((reason, cause)) = why(&error, posted, app.config.stripe.mode.livemode()) {
         let refused = Refused {

@@ -4,7 +4,10 @@
 use std::{
     net::IpAddr,
     num::NonZeroU32,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,10 +20,11 @@ use shared::{
         refused_webhook::{self, Cause},
         stripe_endpoint_secret,
     },
-    service::metrics,
+    service::{log_limit::LogLimit, metrics},
     stripe::signature,
 };
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Of each cause so many refusals are noted at once, and then one in each period.
@@ -36,8 +40,7 @@ const IPV6_PREFIX_BITS: u8 = 48;
 /// Makes notes, of this process.
 pub struct WebhookNotes {
     refusals: DefaultKeyedRateLimiter<Cause>,
-    /// Refusals since the last note, of any cause.
-    suppressed: AtomicU64,
+    log: Mutex<LogLimit>,
     secrets: Vec<Secret>,
 }
 
@@ -68,7 +71,7 @@ impl WebhookNotes {
             Quota::with_period(REFUSAL_PERIOD).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
         Self {
             refusals: RateLimiter::keyed(quota.allow_burst(REFUSALS_AT_ONCE)),
-            suppressed: AtomicU64::new(0),
+            log: Mutex::default(),
             secrets: secrets.fingerprints().map(secret).collect(),
         }
     }
@@ -76,13 +79,10 @@ impl WebhookNotes {
     /// Notes that a webhook was refused.
     pub fn refused(&self, db: &DatabaseConnection, refused: &Refused<'_>, now: OffsetDateTime) {
         metrics::webhook_refused(refused.cause.to_value());
+        self.log(refused.reason);
         if self.refusals.check_key(&refused.cause).is_err() {
-            self.suppress();
             return;
         }
-        let (reason, cause) = (refused.reason, refused.cause.to_value());
-        let suppressed = self.suppressed.swap(0, Ordering::Relaxed);
-        tracing::warn!(reason, cause, suppressed, "Webhook refused");
         // The next authentic one shows that not all are refused.
         for secret in &self.secrets {
             secret.noted_at.store(0, Ordering::Relaxed);
@@ -101,9 +101,12 @@ impl WebhookNotes {
         beside(async move { refused_webhook::note(&db, row).await });
     }
 
-    /// Counts one that was refused without a note.
-    pub fn suppress(&self) {
-        self.suppressed.fetch_add(1, Ordering::Relaxed);
+    /// One line of each reason at a time, which counts those that had none.
+    pub fn log(&self, reason: &'static str) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(suppressed) = log.admit(reason, Instant::now()) {
+            tracing::warn!(reason, suppressed, "Webhook refused");
+        }
     }
 
     /// Notes that an event was proven by the secret at `position`, and by none before it.
