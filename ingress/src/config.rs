@@ -174,7 +174,9 @@ fn origin(address: &str) -> Option<String> {
 /// An address is a network of one.
 fn trusted_proxy(text: &str) -> Result<IpNet, ConfigError> {
     let address = || text.parse().ok().map(|address: IpAddr| address.into());
-    text.parse().ok().or_else(address).ok_or_else(|| {
+    let network: Option<IpNet> = text.parse().ok().or_else(address);
+    // All there are would let anyone say who they are.
+    network.filter(|it| it.prefix_len() > 0).ok_or_else(|| {
         let expected = "expected addresses or networks such as 10.0.0.0/8, separated by commas";
         ConfigError::new("TRUSTED_PROXIES", expected)
     })
@@ -257,6 +259,7 @@ mod tests {
             ("TRUSTED_PROXIES", "proxy.internal"),
             ("TRUSTED_PROXIES", "10.0.0.0/8,"),
             ("TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("TRUSTED_PROXIES", "::/0"),
             ("ORDERS_PER_MINUTE", "-1"),
             ("HELD_SEATS_PER_CLIENT", "19"),
             ("SESSIONS_PER_MINUTE", "many"),
