@@ -20,7 +20,7 @@ use crate::{
 /// Of a request's head, and of what is read of its body at once.
 const BUFFER_BYTES: usize = 16 * 1024;
 /// The longest for a request's head, so that a client which dribbles bytes does not hold a connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(14);
 /// Connections that the kernel keeps until they are accepted.
 const QUEUED: u32 = 4096;
 /// For requests under way when the process is asked to stop.
