@@ -18,12 +18,11 @@ use crate::{
     hold::NewHold,
     hold_seats::{self, idempotency::earlier, session},
     http::{client_address::client, error::ApiError, problem::Problem, request_json::RequestJson},
+    idempotency_key::idempotency_key,
     order::{Order, locale, session_life::SHORTEST_SESSION},
     refusal,
     replace_session::end_replaced,
 };
-
-const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
 /// Where the buyer pays.
 #[derive(Debug, Serialize, ToSchema)]
@@ -176,23 +175,5 @@ async fn open_session(
             let (pricing, slot_id) = (&hold.pricing, checkout.slot_id);
             Err(refusal::of_session(error, pricing, slot_id, own_options))
         }
-    }
-}
-
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get("Idempotency-Key") else {
-        return Ok(None);
-    };
-    let key = value
-        .to_str()
-        .map_err(|_| ApiError::MalformedIdempotencyKey)?;
-    let plausible = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len())
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if plausible {
-        Ok(Some(key.to_owned()))
-    } else {
-        Err(ApiError::MalformedIdempotencyKey)
     }
 }

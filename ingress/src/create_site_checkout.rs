@@ -8,8 +8,9 @@ use axum::{
 
 use crate::{
     Ingress,
-    create_checkout_session::{CreatedCheckoutSession, answer, idempotency_key},
+    create_checkout_session::{CreatedCheckoutSession, answer},
     http::{error::ApiError, from_site::FromSite, problem::Problem, request_json::RequestJson},
+    idempotency_key::idempotency_key,
     site_order::SiteOrder,
 };
 

@@ -16,6 +16,7 @@ mod hold;
 mod hold_limit;
 mod hold_seats;
 mod http;
+mod idempotency_key;
 mod ignored_event;
 mod legible;
 mod likely_cause;

@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     hold::{NewHold, Once, Place, Pricing, Replaced},
     http::error::{ApiError, FieldError},
+    idempotency_key::is_idempotency_key,
     order::{customer::Customer, session_life::end_of_hold},
     site_data::{self, SiteData},
 };
@@ -157,6 +158,9 @@ pub fn check_replaces(
         errors.push(FieldError::new("replaces", message));
         return None;
     };
+    if !key.as_deref().is_none_or(is_idempotency_key) {
+        errors.push(FieldError::new("replaces_key", NO_KEY_OF_REPLACED));
+    }
     Some(Replaced { session_id, key })
 }
 

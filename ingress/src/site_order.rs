@@ -2,6 +2,7 @@
 
 mod held;
 mod priced;
+mod replaced;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ use crate::{
     hold::{NewHold, Once, Pricing},
     hold_seats,
     http::error::{ApiError, FieldError},
-    order::{check_replaces, customer::Customer, locale, session_life::end_of_hold, whole_number},
+    order::{customer::Customer, locale, session_life::end_of_hold, whole_number},
     return_url,
     site_data::{self, SiteData},
     site_order::{
@@ -126,12 +127,6 @@ pub struct SiteOrder {
     replaces_key: Option<String>,
 }
 
-/// No header has a line break: no buyer can take a key of the site's away.
-fn of_the_site(mut key: String) -> String {
-    key.insert_str(0, "site\n");
-    key
-}
-
 impl SiteOrder {
     /// Checks every field.
     pub fn into_hold(
@@ -163,22 +158,17 @@ impl SiteOrder {
             quantity: self.quantity,
         };
         let place = check_place(&wanted, &mut errors);
-        let key_of_replaced = self.replaces_key.take().map(of_the_site);
-        let replaces = check_replaces(self.replaces.as_deref(), key_of_replaced, &mut errors);
-        let mut wrong = |field, message| errors.push(FieldError::new(field, message));
-        for (field, url) in [
-            ("success_url", &self.success_url),
-            ("cancel_url", &self.cancel_url),
-        ] {
-            let allowed = |url: &String| return_url::is_allowed(url, &config.return_origins);
-            if !url.as_ref().is_none_or(allowed) {
-                wrong(field, NOT_YOURS);
-            }
-        }
+        let replaces = replaced::check(
+            self.replaces.as_deref(),
+            self.replaces_key.take(),
+            &mut errors,
+        );
+        self.check_return_urls(config, &mut errors);
         let hold = match self.hold_minutes {
             Some(minutes) if HOLD.contains(&minutes) => time::Duration::minutes(minutes),
             Some(_) => {
-                wrong("hold_minutes", "Use 30 to 1439 minutes.");
+                let message = "Use 30 to 1439 minutes.";
+                errors.push(FieldError::new("hold_minutes", message));
                 config.hold
             }
             None => config.hold,
@@ -235,7 +225,7 @@ impl SiteOrder {
             locale,
             client_reference: site_data.client_reference,
             metadata: site_data.metadata,
-            idempotency_key: idempotency_key.map(of_the_site),
+            idempotency_key: idempotency_key.map(replaced::of_the_site),
             holder: None,
             once,
             replaces,
@@ -243,5 +233,17 @@ impl SiteOrder {
             success_url: self.success_url,
             cancel_url: self.cancel_url,
         })
+    }
+
+    fn check_return_urls(&self, config: &Config, errors: &mut Vec<FieldError>) {
+        let allowed = |url: &String| return_url::is_allowed(url, &config.return_origins);
+        for (field, url) in [
+            ("success_url", &self.success_url),
+            ("cancel_url", &self.cancel_url),
+        ] {
+            if !url.as_ref().is_none_or(allowed) {
+                errors.push(FieldError::new(field, NOT_YOURS));
+            }
+        }
     }
 }

@@ -13,9 +13,8 @@ use shared::{
 use crate::{
     config::Config,
     confirm_payment::{self, ConfirmPayment},
-    create_checkout_session,
     hold::{NewHold, Pricing},
-    hold_seats,
+    hold_seats, idempotency_key,
     order::Order,
     site_order::SiteOrder,
 };
@@ -78,7 +77,7 @@ pub fn preferred_wait(prefer: &[u8]) -> Option<Duration> {
 /// The `Idempotency-Key` that this is, if it may be one.
 pub fn idempotency_key(value: &[u8]) -> Option<String> {
     let headers = header("idempotency-key", value)?;
-    create_checkout_session::idempotency_key(&headers).ok()?
+    idempotency_key::idempotency_key(&headers).ok()?
 }
 
 fn header(name: &'static str, value: &[u8]) -> Option<HeaderMap> {

@@ -70,6 +70,7 @@ async fn a_stranger_who_knows_the_session_cannot_end_it(stack: Stack) {
     for (session, key) in [
         (&mine, json!(null)),
         (&mine, json!("theirs")),
+        (&mine, json!("site\nmine")),
         (&without_key, json!(null)),
         (&without_key, json!("")),
     ] {

@@ -62,8 +62,8 @@ async function checkoutUrl(order: object): Promise<string> {
   const earlier = JSON.parse(sessionStorage.getItem(EARLIER) ?? "{}");
   const fresh = { id: crypto.randomUUID(), key: crypto.randomUUID() };
   const { id, key } = earlier.content === content ? earlier : fresh;
-  const held = earlier.held;
-  sessionStorage.setItem(EARLIER, JSON.stringify({ content, id, key, held }));
+  const held = earlier.held?.key === key ? undefined : earlier.held;
+  sessionStorage.setItem(EARLIER, JSON.stringify({ ...earlier, content, id, key }));
   const response = await fetch("/api/checkout", {
     method: "POST",
     headers: { "content-type": "application/json" },

@@ -35,7 +35,8 @@ export async function POST(request: Request) {
         ends_at: `${order.departure}T11:00:00Z`,
         success_url: `${site}/done?session_id={CHECKOUT_SESSION_ID}`,
         cancel_url: `${site}/`,
-        replaces,
+        // Without the key it may be another buyer's.
+        replaces: replaces_key ? replaces : undefined,
         replaces_key,
       },
       { api: process.env.BOOKONCE_URL!, apiKey: process.env.BOOKONCE_API_KEY!, key },
