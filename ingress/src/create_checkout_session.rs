@@ -81,8 +81,7 @@ pub async fn create_checkout_session(
     app.order_limit
         .admit(client, seats.unwrap_or(NonZeroU32::MIN))
         .map_err(ApiError::TooManyOrders)?;
-    app.session_limit.admit().map_err(ApiError::TooManyOrders)?;
-    hold.holder = app.hold_limit.holder(client);
+    hold.holder = Some(app.hold_limit.holder(client));
     answer(app, hold, now).await
 }
 
@@ -135,6 +134,12 @@ async fn open_session(
     checkout: checkout::Model,
     hold: NewHold,
 ) -> Result<checkout::Model, ApiError> {
+    if hold.holder.is_some()
+        && let Err(wait) = app.session_limit.admit()
+    {
+        let paid_elsewhere = session::give_back(&app.db, checkout.id).await?;
+        return paid_elsewhere.ok_or(ApiError::TooManyOrders(wait));
+    }
     // The hold's prices, which are what has to be paid; the offering's may be another by now. An
     // earlier release made it if there are none.
     let line_items = checkout.line_items.ok_or(ApiError::CheckoutConflict)?.0;

@@ -31,7 +31,7 @@ pub struct NewHold {
     pub client_reference: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub idempotency_key: Option<String>,
-    /// Who holds it, if they may not hold whatever they like.
+    /// Who holds it; none is a site, which may hold what it likes.
     pub holder: Option<Holder>,
     /// Of what one paid checkout is enough; if `None`, of this order with this key.
     pub once: Option<Once>,

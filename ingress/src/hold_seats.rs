@@ -65,13 +65,7 @@ async fn try_to_hold(
         return Err(ApiError::CheckoutCompleted);
     }
     let (slot, offering) = place::find(&tx, &hold.place, now).await?;
-    if let Some(holder) = &hold.holder
-        && !holder
-            .may_hold(&tx, slot.as_ref(), hold.quantity, now)
-            .await?
-    {
-        return Err(ApiError::TooManyOrders(FULL_HANDS));
-    }
+    check_limit(&tx, hold, slot.as_ref(), now).await?;
     let checkout = checkout(hold, slot.as_ref(), offering, now)?;
     if !insert(&tx, &checkout).await? {
         // The same key won a race: its hold is committed now.
@@ -86,6 +80,21 @@ async fn try_to_hold(
     tx.commit().await?;
     failpoint::crash_at("hold_after_commit");
     Ok(checkout)
+}
+
+/// Whether its client may hold so much more.
+pub async fn check_limit(
+    tx: &impl ConnectionTrait,
+    hold: &NewHold,
+    slot: Option<&slot::Model>,
+    now: OffsetDateTime,
+) -> Result<(), ApiError> {
+    match &hold.holder {
+        Some(holder) if !holder.may_hold(tx, slot, hold.quantity, now).await? => {
+            Err(ApiError::TooManyOrders(FULL_HANDS))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn checkout(

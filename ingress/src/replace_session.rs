@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use crate::{
     Ingress,
     hold::{NewHold, Replaced},
-    hold_seats::place,
+    hold_seats::{check_limit, place},
     http::error::{ApiError, FieldError},
     order::NO_KEY_OF_REPLACED,
 };
@@ -68,8 +68,10 @@ async fn check_room(
 ) -> Result<(), ApiError> {
     // Never committed: it is the order itself that frees and makes.
     let tx = db::begin(db).await?;
+    checkout::advance(&tx, &mut old.clone(), State::Expired).await?;
     seats::free(&tx, old).await?;
     let (slot, _) = place::find(&tx, &new.place, now).await?;
+    check_limit(&tx, new, slot.as_ref(), now).await?;
     let Some(slot) = slot else { return Ok(()) };
     let (capacity, taken) = match &slot.resource_key {
         Some(key) => resource::lock_and_count(&tx, key, &slot).await?,

@@ -10,7 +10,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use shared::service::log_limit::LogLimit;
 use tokio::time::Instant;
 
-/// Counts the orders of all buyers, in this process.
+/// Counts the sessions that all buyers open, in this process.
 pub struct SessionLimit {
     limiter: Option<DefaultDirectRateLimiter>,
     log: Mutex<LogLimit>,

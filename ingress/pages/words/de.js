@@ -58,7 +58,7 @@ export default {
     offering_unavailable: "Dieses Angebot kann zurzeit nicht gebucht werden. Bitte wählen Sie ein anderes.",
     stripe_refused: "Die Zahlungsseite lässt sich für diese Bestellung nicht öffnen. Es ist nichts gebucht, und Ihnen wurde nichts berechnet. Bitte sagen Sie dem Shop Bescheid.",
     stripe_unavailable: "Die Zahlungsseite lässt sich gerade nicht öffnen. Es ist nichts gebucht, und Ihnen wurde nichts berechnet. Bitte versuchen Sie es noch einmal.",
-    too_many_orders: "Aus Ihrem Netz kamen gerade viele Bestellungen. Bitte versuchen Sie es gleich noch einmal.",
+    too_many_orders: "Gerade kamen viele Bestellungen, oder viele aus Ihrem Netz sind noch nicht bezahlt. Bitte versuchen Sie es gleich noch einmal.",
     checkout_conflict: "Ihr letzter Klick wird noch bearbeitet. Bitte versuchen Sie es gleich noch einmal.",
   },
 

@@ -58,7 +58,7 @@ export default {
     offering_unavailable: "This offer cannot be booked at the moment. Please choose another.",
     stripe_refused: "The payment page cannot be opened for this order. Nothing is booked and nothing was charged. Please tell the shop.",
     stripe_unavailable: "The payment page cannot be opened at the moment. Nothing is booked and nothing was charged. Please try again.",
-    too_many_orders: "There were many orders from your network just now. Please try again in a moment.",
+    too_many_orders: "There were many orders just now, or many from your network are not paid yet. Please try again in a moment.",
     checkout_conflict: "Your last click is still being worked on. Please try again in a moment.",
   },
 

@@ -59,7 +59,7 @@ export default {
     offering_unavailable: "Esta oferta no se puede reservar en este momento. Elija otra, por favor.",
     stripe_refused: "La página de pago no se puede abrir para este pedido. No se ha reservado ni cobrado nada. Avise a la tienda, por favor.",
     stripe_unavailable: "La página de pago no se puede abrir en este momento. No se ha reservado ni cobrado nada. Inténtelo de nuevo.",
-    too_many_orders: "Acaban de llegar muchos pedidos desde su red. Inténtelo de nuevo dentro de un momento.",
+    too_many_orders: "Acaban de llegar muchos pedidos, o hay muchos sin pagar desde su red. Inténtelo de nuevo dentro de un momento.",
     checkout_conflict: "Su último clic todavía se está procesando. Inténtelo de nuevo dentro de un momento.",
   },
 

@@ -59,7 +59,7 @@ export default {
     offering_unavailable: "Cette offre ne peut pas être réservée pour le moment. Veuillez en choisir une autre.",
     stripe_refused: "La page de paiement ne peut pas être ouverte pour cette commande. Rien n’est réservé et rien n’a été débité. Veuillez prévenir la boutique.",
     stripe_unavailable: "La page de paiement ne peut pas être ouverte pour le moment. Rien n’est réservé et rien n’a été débité. Veuillez réessayer.",
-    too_many_orders: "Beaucoup de commandes viennent d’arriver de votre réseau. Veuillez réessayer dans un instant.",
+    too_many_orders: "Beaucoup de commandes viennent d’arriver, ou beaucoup de votre réseau ne sont pas encore payées. Veuillez réessayer dans un instant.",
     checkout_conflict: "Votre dernier clic est encore en cours de traitement. Veuillez réessayer dans un instant.",
   },
 

@@ -267,7 +267,7 @@ impl ApiError {
                 S::TOO_MANY_REQUESTS,
                 "too_many_orders",
                 "Too many orders",
-                "There were too many orders from your address. Try again in a moment.",
+                "There were too many orders, or too many of yours are not paid yet. Try again in a moment.",
             ),
             Self::Signature(_) => problem(
                 S::BAD_REQUEST,

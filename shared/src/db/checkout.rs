@@ -51,8 +51,8 @@ pub struct Model {
     /// What else the site gave along: an object of strings, private to it.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub metadata: Option<Json>,
-    /// Whose client ordered, by a hash of its network; after [`BEHIND_A_PEER`], one behind which there may be many.
-    /// A site's own server has none.
+    /// Whose client ordered, by hashes of its network, until it is decided; after [`BEHIND_A_PEER`], one behind which
+    /// there may be many. A site's own server has none.
     pub client: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
     /// End of the hold: the session's `expires_at`.
@@ -148,6 +148,11 @@ pub fn without_a_person() -> UpdateMany<Entity> {
         .col_expr(Column::OrderFingerprint, Expr::value(None::<String>))
 }
 
+/// Forgets whose client ordered, which counts only as long as the seats are not paid.
+pub fn without_client(update: UpdateMany<Entity>) -> UpdateMany<Entity> {
+    update.col_expr(Column::Client, Expr::value(None::<String>))
+}
+
 /// The fingerprint of an order of which one for this slot and e-mail address is enough.
 pub fn fingerprint_of_email(slot_id: Uuid, email: &str) -> String {
     let wish = format!("email\n{slot_id}\n{}", email.to_lowercase());
@@ -163,11 +168,13 @@ pub async fn advance(
     if !checkout.state.leads_to(next) {
         return Ok(());
     }
-    Entity::update_many()
+    let mut update = Entity::update_many()
         .col_expr(Column::State, Expr::value(next))
-        .filter(Column::Id.eq(checkout.id))
-        .exec(tx)
-        .await?;
+        .filter(Column::Id.eq(checkout.id));
+    if !next.is_undecided() {
+        update = without_client(update);
+    }
+    update.exec(tx).await?;
     checkout.state = next;
     Ok(())
 }

@@ -136,7 +136,11 @@ async fn save_checkouts(
             .col_expr(Column::State, Expr::value(state))
             .col_expr(Column::StripeCheckedAt, Expr::value(checked_at))
             .filter(db::one_of(writes.backend(), Column::Id, ids));
-        writes.update(update);
+        writes.update(if state.is_undecided() {
+            update
+        } else {
+            checkout::without_client(update)
+        });
     }
     Ok(())
 }

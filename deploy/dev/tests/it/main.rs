@@ -32,6 +32,7 @@ mod deployment;
 mod forged;
 mod forget;
 mod fulfill_checkout;
+mod hold_limit;
 mod idempotency_key;
 mod ignored_events;
 mod lifecycle;

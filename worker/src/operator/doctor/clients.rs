@@ -12,16 +12,16 @@ use crate::operator::{
 };
 
 const CHECK: &str = "clients";
-const REMEDY: &str = "is it your proxy's? Name it in TRUSTED_PROXIES of ingress, and have it send X-Forwarded-For: \
+const REMEDY: &str = "is it yours? Name it in TRUSTED_PROXIES of ingress, and have it send X-Forwarded-For: \
                       until then all behind it have the limits of twenty";
 
 /// Looks at who holds seats at the moment.
 pub async fn examine(db: &DatabaseConnection) -> Finding {
     match behind_a_peer(db).await {
-        Ok(0) => Finding::ok(CHECK, "no order on hold came by a private address"),
+        Ok(0) => Finding::ok(CHECK, "no order on hold came by what may be a proxy"),
         Ok(orders) => {
             let orders = counted(orders, "order");
-            let detail = format!("{orders} on hold came by a private address");
+            let detail = format!("{orders} on hold came by what may be a proxy");
             Finding::warning(CHECK, detail, REMEDY)
         }
         Err(error) => Finding::failed(CHECK, chain(&error), "see the log"),
