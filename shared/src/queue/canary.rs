@@ -7,11 +7,12 @@ use lapin::{
     BasicProperties, Channel, Connection,
     options::{
         BasicGetOptions, BasicPublishOptions, QueueBindOptions, QueueDeclareOptions,
-        QueuePurgeOptions,
+        QueueDeleteOptions,
     },
     types::{AMQPValue, FieldTable},
 };
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::queue::{
     RetryTier,
@@ -38,41 +39,32 @@ pub(super) async fn send(
     topology: &Topology,
     tiers: &[RetryTier],
 ) -> Result<Vec<(RetryTier, bool)>, lapin::Error> {
-    let channel = connection.create_channel().await?;
-    open(&channel, topology, tiers).await?;
-    let mut sent = Vec::new();
+    let run = Uuid::new_v4();
+    let (channel, name) = (
+        connection.create_channel().await?,
+        topology.doctor_queue(run),
+    );
+    declare(&channel, topology, &name, tiers, run).await?;
     for tier in tiers {
-        let properties = BasicProperties::default()
-            .with_delivery_mode(2)
-            .with_expiration(WAIT.into());
-        channel
-            .basic_publish(
-                topology.retry_exchange(*tier).into(),
-                key(*tier).into(),
-                BasicPublishOptions::default(),
-                &[],
-                properties,
-            )
-            .await?;
-        sent.push(*tier);
+        publish(&channel, topology, *tier, run).await?;
     }
     let start = Instant::now();
-    let mut found = Vec::new();
+    let (mut missing, mut found) = (tiers.to_vec(), Vec::new());
     let no_ack = BasicGetOptions { no_ack: true };
-    while !sent.is_empty() && start.elapsed() < PATIENCE {
-        let queue = topology.doctor_queue();
-        match channel.basic_get(queue.into(), no_ack).await? {
+    while !missing.is_empty() && start.elapsed() < PATIENCE {
+        match channel.basic_get(name.as_str().into(), no_ack).await? {
             Some(message) => {
-                let came = |tier: &RetryTier| key(*tier) == message.routing_key.as_str();
-                found.extend(
-                    sent.extract_if(.., |tier| came(tier))
-                        .map(|tier| (tier, true)),
-                );
+                let came = |tier: &mut RetryTier| key(*tier, run) == message.routing_key.as_str();
+                found.extend(missing.extract_if(.., came).map(|tier| (tier, true)));
             }
             None => tokio::time::sleep(LOOK).await,
         }
     }
-    for tier in sent {
+    if missing.is_empty() {
+        let options = QueueDeleteOptions::default();
+        channel.queue_delete(name.into(), options).await?;
+    }
+    for tier in missing {
         // Another message may have come before it, and waits its time.
         let queue = look_for_queue(&channel, &topology.retry_queue(tier)).await?;
         if queue.message_count() == 0 {
@@ -82,39 +74,55 @@ pub(super) async fn send(
     Ok(found)
 }
 
-/// The queue to which they come, without those of an earlier look.
-async fn open(
+/// The queue to which they come. One that some do not come to stays until they may, or the broker deletes it.
+async fn declare(
     channel: &Channel,
     topology: &Topology,
+    name: &str,
     tiers: &[RetryTier],
+    run: Uuid,
 ) -> Result<(), lapin::Error> {
-    let name = topology.doctor_queue();
     let mut arguments = FieldTable::default();
     arguments.insert("x-expires".into(), AMQPValue::LongLongInt(UNUSED));
     channel
-        .queue_declare(
-            name.clone().into(),
-            QueueDeclareOptions::durable(),
-            arguments,
-        )
+        .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
         .await?;
     for tier in tiers {
         channel
             .queue_bind(
-                name.clone().into(),
+                name.into(),
                 topology.work_exchange().into(),
-                key(*tier).into(),
+                key(*tier, run).into(),
                 QueueBindOptions::default(),
                 FieldTable::default(),
             )
             .await?;
     }
+    Ok(())
+}
+
+async fn publish(
+    channel: &Channel,
+    topology: &Topology,
+    tier: RetryTier,
+    run: Uuid,
+) -> Result<(), lapin::Error> {
+    let properties = BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_expiration(WAIT.into());
     channel
-        .queue_purge(name.into(), QueuePurgeOptions::default())
+        .basic_publish(
+            topology.retry_exchange(tier).into(),
+            key(tier, run).into(),
+            BasicPublishOptions::default(),
+            &[],
+            properties,
+        )
         .await?;
     Ok(())
 }
 
-fn key(tier: RetryTier) -> String {
-    format!("doctor.{}", tier.as_str())
+/// Of this look alone: there may be another at the same time.
+fn key(tier: RetryTier, run: Uuid) -> String {
+    format!("doctor.{run}.{}", tier.as_str())
 }

@@ -10,6 +10,8 @@
 //! bookonce.notifications (topic) ──booking.confirmed …──► queues of the site's own
 //! ```
 //!
+//! `worker doctor` binds a queue of its own to `bookonce.work` while it looks.
+//!
 //! Every exchange for our own work has `bookonce.unroutable` as its alternate: under pipelined
 //! confirms a client cannot tell for sure which message came back, so none may come back. What
 //! happened is told on `bookonce.notifications` whether or not a queue is bound there.
@@ -22,6 +24,8 @@ use lapin::{
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
+
+use uuid::Uuid;
 
 use crate::queue::{Lane, RetryTier};
 
@@ -81,9 +85,9 @@ impl Topology {
         format!("{}.v1", self.retry_exchange(tier))
     }
 
-    /// The queue to which what doctor sends comes back.
-    pub(super) fn doctor_queue(&self) -> String {
-        format!("{}.doctor.v1", self.prefix)
+    /// A name of ours for a queue that is no one else's.
+    pub(super) fn doctor_queue(&self, run: Uuid) -> String {
+        format!("{}.doctor.{run}", self.prefix)
     }
 
     /// Every queue by name, with its arguments.

@@ -86,7 +86,11 @@ fn examine_queue(queue: InspectedQueue) -> Finding {
         let detail = format!("{name}: what has waited its time does not leave it");
         return Finding::failed("queue", detail, STUCK);
     }
-    let detail = format!("{name} {how}, {} ready", found.messages);
+    let tried = match queue.moves_on {
+        None if !queue.is_lane => ", whether messages leave it was not tried",
+        _ => "",
+    };
+    let detail = format!("{name} {how}, {} ready{tried}", found.messages);
     if found.consumers > 0 || !queue.is_lane {
         return Finding::ok("queue", detail);
     }
