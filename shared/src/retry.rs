@@ -49,7 +49,7 @@ pub fn spread(base: Duration) -> Duration {
 }
 
 /// `limit` less up to 40 %, so that what began together does not end together.
-pub fn up_to(limit: Duration) -> Duration {
+pub fn spread_down(limit: Duration) -> Duration {
     limit.mul_f64(rand::random_range(0.6..1.0))
 }
 

@@ -79,10 +79,10 @@ fn check_file(url: &str, parsed: &Url) -> Result<(), ConfigError> {
     let wrong = |problem: &str| ConfigError::new("DATABASE_URL", problem);
     let options =
         SqliteConnectOptions::from_str(url).map_err(|_| wrong("expected sqlite://file"))?;
-    let file = options.get_filename().to_string_lossy();
+    let has_name = !options.get_filename().as_os_str().is_empty();
     let mut pairs = parsed.query_pairs();
     let kept = pairs.all(|(name, value)| name != "mode" || value == "rwc" || value == "rw");
-    if file.is_empty() || file.contains(":memory:") || !kept {
+    if !has_name || url.contains(":memory:") || !kept {
         return Err(wrong(
             "expected a file that is kept and may be written, such as sqlite://bookonce.sqlite",
         ));

@@ -27,7 +27,8 @@ impl StripeSettings {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the key is missing or no secret key, or the base is no http URL.
+    /// [`ConfigError`] if the key is missing or no secret key, or the base is no http URL, or one of another machine
+    /// without TLS.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const EXPECTED: &str = "sk_test_…, sk_live_…, rk_test_… or rk_live_…";
         let key = env.required("STRIPE_SECRET_KEY", EXPECTED)?;
@@ -45,7 +46,8 @@ impl StripeSettings {
                 .as_ref()
                 .and_then(|it| it.host_str())
                 .unwrap_or_default();
-            base.starts_with("http:") && !plaintext::is_allowed(env, host)
+            let is_plain = url.as_ref().is_some_and(|it| it.scheme() == "http");
+            is_plain && !plaintext::is_allowed(env, host)
         };
         if api_base.as_ref().is_some_and(is_plain) {
             return Err(plaintext::refused("STRIPE_API_BASE", "https://…"));

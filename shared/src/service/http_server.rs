@@ -80,7 +80,7 @@ pub async fn serve(
             }
         });
         let served = http
-            .header_read_timeout(retry::up_to(HEADER_TIMEOUT))
+            .header_read_timeout(retry::spread_down(HEADER_TIMEOUT))
             .serve_connection(TokioIo::new(stream), service);
         let shutdown = shutdown.clone();
         tasks.spawn(async move {

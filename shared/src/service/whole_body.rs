@@ -40,7 +40,7 @@ pub enum BodyError {
 ///
 /// [`BodyError`]
 pub async fn whole_body(body: Body) -> Result<Bytes, BodyError> {
-    tokio::time::timeout(retry::up_to(DEADLINE), read(body))
+    tokio::time::timeout(retry::spread_down(DEADLINE), read(body))
         .await
         .unwrap_or(Err(BodyError::TimedOut))
 }

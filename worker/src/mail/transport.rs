@@ -178,9 +178,8 @@ pub fn transport(url: &str, name: &str) -> Option<Transport> {
             decoded(url.username())?,
             decoded(password)?,
         )),
-        // Who has a name has a password as well.
-        None if !url.username().is_empty() => return None,
-        None => None,
+        None if url.username().is_empty() => None,
+        None => return None,
     };
     let server = Server {
         port: url.port().unwrap_or(port),

@@ -3,8 +3,15 @@ use shared::config::{ConfigError, Env};
 use crate::{SHOP, lines};
 
 /// What ingress, worker or the migrations may read.
-const VARIABLES: [&str; 30] = [
+const VARIABLES: [&str; 37] = [
     "ADMIN_ADDR",
+    "MAIL_FROM",
+    "MAIL_MERCHANT",
+    "SHOP_PRIVACY_URL",
+    "SMTP_URL",
+    "TRUSTED_PROXIES",
+    "WORKER_BATCH",
+    "WORKER_CONCURRENCY",
     "ADMIN_TOKEN",
     "AMQP_URL",
     "BOOKING_HOOK",
