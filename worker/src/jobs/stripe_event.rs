@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use shared::{
     config::EndpointSecrets,
     message::{Envelope, Work},
+    one_line::in_one_line,
     stripe::{
         checkout_session::CheckoutSession,
         event::{About, Event},
@@ -87,7 +88,7 @@ pub(crate) fn read(mode: Mode, body: &[u8]) -> Result<Job, JobError> {
         _ => {
             return Err(JobError::new(
                 FailureCode::UnhandledEventType,
-                reference.kind,
+                in_one_line(&reference.kind),
             ));
         }
     };
@@ -115,7 +116,7 @@ fn read_session(
         "checkout.session.expired" => (Change::Expired, None),
         // Ingress of a later release lets more types through.
         _ => {
-            let error = JobError::new(FailureCode::UnhandledEventType, event.kind);
+            let error = JobError::new(FailureCode::UnhandledEventType, in_one_line(&event.kind));
             return Job::Faulty(Target::of(session), error);
         }
     };
