@@ -20,8 +20,7 @@ use crate::{
     http::{client_address::client, error::ApiError, problem::Problem, request_json::RequestJson},
     idempotency_key::idempotency_key,
     order::{Order, locale, session_life::SHORTEST_SESSION},
-    refusal,
-    replace_session::end_replaced,
+    refusal, replace_session,
 };
 
 /// Where the buyer pays.
@@ -103,16 +102,29 @@ async fn create(
     hold: NewHold,
     now: OffsetDateTime,
 ) -> Result<CreatedCheckoutSession, ApiError> {
+    let mut is_counted = false;
     // A hold that is there already took the other's place when it was made.
     if let Some(replaced) = &hold.replaces
         && earlier(&app.db, &hold, now).await?.is_none()
+        && replace_session::may_end(&app, replaced, &hold, now).await?
     {
-        end_replaced(&app, replaced, &hold, now).await?;
+        count_session(&app, &hold)?;
+        is_counted = true;
+        replace_session::end(&app, &replaced.session_id).await?;
     }
     let checkout = hold_seats::hold_seats(&app.db, &hold, now).await?;
-    let checkout = match (&checkout.session_id, &checkout.checkout_url) {
-        (Some(_), Some(_)) => checkout,
-        _ => open_session(&app, checkout, hold).await?,
+    let has_session = checkout.session_id.is_some() && checkout.checkout_url.is_some();
+    let checkout = if has_session {
+        checkout
+    } else {
+        if !is_counted && let Err(error) = count_session(&app, &hold) {
+            // Another request with the same key may be at Stripe for a hold that is not this one's.
+            if checkout.id == hold.id {
+                session::give_back(&app.db, checkout.id).await?;
+            }
+            return Err(error);
+        }
+        open_session(&app, checkout, hold).await?
     };
     let (Some(session_id), Some(checkout_url)) = (checkout.session_id, checkout.checkout_url)
     else {
@@ -127,6 +139,14 @@ async fn create(
     })
 }
 
+/// Those of a site are its own affair.
+fn count_session(app: &Ingress, hold: &NewHold) -> Result<(), ApiError> {
+    match &hold.holder {
+        Some(_) => app.session_limit.admit().map_err(ApiError::TooManyOrders),
+        None => Ok(()),
+    }
+}
+
 /// Asks Stripe for the session of a hold that is committed by now. Without a session the
 /// hold has no purpose and is given back.
 async fn open_session(
@@ -134,12 +154,6 @@ async fn open_session(
     checkout: checkout::Model,
     hold: NewHold,
 ) -> Result<checkout::Model, ApiError> {
-    if hold.holder.is_some()
-        && let Err(wait) = app.session_limit.admit()
-    {
-        let paid_elsewhere = session::give_back(&app.db, checkout.id).await?;
-        return paid_elsewhere.ok_or(ApiError::TooManyOrders(wait));
-    }
     // The hold's prices, which are what has to be paid; the offering's may be another by now. An
     // earlier release made it if there are none.
     let line_items = checkout.line_items.ok_or(ApiError::CheckoutConflict)?.0;

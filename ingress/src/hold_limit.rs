@@ -27,10 +27,10 @@ use crate::{
 
 /// Of a slot, one client may always hold what one order may.
 const SEATS_OF_ONE_ORDER: i64 = 20;
-/// Of a hash of 64: enough to tell networks apart.
-const HASH_DIGITS: usize = 16;
-/// Behind every digit of a hash.
-const AFTER_DIGITS: &str = "g";
+/// Of a hash's 32: enough to tell networks apart.
+const HASH_BYTES: usize = 8;
+/// Behind every digit, in whatever order a database has its letters.
+const AFTER_DIGITS: &str = "a";
 
 /// The limit of each client.
 #[derive(Debug)]
@@ -88,9 +88,9 @@ impl HoldLimit {
 
     fn hash(&self, network: IpAddr) -> String {
         let hash = Sha256::digest(format!("{}\n{network}", self.key.expose_secret()));
-        let mut digits = hex::encode(hash);
-        digits.truncate(HASH_DIGITS);
-        digits
+        let short = hash.iter().take(HASH_BYTES);
+        let number = short.fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{number:020}")
     }
 }
 
@@ -98,8 +98,7 @@ impl HoldLimit {
 type Held = (Option<String>, Option<Uuid>, i64);
 
 impl Holder {
-    /// Whether they may hold `quantity` seats more, of `slot` if there is one. Orders of theirs that come at once are
-    /// counted one after the other, to the end of the transaction.
+    /// Whether they may hold `quantity` seats more, of `slot` if there is one. The caller has [locked](Self::lock) them.
     pub async fn may_hold(
         &self,
         tx: &impl ConnectionTrait,
@@ -110,7 +109,6 @@ impl Holder {
         let Some(seats) = self.seats else {
             return Ok(true);
         };
-        self.lock(tx).await?;
         let held = self.held(tx, now).await?;
         let sum = |is_one: &dyn Fn(&&Held) -> bool| {
             let some = held.iter().filter(|it| is_one(it)).map(|it| it.2);
@@ -128,9 +126,9 @@ impl Holder {
         Ok(sum(&|it| is_mine(it) && it.1 == Some(slot.id)) <= share)
     }
 
-    /// SQLite writes one transaction after the other in any case.
-    async fn lock(&self, tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-        if tx.get_database_backend() == DbBackend::Postgres {
+    /// Has their other orders wait, to the end of the transaction. SQLite writes one after the other in any case.
+    pub async fn lock(&self, tx: &impl ConnectionTrait) -> Result<(), DbErr> {
+        if tx.get_database_backend() == DbBackend::Postgres && self.seats.is_some() {
             let key = self.group.as_ref().unwrap_or(&self.name);
             let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
             let values = [key.as_str().into()];

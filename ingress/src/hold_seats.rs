@@ -7,7 +7,8 @@ pub(crate) mod session;
 use std::time::Duration;
 
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, EntityTrait, sea_query::OnConflict,
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    sea_query::OnConflict,
 };
 use serde_json::json;
 use shared::{
@@ -58,6 +59,7 @@ async fn try_to_hold(
     now: OffsetDateTime,
 ) -> Result<checkout::Model, ApiError> {
     let tx = db::begin(db).await?;
+    lock_holder(&tx, hold).await?;
     if let Some(existing) = earlier(&tx, hold, now).await? {
         return Ok(existing);
     }
@@ -80,6 +82,14 @@ async fn try_to_hold(
     tx.commit().await?;
     failpoint::crash_at("hold_after_commit");
     Ok(checkout)
+}
+
+/// Has orders of one client wait for each other: before anything else, so that none waits for what another has locked.
+pub async fn lock_holder(tx: &impl ConnectionTrait, hold: &NewHold) -> Result<(), DbErr> {
+    match &hold.holder {
+        Some(holder) => holder.lock(tx).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether its client may hold so much more.

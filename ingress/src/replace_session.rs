@@ -14,34 +14,39 @@ use time::OffsetDateTime;
 use crate::{
     Ingress,
     hold::{NewHold, Replaced},
-    hold_seats::{check_limit, place},
+    hold_seats::{check_limit, idempotency::earlier, lock_holder, place},
     http::error::{ApiError, FieldError},
     order::NO_KEY_OF_REPLACED,
 };
 
-/// Ends the session at Stripe before its seats are given away. A buyer who has just paid it is
-/// told so and is not sold another. Nothing is ended if there are too few seats for the new order.
-pub async fn end_replaced(
+/// Whether there is one to end, which has to be the orderer's own. It is an error if the new order cannot be had
+/// instead: then nothing is ended.
+pub async fn may_end(
     app: &Ingress,
     replaced: &Replaced,
     new: &NewHold,
     now: OffsetDateTime,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     let session_id = &replaced.session_id;
     let ours = checkout::Entity::find()
         .filter(checkout::Column::SessionId.eq(session_id.as_str()))
         .one(&app.db)
         .await?;
-    let Some(old) = ours else { return Ok(()) };
+    let Some(old) = ours else { return Ok(false) };
     match old.state {
         State::Open if replaced.key.is_some() && replaced.key != old.idempotency_key => {
             let wrong = FieldError::new("replaces_key", NO_KEY_OF_REPLACED);
-            return Err(ApiError::Validation(vec![wrong]));
+            Err(ApiError::Validation(vec![wrong]))
         }
-        State::Open => check_room(&app.db, &old, new, now).await?,
-        State::PaymentPending | State::Paid => return Err(ApiError::CheckoutCompleted),
-        State::Expired | State::PaymentFailed | State::Abandoned => return Ok(()),
+        State::Open => check_room(&app.db, &old, new, now).await.map(|()| true),
+        State::PaymentPending | State::Paid => Err(ApiError::CheckoutCompleted),
+        State::Expired | State::PaymentFailed | State::Abandoned => Ok(false),
     }
+}
+
+/// Ends it at Stripe before its seats are given away. A buyer who has just paid it is told so and is not sold
+/// another.
+pub async fn end(app: &Ingress, session_id: &CheckoutSessionId) -> Result<(), ApiError> {
     match app.stripe.expire_checkout_session(session_id).await {
         Ok(_) => Ok(end_hold(&app.db, session_id).await?),
         // Not open any more: expired by itself, or paid this instant.
@@ -68,6 +73,11 @@ async fn check_room(
 ) -> Result<(), ApiError> {
     // Never committed: it is the order itself that frees and makes.
     let tx = db::begin(db).await?;
+    lock_holder(&tx, new).await?;
+    if earlier(&tx, new, now).await?.is_some() {
+        // The same request was quicker, and has ended the old one.
+        return Ok(());
+    }
     checkout::advance(&tx, &mut old.clone(), State::Expired).await?;
     seats::free(&tx, old).await?;
     let (slot, _) = place::find(&tx, &new.place, now).await?;

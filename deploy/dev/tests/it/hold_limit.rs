@@ -16,7 +16,9 @@ use crate::{
 on_each_stack![
     one_client_holds_no_more_than_its_share,
     orders_at_once_are_counted_one_after_the_other,
+    the_same_order_twice_at_once_is_one,
     a_change_beyond_the_limit_keeps_the_earlier_order,
+    a_change_beyond_what_all_may_open_keeps_the_earlier_order,
 ];
 
 const ONE: &str = "192.0.2.1";
@@ -98,6 +100,36 @@ async fn orders_at_once_are_counted_one_after_the_other(stack: Stack) {
     let taken = join_all(orders).await.into_iter().flatten().count();
 
     assert_eq!((taken, shop.seats_taken(slot).await), (12, 48));
+    shop.close().await;
+}
+
+async fn the_same_order_twice_at_once_is_one(stack: Stack) {
+    let shop = shop(stack, "20").await;
+    let slot = shop.slot(30).await;
+    let order = order(slot, 15);
+
+    let clicks = join_all([(); 4].map(|()| send(&shop, ONE, "one wish", &order))).await;
+
+    let ids: Vec<_> = clicks.into_iter().map(|it| it.unwrap().id).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(shop.seats_taken(slot).await, 15);
+    shop.close().await;
+}
+
+async fn a_change_beyond_what_all_may_open_keeps_the_earlier_order(mut stack: Stack) {
+    let one = ("SESSIONS_PER_MINUTE", "1".to_owned());
+    stack.variables.extend([one]);
+    let shop = shop(stack, "20").await;
+    let slot = shop.slot(100).await;
+    let earlier = send(&shop, ONE, "earlier", &order(slot, 5)).await.unwrap();
+
+    let mut change = order(slot, 6);
+    change["replaces"] = json!(earlier.id);
+    change["replaces_key"] = json!("earlier");
+    assert!(send(&shop, ONE, "change", &change).await.is_none());
+
+    assert_eq!(at_stripe(&shop, &earlier.id).await["status"], "open");
+    assert_eq!(shop.seats_taken(slot).await, 5);
     shop.close().await;
 }
 
