@@ -4,14 +4,18 @@
 --   migrations up                                            as bookonce_migrations
 --   psql -v ON_ERROR_STOP=1 -f deploy/postgres/roles.sql     again, after each migrations up
 --
--- Changes nothing when it is run again. For another schema than public: PGOPTIONS='-c search_path=bookonce'. The roles
--- have no password yet: ALTER ROLE bookonce_ingress PASSWORD '…'. Tables that are there become those of
+-- Changes nothing when it is run again. For another schema than public, which is made if it is missing:
+-- PGOPTIONS='-c search_path=bookonce'. The roles have no password yet: ALTER ROLE bookonce_ingress PASSWORD '…'. Tables that are there become those of
 -- bookonce_migrations.
 DO $$
 DECLARE
-    home text := coalesce(current_schema(), 'public');
+    home text;
     name text;
 BEGIN
+    IF current_schema() IS NULL THEN
+        EXECUTE format('CREATE SCHEMA %I', current_setting('search_path'));
+    END IF;
+    home := current_schema();
     FOREACH name IN ARRAY ARRAY['migrations', 'ingress', 'worker', 'audit'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bookonce_' || name) THEN
             EXECUTE format('CREATE ROLE %I LOGIN', 'bookonce_' || name);
