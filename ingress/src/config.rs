@@ -41,7 +41,7 @@ pub struct Config {
     pub orders_per_minute: u32,
     /// Seats that one client may have on hold, unpaid; 0 is no limit.
     pub held_seats_per_client: u32,
-    /// Orders of all buyers that are taken at once, and in a minute from then on; 0 is no limit.
+    /// Sessions that are opened for all buyers at once, and in a minute from then on; 0 is no limit.
     pub sessions_per_minute: u32,
     /// What Stripe signs events with.
     pub endpoint_secrets: EndpointSecrets,

@@ -79,10 +79,12 @@ fn check_file(url: &str, parsed: &Url) -> Result<(), ConfigError> {
     let wrong = |problem: &str| ConfigError::new("DATABASE_URL", problem);
     let options =
         SqliteConnectOptions::from_str(url).map_err(|_| wrong("expected sqlite://file"))?;
-    let has_name = !options.get_filename().as_os_str().is_empty();
+    // As it is opened: in memory it is `:memory:`, or an address of SQLite's own kind.
+    let name = options.get_filename().to_string_lossy();
+    let is_file = !name.is_empty() && !name.contains(":memory:") && !name.starts_with("file:");
     let mut pairs = parsed.query_pairs();
     let kept = pairs.all(|(name, value)| name != "mode" || value == "rwc" || value == "rw");
-    if !has_name || url.contains(":memory:") || !kept {
+    if !is_file || !kept {
         return Err(wrong(
             "expected a file that is kept and may be written, such as sqlite://bookonce.sqlite",
         ));

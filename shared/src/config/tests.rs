@@ -38,6 +38,8 @@ fn a_wrong_address_is_reported_without_its_password() {
         ("DATABASE_URL", "postgres://shop:a#hunter2@localhost/shop"),
         ("DATABASE_URL", "postgres://localhost/shop?sslmode=hunter2"),
         ("DATABASE_URL", "sqlite::memory:"),
+        ("DATABASE_URL", "sqlite:%3Amemory%3A"),
+        ("DATABASE_URL", "sqlite:file:shop%3Fmode%3Dmemory"),
         ("DATABASE_URL", "sqlite://shop?mode=memory"),
         ("DATABASE_URL", "sqlite://shop?mode=ro"),
         ("AMQP_URL", "http://guest:hunter2@localhost"),

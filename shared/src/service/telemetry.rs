@@ -75,10 +75,12 @@ fn filter(env: &Env, default_filter: &str) -> Result<EnvFilter, ConfigError> {
     let wrong = || ConfigError::new("RUST_LOG", "expected a filter such as info,worker=debug");
     let filter = env.get("RUST_LOG").unwrap_or(default_filter);
     // A word that is no level would be a program of that name, and all others silent.
-    let is_known =
-        |part: &str| part.contains(['=', ':', '[']) || LevelFilter::from_str(part).is_ok();
-    // What is more particular than what is silent below.
-    let is_secret = |part: &str| part.starts_with("sea_orm");
+    let is_known = |part: &str| part.contains(['=', ':']) || LevelFilter::from_str(part).is_ok();
+    // What would count before what is silent below.
+    let is_secret = |part: &str| {
+        let target = part.split_once('=').map_or(part, |(target, _)| target);
+        target.contains('[') || target.starts_with("sea_orm::")
+    };
     let mut parts = filter.split(',').map(str::trim);
     if !parts.all(|part| is_known(part) && !is_secret(part)) {
         return Err(wrong());

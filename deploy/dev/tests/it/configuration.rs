@@ -42,6 +42,7 @@ fn a_wrong_or_missing_variable_is_one_line_that_names_it_and_exit_code_2() {
         ("ingress", "RUST_LOG", "a=b=c"),
         ("worker", "RUST_LOG", "verbose"),
         ("worker", "RUST_LOG", "info,sea_orm::driver=trace"),
+        ("worker", "RUST_LOG", "info,[connect]=trace"),
         ("worker", "DATABASE_URL", "mysql://root:hunter2@localhost/x"),
         ("worker", "STRIPE_SECRET_KEY", ""),
         ("worker", "AMQP_URL", "http://guest:hunter2@localhost"),

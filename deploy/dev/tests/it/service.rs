@@ -36,7 +36,8 @@ pub async fn run(name: &str, arguments: &[&str], variables: &Variables) -> Outpu
 }
 
 /// Also what is silent unless it is named.
-pub const EVERYTHING: &str = "trace,lapin=trace,sqlx=trace,stripe::hyper=trace,stripe_shared=trace";
+pub const EVERYTHING: &str =
+    "trace,lapin=trace,sea_orm=trace,sqlx=trace,stripe::hyper=trace,stripe_shared=trace";
 
 /// A service that is killed when the test ends.
 pub struct Service {
