@@ -106,7 +106,7 @@ async fn create(
     // A hold that is there already took the other's place when it was made.
     if let Some(replaced) = &hold.replaces
         && earlier(&app.db, &hold, now).await?.is_none()
-        && replace_session::may_end(&app, replaced, &hold, now).await?
+        && replace_session::needs_to_end(&app, replaced, &hold, now).await?
     {
         count_session(&app, &hold)?;
         is_counted = true;

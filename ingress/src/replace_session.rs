@@ -19,9 +19,9 @@ use crate::{
     order::NO_KEY_OF_REPLACED,
 };
 
-/// Whether there is one to end, which has to be the orderer's own. It is an error if the new order cannot be had
-/// instead: then nothing is ended.
-pub async fn may_end(
+/// Whether there is one to end first, which has to be the orderer's own. It is an error if the new order cannot be
+/// had instead: then nothing is ended.
+pub async fn needs_to_end(
     app: &Ingress,
     replaced: &Replaced,
     new: &NewHold,
@@ -38,7 +38,7 @@ pub async fn may_end(
             let wrong = FieldError::new("replaces_key", NO_KEY_OF_REPLACED);
             Err(ApiError::Validation(vec![wrong]))
         }
-        State::Open => check_room(&app.db, &old, new, now).await.map(|()| true),
+        State::Open => is_in_the_way(&app.db, &old, new, now).await,
         State::PaymentPending | State::Paid => Err(ApiError::CheckoutCompleted),
         State::Expired | State::PaymentFailed | State::Abandoned => Ok(false),
     }
@@ -63,26 +63,26 @@ pub async fn end(app: &Ingress, session_id: &CheckoutSessionId) -> Result<(), Ap
     }
 }
 
-/// Whether there are seats for `new` once those of `old` are free. Another buyer may still be
+/// Whether `old` still has to end for `new`, for which there has to be room then. Another buyer may still be
 /// quicker.
-async fn check_room(
+async fn is_in_the_way(
     db: &DatabaseConnection,
     old: &checkout::Model,
     new: &NewHold,
     now: OffsetDateTime,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     // Never committed: it is the order itself that frees and makes.
     let tx = db::begin(db).await?;
     lock_holder(&tx, new).await?;
     if earlier(&tx, new, now).await?.is_some() {
         // The same request was quicker, and has ended the old one.
-        return Ok(());
+        return Ok(false);
     }
     checkout::advance(&tx, &mut old.clone(), State::Expired).await?;
     seats::free(&tx, old).await?;
     let (slot, _) = place::find(&tx, &new.place, now).await?;
     check_limit(&tx, new, slot.as_ref(), now).await?;
-    let Some(slot) = slot else { return Ok(()) };
+    let Some(slot) = slot else { return Ok(true) };
     let (capacity, taken) = match &slot.resource_key {
         Some(key) => resource::lock_and_count(&tx, key, &slot).await?,
         None => (slot.capacity, slot.seats_taken),
@@ -90,7 +90,7 @@ async fn check_room(
     if capacity.saturating_sub(taken) < new.quantity {
         return Err(ApiError::SlotFull);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Frees the seats of a hold whose session has ended unpaid.
