@@ -5,9 +5,12 @@ use std::{collections::HashMap, time::Duration};
 use futures_util::future::join_all;
 use rand::random_bool;
 use reqwest::StatusCode;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
-use shared::{clock, db::checkout};
+use shared::{
+    clock,
+    db::{checkout, refund},
+};
 use stripe_sim::{Faults, Outcome};
 use testkit::order;
 use time::OffsetDateTime;
@@ -119,6 +122,12 @@ async fn an_order_does_not_tell_who_has_booked(stack: Stack) {
     wait_for(&shop, &booked, "confirmed").await;
 
     let of_a_stranger = tab(&shop, slot, "ada@example.com", true).await;
+    // More comes about what is booked.
+    shop.stripe.refund(&booked.id, Some(900)).unwrap();
+    eventually("the refund is booked", async || {
+        refund::Entity::find().count(&shop.stack.db).await.unwrap() == 1
+    })
+    .await;
 
     let half_an_hour = clock::system() + time::Duration::minutes(29);
     assert!(end_of_hold(&shop, &of_a_stranger).await > half_an_hour);
