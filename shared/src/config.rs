@@ -12,7 +12,7 @@ mod stripe;
 pub use self::{
     database::DatabaseSettings,
     env::{ConfigError, Env},
-    queue::{AmqpUri, QueueSettings},
+    queue::{AmqpUri, MOST_EVENT_QUEUES, QueueSettings},
     shop::{Colour, Contact, Logo, ShopSettings},
     sql_name::SqlName,
     stripe::{EndpointSecrets, StripeSettings},

@@ -28,6 +28,8 @@ pub use self::{
 
 /// AMQP's code for a name that is taken by something else.
 const PRECONDITION_FAILED: u16 = 406;
+/// AMQP's code for what the broker does not know how to do.
+const COMMAND_INVALID: u16 = 503;
 /// AMQP's code for a connection that an operator or a shutdown has ended.
 const CONNECTION_FORCED: u16 = 320;
 
@@ -171,6 +173,11 @@ pub enum OpenError {
          user who may"
     )]
     Missing(String),
+    /// The broker does not know a kind of exchange that we have.
+    #[error(
+        "the broker says {0}: EVENT_QUEUES above 1 needs its plugin rabbitmq_consistent_hash_exchange"
+    )]
+    NoPlugin(String),
 }
 
 impl OpenError {
@@ -185,17 +192,19 @@ impl OpenError {
                 _ => false,
             },
             Self::TimedOut(_) => true,
-            Self::OtherArguments(_) | Self::Missing(_) => false,
+            Self::OtherArguments(_) | Self::Missing(_) | Self::NoPlugin(_) => false,
         }
     }
 
     /// Source: <https://www.rabbitmq.com/docs/queues#property-equivalence>
     fn from_declare(error: lapin::Error) -> Self {
-        if let lapin::ErrorKind::ProtocolError(problem) = error.kind()
-            && problem.get_id() == PRECONDITION_FAILED
-        {
-            return Self::OtherArguments(problem.get_message().to_string());
+        let lapin::ErrorKind::ProtocolError(problem) = error.kind() else {
+            return Self::Broker(error);
+        };
+        match problem.get_id() {
+            PRECONDITION_FAILED => Self::OtherArguments(problem.get_message().to_string()),
+            COMMAND_INVALID => Self::NoPlugin(problem.get_message().to_string()),
+            _ => Self::Broker(error),
         }
-        Self::Broker(error)
     }
 }

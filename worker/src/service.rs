@@ -101,13 +101,12 @@ impl Worker {
         }
     }
 
-    /// How many lanes do not wait for the end of an outage.
-    fn lanes_at_work(&self) -> usize {
+    /// The lanes that do not wait for the end of an outage.
+    fn lanes_at_work(&self) -> Vec<Lane> {
         let breakers = &self.context.breakers;
-        let lanes = self.source.lanes().iter();
+        let mut lanes = self.source.lanes().to_vec();
+        lanes.retain(|lane| breakers.check_lane(*lane).is_ok());
         lanes
-            .filter(|lane| breakers.check_lane(**lane).is_ok())
-            .count()
     }
 
     /// What must work before it can take a message.
@@ -122,7 +121,7 @@ impl Worker {
             })
             .with("queue", move || {
                 let worker = worker.clone();
-                async move { worker.source.is_ready(worker.lanes_at_work()).await }
+                async move { worker.source.is_ready(&worker.lanes_at_work()).await }
             })
     }
 }

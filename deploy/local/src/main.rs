@@ -32,6 +32,7 @@ Environment (all optional; deploy/env.example says more of each):
   AMQP_CA_FILE              an authority of your own that has signed its certificate
   PLAINTEXT_HOSTS           servers that may be spoken to without TLS [this machine]
   QUEUE_PREFIX              first part of the queues' names [bookonce]
+  EVENT_QUEUES              over how many queues events are spread [1]
   STRIPE_SECRET_KEY         use Stripe itself instead of the stand-in
   STRIPE_WEBHOOK_SECRET     whsec_…; needed with STRIPE_SECRET_KEY
   STRIPE_API_BASE           another address than Stripe's own

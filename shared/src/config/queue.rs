@@ -6,6 +6,9 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 
 use crate::config::{ConfigError, DatabaseSettings, Env, plaintext};
 
+/// The most queues that events can be spread over.
+pub const MOST_EVENT_QUEUES: u8 = 16;
+
 /// Which queue carries messages from ingress to the worker.
 #[derive(Debug, Clone)]
 pub enum QueueSettings {
@@ -15,6 +18,8 @@ pub enum QueueSettings {
         uri: Box<AmqpUri>,
         /// First part of every exchange and queue name.
         prefix: String,
+        /// Over how many queues events are spread.
+        event_queues: u8,
     },
     /// A table of the database.
     Embedded,
@@ -86,7 +91,8 @@ impl FromStr for AmqpUri {
 }
 
 impl QueueSettings {
-    /// Reads `AMQP_URL`, `AMQP_CA_FILE` and `QUEUE_PREFIX`. Without `AMQP_URL`, SQLite brings its own queue.
+    /// Reads `AMQP_URL`, `AMQP_CA_FILE`, `QUEUE_PREFIX` and `EVENT_QUEUES`. Without `AMQP_URL`, SQLite brings its own
+    /// queue.
     ///
     /// # Errors
     ///
@@ -125,6 +131,7 @@ impl QueueSettings {
         Ok(Self::RabbitMq {
             uri: Box::new(uri),
             prefix: prefix.to_owned(),
+            event_queues: env.number_in("EVENT_QUEUES", 1, 1..=MOST_EVENT_QUEUES)?,
         })
     }
 }

@@ -131,8 +131,8 @@ impl ConsumerSource {
         }
     }
 
-    /// Whether messages of so many lanes can arrive now.
-    pub async fn is_ready(&self, lanes: usize) -> bool {
+    /// Whether messages of `lanes` can arrive now.
+    pub async fn is_ready(&self, lanes: &[Lane]) -> bool {
         match self {
             Self::RabbitMq(source) => source.is_ready(lanes),
             Self::Embedded(queue) => queue.is_ready().await,

@@ -18,6 +18,8 @@ use crate::{
 
 /// For the look at one queue.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// For all queues to be made, on a cluster that is busy.
+const TO_DECLARE: Duration = Duration::from_secs(30);
 /// For a message to go through each queue in which messages wait.
 const TO_MOVE: Duration = Duration::from_secs(10);
 
@@ -44,6 +46,8 @@ pub struct InspectedQueue {
     pub is_lane: bool,
     /// What is in it and who takes it, or why it cannot be used.
     pub use_of_it: Result<QueueUse, OpenError>,
+    /// Over how many queues events were spread at least when this was one of them, if it is not any more.
+    pub left_by: Option<u8>,
     /// Whether the broker moves on what has waited its time, of a queue where messages do and could be tried.
     pub moves_on: Option<bool>,
 }
@@ -104,20 +108,40 @@ async fn look_at(
     }
 }
 
-/// Makes the exchanges and queues that are missing, if there is a broker.
+/// Makes the exchanges and queues that are missing, if there is a broker, and has events go to no other queues.
 ///
 /// # Errors
 ///
 /// [`OpenError`] if the broker cannot be reached, has others under our names, or lacks one that this user may
 /// not declare.
 pub async fn declare(settings: &QueueSettings) -> Result<(), OpenError> {
-    let QueueSettings::RabbitMq { uri, prefix } = settings else {
+    let QueueSettings::RabbitMq {
+        uri,
+        prefix,
+        event_queues,
+    } = settings
+    else {
         return Ok(());
     };
     let connection = connection::connect(uri, "migrations").await?;
-    let topology = Topology::new(prefix);
-    let declared = tokio::time::timeout(TIMEOUT, ensure(&connection, &topology)).await;
-    declared.unwrap_or(Err(OpenError::TimedOut(TIMEOUT)))?;
+    let topology = Topology::new(prefix).spread_over(*event_queues);
+    let declare = async {
+        ensure(&connection, &topology).await?;
+        let channel = connection.create_channel().await?;
+        match topology.unbind_others(&channel).await {
+            Err(error) if is_refused(&error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    error,
+                    "Other queues may still be bound: this user may not see to it"
+                );
+                Ok(())
+            }
+            unbound => Ok(unbound?),
+        }
+    };
+    let declared = tokio::time::timeout(TO_DECLARE, declare).await;
+    declared.unwrap_or(Err(OpenError::TimedOut(TO_DECLARE)))?;
     // It is made; how the connection ends does not matter.
     connection.close(200, "done".into()).await.ok();
     Ok(())
@@ -140,30 +164,82 @@ async fn try_to_move(connection: &Connection, topology: &Topology, queues: &mut 
     }
 }
 
+/// Queues that events were spread over, as far as there are messages in them: no worker with this setting takes them.
+async fn left_queues(
+    connection: &Connection,
+    topology: &Topology,
+) -> Result<Vec<InspectedQueue>, OpenError> {
+    let mut left = Vec::new();
+    for (number, name) in topology.further_event_queues() {
+        // On a channel of its own: that it is not there closes it.
+        let channel = connection.create_channel().await?;
+        let look = tokio::time::timeout(TIMEOUT, look_for_queue(&channel, &name)).await;
+        let use_of_it = match look.map(|found| found.map_err(missing)) {
+            Ok(Err(OpenError::Missing(_))) => continue,
+            Ok(Err(problem)) => Err(problem),
+            Err(_) => Err(OpenError::TimedOut(TIMEOUT)),
+            Ok(Ok(queue)) => {
+                channel.close(200, "done".into()).await.ok();
+                if queue.message_count() == 0 {
+                    continue;
+                }
+                Ok(QueueUse {
+                    arguments_checked: false,
+                    messages: queue.message_count(),
+                    consumers: queue.consumer_count(),
+                })
+            }
+        };
+        left.push(InspectedQueue {
+            name,
+            is_lane: true,
+            use_of_it,
+            left_by: Some(number),
+            moves_on: None,
+        });
+    }
+    Ok(left)
+}
+
 /// Looks at every queue of ours. One that is missing is made, by a user who may.
 ///
 /// # Errors
 ///
 /// [`OpenError`] if the broker cannot be reached.
 pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> {
-    let QueueSettings::RabbitMq { uri, prefix } = settings else {
+    let QueueSettings::RabbitMq {
+        uri,
+        prefix,
+        event_queues,
+    } = settings
+    else {
         return Ok(Inspection::Embedded);
     };
-    let connection = connection::connect(uri, "doctor").await?;
-    let topology = Topology::new(prefix);
+    let mut connection = connection::connect(uri, "doctor").await?;
+    let topology = Topology::new(prefix).spread_over(*event_queues);
     let declared = tokio::time::timeout(TIMEOUT, ensure(&connection, &topology)).await;
     let declared = declared.unwrap_or(Err(OpenError::TimedOut(TIMEOUT)));
+    if !connection.status().connected() {
+        // What the broker does not know ends the connection.
+        connection = connection::connect(uri, "doctor").await?;
+    }
+    let lanes: Vec<_> = Lane::ALL
+        .into_iter()
+        .flat_map(|lane| topology.queues_of(lane))
+        .collect();
     let mut queues = Vec::new();
     for (name, arguments) in topology.queues() {
         let look = look_at(&connection, &name, &arguments);
         let use_of_it = tokio::time::timeout(TIMEOUT, look).await;
         queues.push(InspectedQueue {
-            is_lane: Lane::ALL.iter().any(|lane| topology.queue(*lane) == name),
+            is_lane: lanes.contains(&name),
             name,
             use_of_it: use_of_it.unwrap_or(Err(OpenError::TimedOut(TIMEOUT))),
+            left_by: None,
             moves_on: None,
         });
     }
+    queues.extend(left_queues(&connection, &topology).await?);
     try_to_move(&connection, &topology, &mut queues).await;
     Ok(Inspection::RabbitMq {
         topology: declared,

@@ -8,7 +8,7 @@ use crate::{
     config::QueueSettings,
     db::outbox,
     message::Envelope,
-    queue::{Lane, OpenError, PublishError, embedded, rabbitmq},
+    queue::{Lane, OpenError, PublishError, embedded, rabbitmq, topology::Topology},
     service::{metrics, spans},
     traceparent::Traceparent,
 };
@@ -46,8 +46,13 @@ impl Publisher {
         patience: Patience,
     ) -> Result<Self, OpenError> {
         match settings {
-            QueueSettings::RabbitMq { uri, prefix } => {
-                let publisher = rabbitmq::Publisher::open(uri, prefix, name, patience).await?;
+            QueueSettings::RabbitMq {
+                uri,
+                prefix,
+                event_queues,
+            } => {
+                let topology = Topology::new(prefix).spread_over(*event_queues);
+                let publisher = rabbitmq::Publisher::open(uri, topology, name, patience).await?;
                 Ok(Self::RabbitMq(publisher))
             }
             QueueSettings::Embedded => Ok(Self::Embedded(embedded::Queue::new(db.clone()))),

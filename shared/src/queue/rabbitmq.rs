@@ -50,11 +50,11 @@ impl Publisher {
     /// - `patience`: what to do about a broker that is down.
     pub(super) async fn open(
         uri: &AmqpUri,
-        prefix: &str,
+        topology: Topology,
         name: &str,
         patience: Patience,
     ) -> Result<Self, OpenError> {
-        let topology = Arc::new(Topology::new(prefix));
+        let topology = Arc::new(topology);
         let connection_name = format!("{name} publish");
         let first = match patience {
             Patience::Wait => Some(first_link(uri, &topology, &connection_name).await?),
@@ -153,19 +153,26 @@ impl Publisher {
     }
 
     pub(super) async fn waiting(&self, lane: Lane) -> Result<u64, PublishError> {
-        self.messages_of(&self.topology.queue(lane)).await
+        self.messages_of(self.topology.queues_of(lane)).await
     }
 
     pub(super) async fn to_be_retried(&self) -> Result<u64, PublishError> {
+        let tiers = RetryTier::ALL.map(|tier| self.topology.retry_queue(tier));
+        self.messages_of(tiers).await
+    }
+
+    async fn messages_of(
+        &self,
+        queues: impl IntoIterator<Item = String>,
+    ) -> Result<u64, PublishError> {
         let mut messages: u64 = 0;
-        for tier in RetryTier::ALL {
-            let waiting = self.messages_of(&self.topology.retry_queue(tier)).await?;
-            messages = messages.saturating_add(waiting);
+        for queue in queues {
+            messages = messages.saturating_add(self.messages_in(&queue).await?);
         }
         Ok(messages)
     }
 
-    async fn messages_of(&self, queue: &str) -> Result<u64, PublishError> {
+    async fn messages_in(&self, queue: &str) -> Result<u64, PublishError> {
         let link = self.link.borrow().clone();
         let link = link.ok_or(PublishError::Disconnected)?;
         let count = tokio::time::timeout(CONFIRM_TIMEOUT, link.count(queue)).await;

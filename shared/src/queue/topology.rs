@@ -7,6 +7,11 @@
 //!    │   bookonce.retry.<tier> ─► bookonce.retry.<tier>.v1    bookonce.dead ─► bookonce.dead.v1
 //!    └─no queue─► bookonce.unroutable ─► bookonce.unroutable.v1
 //!
+//! With `EVENT_QUEUES` above one, events go by way of another exchange:
+//!
+//! bookonce.work ──events──► bookonce.events (x-consistent-hash) ──┬─► bookonce.events.v1
+//!                                               by message id     └─► bookonce.events.2.v1 …
+//!
 //! bookonce.notifications (topic) ──booking.confirmed …──► queues of the site's own
 //! ```
 //!
@@ -19,15 +24,17 @@
 //! Arguments of a queue cannot be changed once it exists, so names carry a version: a
 //! change declares `v2`, binds it and drains `v1`.
 
-use lapin::{
-    Channel, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
-    types::{AMQPValue, FieldTable},
-};
+mod declare;
 
+use lapin::types::{AMQPValue, FieldTable};
 use uuid::Uuid;
 
-use crate::queue::{Lane, RetryTier};
+pub(super) use self::declare::{declare_queue, look_for_queue};
+
+use crate::{
+    config::MOST_EVENT_QUEUES,
+    queue::{Lane, RetryTier},
+};
 
 /// Hand-outs of one message before the broker itself dead-letters it. Only a message that
 /// kills its worker gets there: every failure we see is republished. Always explicit,
@@ -40,6 +47,7 @@ const DELIVERY_LIMIT: i64 = 20;
 #[derive(Debug, Clone)]
 pub struct Topology {
     prefix: String,
+    event_queues: u8,
 }
 
 impl Topology {
@@ -47,6 +55,16 @@ impl Topology {
     pub fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
+            event_queues: 1,
+        }
+    }
+
+    /// The same with so many queues of events.
+    #[must_use]
+    pub fn spread_over(self, event_queues: u8) -> Self {
+        Self {
+            event_queues,
+            ..self
         }
     }
 
@@ -75,9 +93,40 @@ impl Topology {
         format!("{}.notifications", self.prefix)
     }
 
-    /// The queue of `lane`.
+    /// Exchange that spreads events over their queues, if there are several.
+    pub fn events_exchange(&self) -> Option<String> {
+        (self.event_queues > 1).then(|| self.spreading_exchange())
+    }
+
+    fn spreading_exchange(&self) -> String {
+        format!("{}.events", self.prefix)
+    }
+
+    /// The queue of `lane`; of several, the first.
     pub fn queue(&self, lane: Lane) -> String {
         format!("{}.{}.v1", self.prefix, lane.routing_key())
+    }
+
+    /// All queues of `lane`.
+    pub fn queues_of(&self, lane: Lane) -> Vec<String> {
+        let last = match lane {
+            Lane::Events => self.event_queues,
+            Lane::Confirm | Lane::Unroutable | Lane::Dead => 1,
+        };
+        let others = (2..=last).map(|number| self.event_queue(number));
+        std::iter::once(self.queue(lane)).chain(others).collect()
+    }
+
+    /// - `number`: 2 or more.
+    fn event_queue(&self, number: u8) -> String {
+        let key = Lane::Events.routing_key();
+        format!("{}.{key}.{number}.v1", self.prefix)
+    }
+
+    /// Queues that events are not spread over, and may have been, each with how many there were at least then.
+    pub(super) fn further_event_queues(&self) -> impl Iterator<Item = (u8, String)> {
+        let numbers = self.event_queues.saturating_add(1)..=MOST_EVENT_QUEUES;
+        numbers.map(|number| (number, self.event_queue(number)))
     }
 
     /// The queue of messages that wait for `tier`.
@@ -93,13 +142,15 @@ impl Topology {
     /// Every queue by name, with its arguments.
     pub fn queues(&self) -> Vec<(String, FieldTable)> {
         let (work, dead) = (self.work_exchange(), self.dead_exchange());
-        let lanes = [Lane::Events, Lane::Confirm, Lane::Unroutable].map(|lane| {
+        let lanes = [Lane::Events, Lane::Confirm, Lane::Unroutable];
+        let lanes = lanes.into_iter().flat_map(|lane| self.queues_of(lane));
+        let lanes = lanes.map(|name| {
             let arguments = [
                 ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
                 ("x-dead-letter-exchange", long_string(&dead)),
                 ("x-dead-letter-strategy", long_string("at-least-once")),
             ];
-            (self.queue(lane), quorum(arguments))
+            (name, quorum(arguments))
         });
         let tiers = RetryTier::ALL.map(|tier| {
             let ttl_ms = i64::try_from(tier.delay().as_millis()).unwrap_or(i64::MAX);
@@ -114,131 +165,7 @@ impl Topology {
         // They go back to the queue for as long as the database cannot take them, which counts.
         let returns = [("x-delivery-limit", AMQPValue::LongLongInt(1_000_000))];
         let dead = (self.queue(Lane::Dead), quorum(returns));
-        lanes.into_iter().chain(tiers).chain([dead]).collect()
-    }
-
-    /// Whether exchanges and queues are there: what a user sees who may not declare them. What their arguments
-    /// and bindings are, only a declaration tells.
-    pub(super) async fn check(&self, channel: &Channel) -> Result<(), lapin::Error> {
-        let tiers = RetryTier::ALL.map(|tier| self.retry_exchange(tier));
-        let others = [
-            self.work_exchange(),
-            self.dead_exchange(),
-            self.unroutable_exchange(),
-            self.notifications_exchange(),
-        ];
-        for name in others.into_iter().chain(tiers) {
-            let options = ExchangeDeclareOptions {
-                passive: true,
-                ..Default::default()
-            };
-            let kind = ExchangeKind::Direct; // not looked at
-            channel
-                .exchange_declare(name.into(), kind, options, FieldTable::default())
-                .await?;
-        }
-        for (name, _) in self.queues() {
-            look_for_queue(channel, &name).await?;
-        }
-        Ok(())
-    }
-
-    /// Declares everything. Declaring it again changes nothing; a name that is taken by something
-    /// with other arguments is an error 406 `PRECONDITION_FAILED`.
-    pub(super) async fn declare(&self, channel: &Channel) -> Result<(), lapin::Error> {
-        let declare = Declare(channel);
-        let unroutable = self.unroutable_exchange();
-        let (work, dead) = (self.work_exchange(), self.dead_exchange());
-        let tiers = RetryTier::ALL.map(|tier| (self.retry_exchange(tier), self.retry_queue(tier)));
-
-        declare
-            .exchange(&unroutable, ExchangeKind::Fanout, [])
-            .await?;
-        let alternate = ("alternate-exchange", long_string(&unroutable));
-        declare
-            .exchange(&work, ExchangeKind::Direct, [alternate.clone()])
-            .await?;
-        declare
-            .exchange(&self.notifications_exchange(), ExchangeKind::Topic, [])
-            .await?;
-        let fanouts = tiers.iter().map(|(exchange, _)| exchange).chain([&dead]);
-        for exchange in fanouts {
-            declare
-                .exchange(exchange, ExchangeKind::Fanout, [alternate.clone()])
-                .await?;
-        }
-        for (name, arguments) in self.queues() {
-            declare_queue(channel, &name, arguments).await?;
-        }
-        for lane in [Lane::Events, Lane::Confirm] {
-            declare
-                .bind(&self.queue(lane), &work, lane.routing_key())
-                .await?;
-        }
-        for (exchange, queue) in &tiers {
-            declare.bind(queue, exchange, "").await?;
-        }
-        declare
-            .bind(&self.queue(Lane::Unroutable), &unroutable, "")
-            .await?;
-        declare.bind(&self.queue(Lane::Dead), &dead, "").await
-    }
-}
-
-/// Looks at one queue, as a user who may not declare it.
-pub(super) async fn look_for_queue(
-    channel: &Channel,
-    name: &str,
-) -> Result<lapin::Queue, lapin::Error> {
-    let options = QueueDeclareOptions {
-        passive: true,
-        ..QueueDeclareOptions::durable()
-    };
-    channel
-        .queue_declare(name.into(), options, FieldTable::default())
-        .await
-}
-
-/// Declares one queue.
-pub(super) async fn declare_queue(
-    channel: &Channel,
-    name: &str,
-    arguments: FieldTable,
-) -> Result<lapin::Queue, lapin::Error> {
-    channel
-        .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
-        .await
-}
-
-struct Declare<'a>(&'a Channel);
-
-impl Declare<'_> {
-    async fn exchange(
-        &self,
-        name: &str,
-        kind: ExchangeKind,
-        arguments: impl IntoIterator<Item = (&'static str, AMQPValue)>,
-    ) -> Result<(), lapin::Error> {
-        let options = ExchangeDeclareOptions {
-            durable: true,
-            ..Default::default()
-        };
-        self.0
-            .exchange_declare(name.into(), kind, options, table(arguments))
-            .await
-    }
-
-    async fn bind(&self, queue: &str, exchange: &str, key: &str) -> Result<(), lapin::Error> {
-        let options = QueueBindOptions::default();
-        self.0
-            .queue_bind(
-                queue.into(),
-                exchange.into(),
-                key.into(),
-                options,
-                FieldTable::default(),
-            )
-            .await
+        lanes.chain(tiers).chain([dead]).collect()
     }
 }
 

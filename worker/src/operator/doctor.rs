@@ -77,6 +77,16 @@ fn examine_queue(queue: InspectedQueue) -> Finding {
         Ok(found) => found,
         Err(problem) => return queue_problem(&name, &problem),
     };
+    if let Some(number) = queue.left_by {
+        let ready = found.messages;
+        let detail =
+            format!("{name} has {ready} ready, for workers with EVENT_QUEUES={number} or more");
+        return if found.consumers > 0 {
+            Finding::warning("queue", detail, "leave them until it is empty")
+        } else {
+            Finding::failed("queue", detail, "run such a worker until it is empty")
+        };
+    }
     let how = if found.arguments_checked {
         "as it should be"
     } else {
@@ -109,6 +119,9 @@ fn queue_problem(name: &str, problem: &OpenError) -> Finding {
         }
         OpenError::Missing(_) => {
             "is QUEUE_PREFIX right? Else run migrations up with AMQP_URL of a user who may declare"
+        }
+        OpenError::NoPlugin(_) => {
+            "rabbitmq-plugins enable rabbitmq_consistent_hash_exchange, on every node"
         }
         OpenError::TimedOut(_) | OpenError::Broker(_) => "is the broker healthy? Try again",
     };

@@ -3,7 +3,7 @@ use shared::config::{ConfigError, Env};
 use crate::{SHOP, lines};
 
 /// What ingress, worker or the migrations may read.
-const VARIABLES: [&str; 37] = [
+const VARIABLES: [&str; 38] = [
     "ADMIN_ADDR",
     "MAIL_FROM",
     "MAIL_MERCHANT",
@@ -21,6 +21,7 @@ const VARIABLES: [&str; 37] = [
     "DATABASE_SCHEMA",
     "DATABASE_URL",
     "ENDPOINT_NETWORKS",
+    "EVENT_QUEUES",
     "HELD_SEATS_PER_CLIENT",
     "HOLD_MINUTES",
     "LINK_SECRET",

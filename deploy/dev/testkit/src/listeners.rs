@@ -53,7 +53,7 @@ impl Listeners {
         variables.insert("MAIL_FROM", "Shop <book@shop.example>".to_owned());
         let queue = match queue {
             QueueSettings::Embedded => None,
-            QueueSettings::RabbitMq { uri, prefix } => {
+            QueueSettings::RabbitMq { uri, prefix, .. } => {
                 Some(ListenerQueue::bind(uri, &prefix).await?)
             }
         };

@@ -29,6 +29,7 @@ mod create_checkout_session;
 mod database;
 mod demo;
 mod deployment;
+mod event_queues;
 mod forged;
 mod forget;
 mod fulfill_checkout;

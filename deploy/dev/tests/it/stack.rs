@@ -101,6 +101,13 @@ impl Stack {
         Self::with_roles(admin, cleanup).await
     }
 
+    /// With events spread over so many queues.
+    pub async fn postgres_with_event_queues(event_queues: u8) -> Self {
+        let (mut admin, cleanup) = postgres_and(from_deploy_test("TEST_AMQP_URL")).await;
+        admin.insert("EVENT_QUEUES", event_queues.to_string());
+        Self::with_roles(admin, cleanup).await
+    }
+
     async fn with_roles(admin: Variables, cleanup: Cleanup) -> Self {
         let variables = if there_are_roles() {
             testkit::set_up_with_roles(&admin).await.unwrap()
@@ -224,9 +231,7 @@ impl Drop for Stack {
                 .build();
             runtime.unwrap().block_on(async {
                 run_as_admin(&server, &[&drop]).await.unwrap();
-                if let QueueSettings::RabbitMq { uri, prefix } = queue {
-                    delete_topology(&uri, &prefix).await;
-                }
+                delete_topology(&queue).await;
             });
         });
         let cleaned = cleaned.join();
@@ -237,12 +242,20 @@ impl Drop for Stack {
 }
 
 /// The broker may be one that the test has killed; then there is nothing left to delete.
-pub async fn delete_topology(uri: &AmqpUri, prefix: &str) {
+pub async fn delete_topology(queue: &QueueSettings) {
+    let QueueSettings::RabbitMq {
+        uri,
+        prefix,
+        event_queues,
+    } = queue
+    else {
+        return;
+    };
     let Ok(connection) = connect(uri).await else {
         return;
     };
     let channel = connection.create_channel().await.unwrap();
-    let topology = Topology::new(prefix);
+    let topology = Topology::new(prefix).spread_over(*event_queues);
     for (queue, _) in topology.queues() {
         channel
             .queue_delete(queue.into(), QueueDeleteOptions::default())
@@ -256,7 +269,8 @@ pub async fn delete_topology(uri: &AmqpUri, prefix: &str) {
         topology.unroutable_exchange(),
         topology.notifications_exchange(),
     ];
-    for exchange in others.into_iter().chain(tiers) {
+    let others = others.into_iter().chain(topology.events_exchange());
+    for exchange in others.chain(tiers) {
         channel
             .exchange_delete(exchange.into(), ExchangeDeleteOptions::default())
             .await

@@ -58,7 +58,7 @@ async fn publish(
 }
 
 /// Publishes `headers` beside a body, with the largest frames that the broker allows.
-async fn publish_large(shop: &Shop, exchange: &str, key: &str, size: usize, id: &str) {
+pub async fn publish_large(shop: &Shop, exchange: &str, key: &str, size: usize, id: &str) {
     let (connection, channel) = connect(wide_address(shop)).await;
     let mut headers = FieldTable::default();
     let long = "x".repeat(size);

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use lapin::{Acker, options::BasicAckOptions, types::DeliveryTag};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -33,9 +34,16 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Acks what one consumer has handed out.
+    /// Acks what consumers have handed out.
     pub(in crate::queue) async fn ack_all(mut answers: Vec<Self>) -> Result<(), PublishError> {
-        answers.sort_unstable_by_key(|answer| answer.tag);
+        answers.sort_unstable_by_key(|answer| (Arc::as_ptr(&answer.acks), answer.tag));
+        let by_channel = answers.chunk_by(|one, next| Arc::ptr_eq(&one.acks, &next.acks));
+        let acked = join_all(by_channel.map(Self::ack_of_one_channel)).await;
+        acked.into_iter().collect()
+    }
+
+    /// - `answers`: in the order of their tags.
+    async fn ack_of_one_channel(answers: &[Self]) -> Result<(), PublishError> {
         let Some(acks) = answers.first().map(|answer| answer.acks.clone()) else {
             return Ok(());
         };

@@ -175,10 +175,13 @@ pub(in crate::queue) async fn keep(
                 link.send_replace(Some(new));
             }
             Err(error) => {
-                if matches!(error, OpenError::OtherArguments(_) | OpenError::Missing(_)) {
-                    tracing::error!(%error, "Cannot use the broker");
-                } else {
-                    tracing::debug!(%error, "Cannot connect to the broker yet");
+                match error {
+                    OpenError::OtherArguments(_)
+                    | OpenError::Missing(_)
+                    | OpenError::NoPlugin(_) => {
+                        tracing::error!(%error, "Cannot use the broker");
+                    }
+                    _ => tracing::debug!(%error, "Cannot connect to the broker yet"),
                 }
                 tokio::time::sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
             }

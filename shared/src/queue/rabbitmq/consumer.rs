@@ -1,31 +1,30 @@
 //! Consuming from RabbitMQ, apart from publishing: a broker that blocks publishers would
 //! otherwise hold back acks as well.
 
+mod pump;
+
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
+use futures_util::future::join_all;
 use lapin::{
     Channel, Connection,
-    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+    options::{BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
 };
-use tracing::Span;
 
 use crate::{
     config::AmqpUri,
     queue::{
         Delivery, Lane, OpenError,
         rabbitmq::{
-            Publisher,
-            ack_window::AckWindow,
-            acker::Answer,
-            amqp_message, connection,
-            frame_care::{Care, LaneCare, discard_first},
+            Publisher, connection,
+            consumer::pump::Pump,
+            frame_care::{Care, QueueCare, discard_first},
         },
         unacked::UnackedDeliveries,
     },
@@ -33,6 +32,8 @@ use crate::{
 
 /// For the broker's answer when consuming starts or stops.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Before a lane is begun anew of which one queue could not be consumed.
+const WITHOUT_ALL: Duration = Duration::from_secs(5);
 /// AMQP's code for a close without a fault.
 const REPLY_SUCCESS: u16 = 200;
 
@@ -45,7 +46,7 @@ pub struct ConsumerSource {
     name: Arc<str>,
     /// Consumers that can receive.
     live: TaskTracker,
-    care: LaneCare,
+    care: QueueCare,
     pub(in crate::queue) unacked: UnackedDeliveries,
 }
 
@@ -56,7 +57,7 @@ impl ConsumerSource {
             publisher: publisher.clone(),
             name: name.into(),
             live: TaskTracker::new(),
-            care: LaneCare::default(),
+            care: QueueCare::default(),
             unacked: UnackedDeliveries::default(),
         }
     }
@@ -67,14 +68,63 @@ impl ConsumerSource {
         prefetch: u16,
         stop: CancellationToken,
     ) -> Result<Consumer, OpenError> {
+        let queues = self.publisher.topology.queues_of(lane);
+        let share = prefetch.div_ceil(u16::try_from(queues.len()).unwrap_or(u16::MAX));
+        // The broker sends no more than this before it has answers.
+        let (out, deliveries) = mpsc::channel(queues.len().saturating_mul(share.into()));
+        // All of them are begun anew if one ends.
+        let any_ended = stop.child_token();
+        let subscribe = queues.into_iter().map(|queue| {
+            let ends = Ends {
+                stop: stop.clone(),
+                any_ended: any_ended.clone(),
+                out: out.clone(),
+            };
+            async move {
+                let subscribed = self.subscribe(lane, &queue, share, ends).await;
+                (queue, subscribed)
+            }
+        });
+        let (mut subscriptions, mut problem) = (Vec::new(), None);
+        for (queue, subscribed) in join_all(subscribe).await {
+            match subscribed {
+                Ok(subscription) => subscriptions.push(subscription),
+                Err(error) => {
+                    tracing::warn!(%error, queue, "A queue cannot be consumed");
+                    problem = Some(error);
+                }
+            }
+        }
+        if let Some(problem) = problem {
+            if subscriptions.is_empty() {
+                return Err(problem);
+            }
+            tokio::spawn(any_ended.clone().run_until_cancelled_owned(async move {
+                tokio::time::sleep(WITHOUT_ALL).await;
+                any_ended.cancel();
+            }));
+        }
+        Ok(Consumer {
+            deliveries,
+            subscriptions,
+        })
+    }
+
+    async fn subscribe(
+        &self,
+        lane: Lane,
+        queue: &str,
+        prefetch: u16,
+        ends: Ends,
+    ) -> Result<Subscription, OpenError> {
         let name = format!("{} consume {}", self.name, lane.routing_key());
-        if self.care.get(lane) == Care::Stuck {
+        if self.care.get(queue) == Care::Stuck {
             let discard = discard_first(&self.uri, &self.publisher, &self.care, &name);
             tokio::time::timeout(SUBSCRIBE_TIMEOUT, discard)
                 .await
                 .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))??;
         }
-        let care = self.care.get(lane);
+        let care = self.care.get(queue);
         let uri = match care {
             Care::Usual => self.uri.clone(),
             _ => self.uri.wide(),
@@ -86,19 +136,11 @@ impl ConsumerSource {
             channel
                 .basic_qos(prefetch, BasicQosOptions::default())
                 .await?;
-            let queue = self.publisher.topology.queue(lane);
-            let options = BasicConsumeOptions::default();
-            let deliveries = channel
-                .basic_consume(
-                    queue.as_str().into(),
-                    "".into(),
-                    options,
-                    FieldTable::default(),
-                )
-                .await?;
-            Ok((channel, deliveries))
+            let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+            let deliveries = channel.basic_consume(queue.into(), "".into(), options, none);
+            Ok((deliveries.await?, channel))
         };
-        let (channel, deliveries) = tokio::time::timeout(SUBSCRIBE_TIMEOUT, subscribe)
+        let (deliveries, channel) = tokio::time::timeout(SUBSCRIBE_TIMEOUT, subscribe)
             .await
             .map_err(|_| OpenError::TimedOut(SUBSCRIBE_TIMEOUT))?
             .map_err(OpenError::Broker)?;
@@ -107,32 +149,50 @@ impl ConsumerSource {
             channel: channel.clone(),
             publisher: self.publisher.clone(),
             acks: Arc::default(),
-            stop,
+            stop: ends.stop,
+            any_ended: ends.any_ended.clone(),
             stopped: false,
             lane,
+            queue: queue.to_owned(),
             care: self.care.clone(),
             unacked: self.unacked.clone(),
             relaxed: false,
         };
-        // The broker sends no more than this before it has answers.
-        let (out, deliveries) = mpsc::channel(prefetch.into());
-        Ok(Consumer {
-            deliveries,
+        let pump = self.live.spawn(async move {
+            let _any_ended = ends.any_ended.drop_guard();
+            pump.run(ends.out).await;
+        });
+        Ok(Subscription {
             connection,
             _channel: channel,
-            _pump: AbortOnDropHandle::new(self.live.spawn(pump.run(out))),
+            _pump: AbortOnDropHandle::new(pump),
         })
     }
 
-    /// Whether so many consumers can receive.
-    pub(in crate::queue) fn is_ready(&self, lanes: usize) -> bool {
-        self.live.len() >= lanes
+    /// Whether as many consumers can receive as `lanes` have queues.
+    pub(in crate::queue) fn is_ready(&self, lanes: &[Lane]) -> bool {
+        let topology = &self.publisher.topology;
+        let queues = lanes.iter().flat_map(|lane| topology.queues_of(*lane));
+        self.live.len() >= queues.count()
     }
 }
 
-/// The deliveries of one queue. Answers go over its connection: it must outlive them.
+/// The deliveries of one lane. Answers go over the connections: it must outlive them.
 pub struct Consumer {
     deliveries: mpsc::Receiver<Delivery>,
+    subscriptions: Vec<Subscription>,
+}
+
+/// Where the deliveries of one queue go, and until when.
+struct Ends {
+    stop: CancellationToken,
+    /// Cancelled with `stop`, or when the deliveries of another queue of the lane end.
+    any_ended: CancellationToken,
+    out: mpsc::Sender<Delivery>,
+}
+
+/// To one queue.
+struct Subscription {
     connection: Connection,
     /// Closed with its last handle, and every answer after that is lost.
     _channel: Channel,
@@ -163,91 +223,14 @@ impl Consumer {
         (batch, None)
     }
 
-    /// Closes the connection in good order: the broker has every answer then.
+    /// Closes the connections in good order: the broker has every answer then.
     pub(in crate::queue) async fn close(self) {
-        let close = self.connection.close(REPLY_SUCCESS, "done".into());
-        tokio::time::timeout(SUBSCRIBE_TIMEOUT, close).await.ok();
-    }
-}
-
-/// Takes deliveries off the connection as they come, so that a request to stop reaches the broker
-/// even while no job slot is free.
-struct Pump {
-    deliveries: lapin::Consumer,
-    channel: Channel,
-    publisher: Publisher,
-    acks: Arc<Mutex<AckWindow>>,
-    stop: CancellationToken,
-    stopped: bool,
-    lane: Lane,
-    care: LaneCare,
-    unacked: UnackedDeliveries,
-    /// Begun with more care than the lane needs any more: to be begun again.
-    relaxed: bool,
-}
-
-impl Pump {
-    async fn run(mut self, out: mpsc::Sender<Delivery>) {
-        while let Some(delivery) = self.next().await {
-            if out.send(delivery).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    async fn next(&mut self) -> Option<Delivery> {
-        while !self.relaxed {
-            let next = tokio::select! {
-                () = self.stop.cancelled(), if !self.stopped => {
-                    if self.cancel().await {
-                        continue;
-                    }
-                    return None;
-                }
-                next = self.deliveries.next() => next,
-            };
-            match next? {
-                Ok(delivery) => return Some(self.delivery(delivery)),
-                Err(error) => {
-                    tracing::warn!(%error, "Consuming was interrupted");
-                    self.care.note(self.lane, &error);
-                }
-            }
-        }
-        None
-    }
-
-    /// Sends basic.cancel. If the broker agrees, the stream ends after what was already sent;
-    /// returns whether it did.
-    async fn cancel(&mut self) -> bool {
-        self.stopped = true;
-        let options = BasicCancelOptions::default();
-        let cancel = self.channel.basic_cancel(self.deliveries.tag(), options);
-        matches!(
-            tokio::time::timeout(SUBSCRIBE_TIMEOUT, cancel).await,
-            Ok(Ok(()))
-        )
-    }
-
-    fn delivery(&mut self, delivery: lapin::message::Delivery) -> Delivery {
-        if !delivery.redelivered {
-            self.relaxed |= self.care.relax(self.lane);
-        }
-        let message = amqp_message::envelope(&delivery);
-        Delivery {
-            _unacked: self.unacked.note(self.lane, &message),
-            span: Span::none(),
-            message,
-            redelivered: delivery.redelivered,
-            lane: amqp_message::storable(&delivery.routing_key),
-            answer: crate::queue::delivery::Answer::RabbitMq(Answer {
-                tag: delivery.delivery_tag,
-                acker: delivery.acker,
-                acks: self.acks.clone(),
-                routing_key: delivery.routing_key.to_string(),
-                publisher: self.publisher.clone(),
-                stop: self.stop.clone(),
-            }),
-        }
+        let close = self
+            .subscriptions
+            .iter()
+            .map(|it| it.connection.close(REPLY_SUCCESS, "done".into()));
+        tokio::time::timeout(SUBSCRIBE_TIMEOUT, join_all(close))
+            .await
+            .ok();
     }
 }

@@ -1,4 +1,4 @@
-//! How a lane is read after a message that ended the connection: its headers exceeded the frame
+//! How a queue is read after a message that ended the connection: its headers exceeded the frame
 //! that was asked for, or its names are no UTF-8.
 //!
 //! Headers travel in one frame. lapin ends the connection that gets a larger one than agreed, or
@@ -31,7 +31,7 @@ const LOOKS: usize = 20;
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 const BROKEN_PAUSE: Duration = Duration::from_millis(20);
 
-/// How carefully a lane is read.
+/// How carefully a queue is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::queue) enum Care {
     /// With the frame that fits our own messages.
@@ -46,44 +46,44 @@ pub(in crate::queue) enum Care {
     Stuck,
 }
 
-/// The care that each lane needs. Clones share it.
+/// The care that each queue needs, by its name. Clones share it.
 #[derive(Clone, Default)]
-pub(in crate::queue) struct LaneCare(Arc<Mutex<HashMap<Lane, Care>>>);
+pub(in crate::queue) struct QueueCare(Arc<Mutex<HashMap<String, Care>>>);
 
-impl LaneCare {
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Lane, Care>> {
+impl QueueCare {
+    fn queues(&self) -> MutexGuard<'_, HashMap<String, Care>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::queue) fn get(&self, lane: Lane) -> Care {
-        self.lanes().get(&lane).copied().unwrap_or(Care::Usual)
+    pub(in crate::queue) fn get(&self, queue: &str) -> Care {
+        self.queues().get(queue).copied().unwrap_or(Care::Usual)
     }
 
-    fn set(&self, lane: Lane, care: Care) {
-        self.lanes().insert(lane, care);
+    fn set(&self, queue: &str, care: Care) {
+        self.queues().insert(queue.to_owned(), care);
     }
 
-    /// Notes why a lane could not be read on.
-    pub(in crate::queue) fn note(&self, lane: Lane, error: &lapin::Error) {
+    /// Notes why a queue of `lane` could not be read on.
+    pub(in crate::queue) fn note(&self, lane: Lane, queue: &str, error: &lapin::Error) {
         let Some(unreadable) = Unreadable::of(error) else {
             return;
         };
-        let next = match self.get(lane) {
+        let next = match self.get(queue) {
             Care::Usual if unreadable == Unreadable::Large => Care::Wide,
             Care::Alone | Care::Stuck if lane == Lane::Dead => Care::Stuck,
             Care::Usual | Care::Wide | Care::Alone | Care::Stuck => Care::Alone,
         };
-        tracing::warn!(?lane, ?next, ?unreadable, "A message cannot be read");
-        self.set(lane, next);
+        tracing::warn!(queue, ?next, ?unreadable, "A message cannot be read");
+        self.set(queue, next);
     }
 
     /// Notes that a message came which was not handed out before: the large one is gone.
     ///
-    /// Returns whether the lane may be read with less care now.
-    pub(in crate::queue) fn relax(&self, lane: Lane) -> bool {
-        let alone = self.get(lane) >= Care::Alone;
+    /// Returns whether the queue may be read with less care now.
+    pub(in crate::queue) fn relax(&self, queue: &str) -> bool {
+        let alone = self.get(queue) >= Care::Alone;
         if alone {
-            self.set(lane, Care::Wide);
+            self.set(queue, Care::Wide);
         }
         alone
     }
@@ -115,7 +115,7 @@ impl Unreadable {
 pub(in crate::queue) async fn discard_first(
     uri: &AmqpUri,
     publisher: &Publisher,
-    care: &LaneCare,
+    care: &QueueCare,
     name: &str,
 ) -> Result<(), OpenError> {
     let queue = publisher.topology.queue(Lane::Dead);
@@ -162,7 +162,7 @@ pub(in crate::queue) async fn discard_first(
         }
         unreadable = false;
     }
-    care.set(Lane::Dead, Care::Alone);
+    care.set(&queue, Care::Alone);
     Ok(())
 }
 

@@ -72,7 +72,7 @@ fn in_node() -> Command {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_in_node_and_one_in_rust_are_told_each_once() {
     let shop = Shop::open(Stack::postgres_rabbitmq().await).await;
-    let QueueSettings::RabbitMq { uri, prefix } = shop.stack.queue.clone() else {
+    let QueueSettings::RabbitMq { uri, prefix, .. } = shop.stack.queue.clone() else {
         unreachable!("it has a broker");
     };
     let queues = ["node", "rust"].map(|it| format!("{prefix}.site.{it}"));

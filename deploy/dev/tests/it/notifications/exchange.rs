@@ -20,7 +20,7 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_bound_gets_what_it_asks_for() {
     let shop = Shop::open(Stack::postgres_rabbitmq().await).await;
-    let QueueSettings::RabbitMq { uri, prefix } = &shop.stack.queue else {
+    let QueueSettings::RabbitMq { uri, prefix, .. } = &shop.stack.queue else {
         unreachable!("it has a broker");
     };
     let channel = connect(uri).await.unwrap().create_channel().await.unwrap();

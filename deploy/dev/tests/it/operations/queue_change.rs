@@ -37,9 +37,10 @@ async fn nothing_is_lost_on_the_way_to_other_queues() {
     for service in [new_worker, ingress] {
         assert!(service.terminate().await.success());
     }
-    let QueueSettings::RabbitMq { uri, .. } = shop.stack.queue.clone() else {
-        panic!("it is a broker's")
-    };
-    delete_topology(&uri, &prefix).await;
+    let mut of_new = shop.stack.queue.clone();
+    if let QueueSettings::RabbitMq { prefix: old, .. } = &mut of_new {
+        *old = prefix;
+    }
+    delete_topology(&of_new).await;
     shop.close().await;
 }
