@@ -24,15 +24,22 @@ pub struct Drill {
 const fn workers(workers: usize) -> Plan {
     Plan {
         workers,
+        ingresses: 1,
+        event_queues: 1,
         proxied: false,
         site: false,
     }
 }
 
 const PROXIED: Plan = Plan {
-    workers: 2,
     proxied: true,
-    site: false,
+    ..workers(2)
+};
+
+const SCALED: Plan = Plan {
+    ingresses: 2,
+    event_queues: 2,
+    ..workers(4)
 };
 
 const WITHIN_A_SITE: Plan = Plan {
@@ -41,7 +48,7 @@ const WITHIN_A_SITE: Plan = Plan {
 };
 
 /// All of them, in the order in which they are played.
-pub const DRILLS: [Drill; 13] = [
+pub const DRILLS: [Drill; 14] = [
     Drill {
         name: "kill-workers",
         about: "SIGKILL of workers at random",
@@ -65,6 +72,12 @@ pub const DRILLS: [Drill; 13] = [
         about: "SIGKILL of ingress, under a sender that retries",
         plan: workers(2),
         play: |environment, scale| Box::pin(processes::kill_ingress(environment, scale)),
+    },
+    Drill {
+        name: "scaled",
+        about: "SIGKILL of ingresses and workers, two and four, on two queues of events",
+        plan: SCALED,
+        play: |environment, scale| Box::pin(processes::kill_all(environment, scale)),
     },
     Drill {
         name: "kill-broker",

@@ -17,7 +17,7 @@ use testkit::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{proxy::Proxy, told::Told};
+use crate::{balancer, proxy::Proxy, told::Told};
 
 /// Slots that buyers choose from; one alone would have them wait for each other.
 const SLOTS: usize = 50;
@@ -29,6 +29,10 @@ const SETTLED: Duration = Duration::from_secs(3);
 pub struct Plan {
     /// Worker processes; none if the shop is one process with an embedded queue.
     pub workers: usize,
+    /// Ingress processes.
+    pub ingresses: usize,
+    /// Over how many queues events are spread.
+    pub event_queues: u8,
     /// Whether everything goes through a network that can fail.
     pub proxied: bool,
     /// Whether a site's own table is written in the same transaction.
@@ -39,7 +43,7 @@ pub struct Plan {
 pub struct Environment {
     pub servers: Arc<Servers>,
     pub stripe: StripeSim,
-    pub ingress: Arc<Supervised>,
+    pub ingresses: Vec<Arc<Supervised>>,
     pub workers: Vec<Arc<Supervised>>,
     pub proxies: Vec<Proxy>,
     /// What the services were started with, [as their roles](as_role).
@@ -76,7 +80,10 @@ impl Environment {
         let stripe = testkit::start_stripe(shutdown.clone()).await?;
         stripe.set_faults(everyday_faults());
 
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let addresses =
+            (0..plan.ingresses).map(|_| Ok(SocketAddr::from(([127, 0, 0, 1], free_port()?))));
+        let addresses = addresses.collect::<anyhow::Result<Vec<_>>>()?;
+        let address = balancer::before(&addresses).await?;
         let database_url = if plan.workers == 0 {
             format!("sqlite://{}", folder.join("shop.sqlite").display())
         } else {
@@ -91,6 +98,7 @@ impl Environment {
         if plan.workers > 0 {
             variables.insert("AMQP_URL", servers.broker.url.clone());
             variables.insert("QUEUE_PREFIX", format!("drill.{}", unique(name)));
+            variables.insert("EVENT_QUEUES", plan.event_queues.to_string());
         }
         let admin = variables.clone();
         if plan.workers > 0 {
@@ -121,8 +129,13 @@ impl Environment {
         } else {
             "ingress"
         };
-        let of_ingress = as_role(&variables, Role::Ingress);
-        let ingress = Supervised::start(binary(service)?, &[], &of_ingress, log(service))?;
+        let ingresses = addresses.iter().enumerate().map(|(number, address)| {
+            let mut of_ingress = as_role(&variables, Role::Ingress);
+            of_ingress.insert("LISTEN_ADDR", address.to_string());
+            let log = log(&format!("{service}-{number}"));
+            Supervised::start(binary(service)?, &[], &of_ingress, log)
+        });
+        let ingresses = ingresses.collect::<anyhow::Result<_>>()?;
         let of_workers = as_role(&variables, Role::Worker);
         let workers = (0..plan.workers)
             .map(|number| {
@@ -133,7 +146,7 @@ impl Environment {
         let environment = Self {
             servers,
             stripe,
-            ingress,
+            ingresses,
             workers,
             proxies,
             variables,

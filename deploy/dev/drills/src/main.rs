@@ -1,5 +1,6 @@
 //! `deploy/chaos`: drills that show that no payment is lost and none doubled, whatever breaks.
 
+mod balancer;
 mod buyer;
 mod check;
 mod drills;

@@ -30,12 +30,12 @@ pub async fn crash_at_each(environment: &Environment, scale: Scale) -> anyhow::R
         let at_ingress = ["hold", "webhook", "confirm", "publish"]
             .iter()
             .any(|part| name.starts_with(part));
-        let services: Vec<&Arc<Supervised>> = if at_ingress {
-            vec![&environment.ingress]
+        let services = if at_ingress {
+            &environment.ingresses
         } else {
-            environment.workers.iter().collect()
+            &environment.workers
         };
-        let seen = crash(environment, name, &services, wanted, buyers, &mut poisons).await?;
+        let seen = crash(environment, name, services, wanted, buyers, &mut poisons).await?;
         tracing::info!("{name}: {seen} crashes");
         crashes = crashes.saturating_add(seen);
     }
@@ -46,7 +46,7 @@ pub async fn crash_at_each(environment: &Environment, scale: Scale) -> anyhow::R
 async fn crash(
     environment: &Environment,
     name: &str,
-    services: &[&Arc<Supervised>],
+    services: &[Arc<Supervised>],
     wanted: usize,
     buyers: u64,
     poisons: &mut usize,

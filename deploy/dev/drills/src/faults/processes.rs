@@ -33,6 +33,17 @@ pub async fn kill_ingress(environment: &Environment, scale: Scale) -> anyhow::Re
     under_load(environment, scale.of(200, 3_000), scale, faults).await
 }
 
+/// Kills ingresses and workers at random moments.
+pub async fn kill_all(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
+    let victims = [&environment.ingresses[..], &environment.workers[..]].concat();
+    let faults = async {
+        let killed = kill(&victims, scale.of(20, 300), 100..900, scale).await?;
+        environment.wait_until_it_serves().await?;
+        Ok(killed)
+    };
+    crashing_under_load(environment, scale.of(300, 20_000), scale, faults).await
+}
+
 /// Kills the shop that is one process at random moments.
 pub async fn kill_shop(environment: &Environment, scale: Scale) -> anyhow::Result<Row> {
     let faults = kill_front(environment, scale.of(10, 200), scale);
@@ -44,8 +55,7 @@ async fn kill_front(
     kills: usize,
     scale: Scale,
 ) -> anyhow::Result<usize> {
-    let victims = std::slice::from_ref(&environment.ingress);
-    let killed = kill(victims, kills, 300..1200, scale).await?;
+    let killed = kill(&environment.ingresses, kills, 300..1200, scale).await?;
     environment.wait_until_it_serves().await?;
     Ok(killed)
 }
