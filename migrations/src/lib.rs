@@ -24,6 +24,7 @@ mod m20261129_000017_needs_attention;
 mod m20261129_000018_traces;
 mod m20261130_000019_latest_events;
 mod m20261130_000020_clients;
+mod m20261130_000021_audit_since;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000018_traces::Migration),
             Box::new(m20261130_000019_latest_events::Migration),
             Box::new(m20261130_000020_clients::Migration),
+            Box::new(m20261130_000021_audit_since::Migration),
         ]
     }
 }

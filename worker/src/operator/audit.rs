@@ -4,6 +4,8 @@ pub mod command;
 mod later;
 pub(crate) mod our_side;
 mod report;
+mod seats;
+mod window;
 
 pub(crate) use self::our_side::waiting;
 pub use self::report::{Audit, Difference, Waiting, What};
@@ -94,8 +96,8 @@ pub async fn audit(
     our_side::payments(context, since, &paid_at_stripe, &mut audit).await?;
     later::refunds(context, since, &mut audit).await?;
     later::disputes(context, since, &mut audit).await?;
-    our_side::bookings(context, &mut audit).await?;
-    our_side::seats(context, &mut audit).await?;
+    our_side::bookings(context, since, &mut audit).await?;
+    seats::seats(context, since, &mut audit).await?;
     audit.waiting = our_side::waiting(&context.db).await?;
     Ok(audit)
 }

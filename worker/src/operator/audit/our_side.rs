@@ -1,4 +1,4 @@
-//! Our side of an audit: payments that Stripe has to know, seats that have to add up.
+//! Our side of an audit: payments that Stripe has to know, bookings that have to be paid, and what waits.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,10 @@ use crate::{
     Context,
     job_error::JobError,
     operator::{
-        audit::report::{Audit, Difference, Waiting, What},
+        audit::{
+            report::{Audit, Difference, Waiting, What},
+            window::first_id,
+        },
         dead_letters,
         words::written,
     },
@@ -41,7 +44,7 @@ pub async fn payments(
     paid_at_stripe: &HashSet<String>,
     audit: &mut Audit,
 ) -> Result<(), JobError> {
-    let mut last = Uuid::nil();
+    let mut last = first_id(since);
     loop {
         let tx = db::begin_long_read(&context.db).await?;
         let rows = payment::Entity::find()
@@ -92,12 +95,18 @@ struct UnpaidBooking {
     reference: String,
 }
 
-/// Bookings without a payment.
-pub async fn bookings(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
-    const UNPAID: &str = "SELECT booking.reference FROM booking \
-         LEFT JOIN payment ON payment.checkout_id = booking.checkout_id WHERE payment.id IS NULL";
+/// Bookings since `since` without a payment.
+pub async fn bookings(
+    context: &Context,
+    since: OffsetDateTime,
+    audit: &mut Audit,
+) -> Result<(), DbErr> {
+    // Each by its key: for a join, PostgreSQL may read all payments there ever were.
+    const UNPAID: &str = "SELECT reference FROM booking WHERE id >= $1 \
+         AND (SELECT count(*) FROM payment WHERE payment.checkout_id = booking.checkout_id) = 0";
     let tx = db::begin_long_read(&context.db).await?;
-    let unpaid = Statement::from_string(tx.get_database_backend(), UNPAID);
+    let backend = tx.get_database_backend();
+    let unpaid = Statement::from_sql_and_values(backend, UNPAID, [first_id(since).into()]);
     let rows = UnpaidBooking::find_by_statement(unpaid).all(&tx).await?;
     tx.commit().await?;
     for row in rows {
@@ -131,79 +140,20 @@ pub async fn lost_hold(
     }))
 }
 
-#[derive(FromQueryResult)]
-struct SlotSeats {
-    id: Uuid,
-    seats_taken: i32,
-    held: i64,
-}
-
-#[derive(FromQueryResult)]
-struct CheckoutSeats {
-    id: Uuid,
-    seats_held: bool,
-}
-
-/// A slot's seats against its checkouts, and each checkout's against what became of it.
-pub async fn seats(context: &Context, audit: &mut Audit) -> Result<(), DbErr> {
-    const BY_SLOT: &str = "SELECT slot.id, slot.seats_taken, \
-         CAST(COALESCE(SUM(CASE WHEN checkout.seats_held THEN checkout.quantity END), 0) AS BIGINT) AS held \
-         FROM slot LEFT JOIN checkout ON checkout.slot_id = slot.id GROUP BY slot.id, slot.seats_taken";
-    // An operator decides about the seats of what needs attention.
-    const BY_CHECKOUT: &str = "SELECT checkout.id, checkout.seats_held \
-         FROM checkout LEFT JOIN booking ON booking.checkout_id = checkout.id \
-         WHERE (checkout.seats_held AND (booking.status IN ('cancelled', 'refund_pending') \
-                OR booking.id IS NULL AND checkout.state IN ('expired', 'payment_failed', 'abandoned'))) \
-            OR (NOT checkout.seats_held AND (booking.status = 'confirmed' \
-                OR booking.id IS NULL AND checkout.state IN ('open', 'payment_pending')))";
-    let tx = db::begin_long_read(&context.db).await?;
-    let backend = tx.get_database_backend();
-    let rows = tx
-        .query_all_raw(Statement::from_string(backend, BY_SLOT))
-        .await?;
-    // One that cannot be read is doctor's to name.
-    let readable = rows
-        .iter()
-        .filter_map(|row| SlotSeats::from_query_result(row, "").ok());
-    for row in readable {
-        count(&mut audit.slots);
-        if i64::from(row.seats_taken) != row.held {
-            audit.differences.push(Difference {
-                what: What::SeatsDiffer,
-                subject: format!("slot {}", row.id),
-                expected: row.held.to_string(),
-                found: row.seats_taken.to_string(),
-            });
-        }
-    }
-    let rows = CheckoutSeats::find_by_statement(Statement::from_string(backend, BY_CHECKOUT))
-        .all(&tx)
-        .await?;
-    tx.commit().await?;
-    for row in rows {
-        let word = |held| if held { "held" } else { "free" }.to_owned();
-        audit.differences.push(Difference {
-            what: What::SeatsHeldDiffer,
-            subject: format!("checkout {}", row.id),
-            expected: word(!row.seats_held),
-            found: word(row.seats_held),
-        });
-    }
-    Ok(())
-}
-
 /// Disputes in these states are lost if the merchant says nothing.
 const TO_ANSWER: [dispute::Status; 2] = [WarningNeedsResponse, NeedsResponse];
 
 /// Confirmed bookings whose whole payment is lost to disputes.
 async fn charged_back(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
-    const LOST: &str = "SELECT booking.reference FROM booking \
-         JOIN payment ON payment.checkout_id = booking.checkout_id \
-         WHERE booking.status = 'confirmed' AND payment.amount_minor_units <= \
-             payment.amount_refunded_minor_units + (SELECT SUM(dispute.amount_minor_units) FROM dispute \
-              WHERE dispute.checkout_id = booking.checkout_id AND dispute.currency = payment.currency \
-                AND (dispute.status = 'lost' OR (dispute.status = 'prevented' \
-                     AND dispute.funds_withdrawn AND NOT dispute.funds_reinstated)))";
+    // From the disputes, which are few.
+    const LOST: &str = "WITH lost AS (\
+             SELECT checkout_id, currency, SUM(amount_minor_units) AS amount_minor_units FROM dispute \
+             WHERE status = 'lost' OR (status = 'prevented' AND funds_withdrawn AND NOT funds_reinstated) \
+             GROUP BY checkout_id, currency) \
+         SELECT booking.reference FROM lost \
+         JOIN payment ON payment.checkout_id = lost.checkout_id AND payment.currency = lost.currency \
+         JOIN booking ON booking.checkout_id = lost.checkout_id AND booking.status = 'confirmed' \
+         WHERE payment.amount_minor_units <= payment.amount_refunded_minor_units + lost.amount_minor_units";
     let lost = Statement::from_string(db.get_database_backend(), LOST);
     let rows = db.query_all_raw(lost).await?;
     Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))

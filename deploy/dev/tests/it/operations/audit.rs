@@ -1,9 +1,13 @@
 //! `worker audit`: every kind of difference between the books is found.
 
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde_json::Value;
-use shared::db::{checkout, payment};
+use shared::{
+    clock,
+    db::{checkout, payment},
+};
 use stripe_sim::Outcome;
+use uuid::Uuid;
 
 use super::{json, worker};
 use crate::{
@@ -15,6 +19,7 @@ on_each_stack![
     books_that_agree_are_no_difference,
     a_session_that_names_anothers_checkout_takes_nothing_from_it,
     each_difference_is_named,
+    seats_are_looked_at_until_their_slot_is_over,
 ];
 
 async fn booked(shop: &Shop, count: i32) -> Vec<Session> {
@@ -81,6 +86,47 @@ async fn a_session_that_names_anothers_checkout_takes_nothing_from_it(stack: Sta
     assert_eq!(audit["paid_sessions"], 1);
     assert_eq!(audit["differences"], Value::Array(Vec::new()));
     shop.close().await;
+}
+
+/// Of an order from long ago: an audit does not read them all, but those of slots that are to come.
+async fn seats_are_looked_at_until_their_slot_is_over(stack: Stack) {
+    let shop = Shop::open(stack).await;
+    let two_days_ago = clock::system().saturating_sub(time::Duration::days(2));
+    let to_come = shop.slot(1).await;
+    let over = shop.stack.slot_at(1, two_days_ago).await;
+    let session = shop.create(to_come).await;
+    let order = checkout::Entity::find()
+        .filter(checkout::Column::SessionId.eq(&session.id))
+        .one(&shop.stack.db);
+    let order = order.await.unwrap().unwrap();
+    for (number, slot) in [(1, to_come), (2, over)] {
+        let forgotten = checkout::Model {
+            id: Uuid::from_u128(number),
+            slot_id: Some(slot),
+            session_id: Some(format!("cs_test_longAgoSomewhere{number}")),
+            idempotency_key: None,
+            state: checkout::State::Expired,
+            seats_held: true,
+            ..order.clone()
+        };
+        let row = checkout::ActiveModel::from(forgotten).reset_all();
+        row.insert(&shop.stack.patient_db).await.unwrap();
+    }
+    let found = async |since| -> Vec<String> {
+        let audit = worker(&shop, &["audit", "--json", "--since", since]).await;
+        let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
+        let differences = audit["differences"].as_array().unwrap().iter();
+        let of_checkouts = differences.filter(|it| it["what"] == "seats_held_differ");
+        let subjects = of_checkouts.map(|it| it["subject"].as_str().unwrap().to_owned());
+        subjects.collect()
+    };
+
+    let checkout = |number| format!("checkout {}", Uuid::from_u128(number));
+    assert_eq!(found("1h").await, [checkout(1)]);
+    let mut all = found("3d").await;
+    all.sort();
+    assert_eq!(all, [checkout(1), checkout(2)]);
+    // Not closed: these books do not balance.
 }
 
 async fn each_difference_is_named(stack: Stack) {
