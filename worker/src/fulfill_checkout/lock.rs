@@ -70,7 +70,13 @@ fn named<'a>(conn: &impl ConnectionTrait, targets: impl Iterator<Item = &'a Targ
             Target::Checkout(id) => ids.push(*id),
         }
     }
-    Condition::any()
-        .add(db::one_of(backend, checkout::Column::SessionId, sessions))
-        .add(db::one_of(backend, checkout::Column::Id, ids))
+    // Beside a condition that says nothing, such as one of no ids, PostgreSQL may read the whole table.
+    let mut named = Condition::any();
+    if !sessions.is_empty() {
+        named = named.add(db::one_of(backend, checkout::Column::SessionId, sessions));
+    }
+    if !ids.is_empty() {
+        named = named.add(db::one_of(backend, checkout::Column::Id, ids));
+    }
+    named
 }

@@ -50,6 +50,9 @@ pub async fn sweep_holds(context: &Context, publisher: &Publisher) -> Result<usi
     }
     let now = (context.clock)();
     let overdue = lease(context, now).await?;
+    if overdue.is_empty() {
+        return Ok(0);
+    }
     for checkout in &overdue {
         let Some(Ok(session_id)) = checkout.session_id.as_deref().map(str::parse) else {
             continue;
@@ -90,6 +93,9 @@ async fn lease(context: &Context, now: OffsetDateTime) -> Result<Vec<checkout::M
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(&tx)
         .await?;
+    if overdue.is_empty() {
+        return Ok(overdue);
+    }
     let due_after_lease =
         |again: Duration| Expr::value(now.saturating_add(LEASE).saturating_sub(again));
     let at = Expr::case(

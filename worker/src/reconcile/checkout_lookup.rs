@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use shared::{
-    db::{checkout, payment},
+    db::{self, checkout, payment},
     stripe::checkout_session::{CheckoutSession, Expandable},
 };
 
@@ -15,15 +15,23 @@ pub async fn of_sessions(
     conn: &impl ConnectionTrait,
     sessions: &[CheckoutSession],
 ) -> Result<HashMap<String, CheckoutRecord>, DbErr> {
-    let ids = sessions.iter().map(|session| session.id.as_str());
-    let hints = sessions.iter().filter_map(CheckoutSession::checkout_id);
-    // A hold whose session was never stored is known by its own id only.
-    let by_hint = Condition::all()
-        .add(checkout::Column::Id.is_in(hints))
-        .add(checkout::Column::SessionId.is_null());
-    let either = Condition::any()
-        .add(checkout::Column::SessionId.is_in(ids))
-        .add(by_hint);
+    if sessions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = conn.get_database_backend();
+    let ids = sessions.iter().map(|session| session.id.clone());
+    let hints: Vec<_> = sessions
+        .iter()
+        .filter_map(CheckoutSession::checkout_id)
+        .collect();
+    let mut either = Condition::any().add(db::one_of(backend, checkout::Column::SessionId, ids));
+    if !hints.is_empty() {
+        // A hold whose session was never stored is known by its own id only.
+        let by_hint = Condition::all()
+            .add(db::one_of(backend, checkout::Column::Id, hints))
+            .add(checkout::Column::SessionId.is_null());
+        either = either.add(by_hint);
+    }
     let checkouts = checkout::Entity::find().filter(either).all(conn).await?;
     let records = CheckoutRecord::load(conn, checkouts).await?;
     let mut records: Vec<CheckoutRecord> = records.into_values().collect();
