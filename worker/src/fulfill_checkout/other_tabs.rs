@@ -29,6 +29,7 @@ pub fn end_other_tabs(drafts: &mut HashMap<Uuid, Draft>, booked: Uuid, now: Offs
     for draft in drafts.values_mut() {
         let other = &mut draft.current.checkout;
         let same = other.id != booked && other.order_fingerprint.as_ref() == Some(&wish);
+        // By two clocks: a tab that is missed and paid goes back as a second payment.
         let earlier = other.created_at <= booked_at;
         // One without a session is being opened this moment, or was given up.
         let open = other.state == State::Open && other.session_id.is_some();
