@@ -47,8 +47,18 @@ impl Connection {
         if let Some((name, value)) = extra {
             request = request.header(name, value);
         }
+        self.send(request.body(Full::new(Bytes::from(body)))?).await
+    }
+
+    /// Asks for what is at `path`.
+    pub async fn get(&mut self, path: &str) -> anyhow::Result<StatusCode> {
+        let request = Request::get(path).header(header::HOST, &self.host);
+        let (status, _) = self.send(request.body(Full::default())?).await?;
+        Ok(status)
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
         self.sender.ready().await?;
-        let request = request.body(Full::new(Bytes::from(body)))?;
         let answer = self.sender.send_request(request).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();

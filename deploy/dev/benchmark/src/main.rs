@@ -81,6 +81,9 @@ struct Cli {
     /// mail server, and without.
     #[arg(long, value_name = "RATE")]
     told: Option<u32>,
+    /// Measure only what `BOOKING_HOOK`, notifications and the console cost, in turns with each and without.
+    #[arg(long)]
+    extras: bool,
     /// Measure only throughput, in turns with traces that go to a collector, and without.
     #[arg(long)]
     traced: bool,
@@ -144,6 +147,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     if let Some(rate) = cli.told {
         return measure_told(&servers, folder.path(), rate, effort).await;
+    }
+    if cli.extras {
+        return measure::extras(&servers, folder.path(), effort).await;
     }
     if cli.traced {
         return measure::traced(&servers, folder.path(), effort).await;

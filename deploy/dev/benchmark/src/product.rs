@@ -45,6 +45,8 @@ pub struct Product {
     ingress: Arc<Supervised>,
     worker: Option<Arc<Supervised>>,
     pub variables: Variables,
+    /// Where the worker's console is.
+    pub admin: SocketAddr,
     folder: PathBuf,
     shutdown: CancellationToken,
 }
@@ -120,6 +122,7 @@ impl Product {
             ingress,
             worker: None,
             variables,
+            admin: SocketAddr::from(([127, 0, 0, 1], free_port()?)),
             folder: folder.to_owned(),
             shutdown,
         };
@@ -135,8 +138,18 @@ impl Product {
         let log = self
             .folder
             .join(format!("worker-{}.log", self.target.address.port()));
-        let worker = Supervised::start(binary("worker")?, &["run"], &self.variables, log)?;
+        let mut variables = self.variables.clone();
+        variables.insert("ADMIN_ADDR", self.admin.to_string());
+        let worker = Supervised::start(binary("worker")?, &["run"], &variables, log)?;
         self.worker = Some(worker);
+        self.note_processes();
+        Ok(())
+    }
+
+    /// Starts ingress anew, and waits until it answers.
+    pub async fn restart_ingress(&mut self) -> anyhow::Result<()> {
+        self.ingress.terminate(false).await?;
+        wait_for(self.target.address).await?;
         self.note_processes();
         Ok(())
     }
