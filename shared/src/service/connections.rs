@@ -20,8 +20,9 @@ use tokio::{sync::Notify, time::Instant};
 use self::open::{Full, Open, Place};
 use crate::service::{metrics, open_files};
 
-/// A proxy in front needs far fewer.
-const MOST: usize = 20_000;
+/// A proxy in front needs far fewer. Twenty thousand strangers leave some to others, and all have room in the memory that
+/// `deploy` gives ingress.
+const MOST: usize = 24_000;
 /// Of operators: probes, a scraper, and people with a browser.
 const MOST_OF_ADMIN: usize = 128;
 /// Of one client: an office behind one address. Where there are few in all, a quarter of them.
