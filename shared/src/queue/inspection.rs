@@ -135,15 +135,20 @@ pub async fn declare(settings: &QueueSettings) -> Result<(), OpenError> {
                     error,
                     "Other queues may still be bound: this user may not see to it"
                 );
-                Ok(())
             }
-            unbound => Ok(unbound?),
+            unbound => {
+                unbound?;
+                // Before the connection: lapin (4.12) may wait for ever for both at once.
+                channel.close(200, "done".into()).await.ok();
+            }
         }
+        Ok(())
     };
     let declared = tokio::time::timeout(TO_DECLARE, declare).await;
     declared.unwrap_or(Err(OpenError::TimedOut(TO_DECLARE)))?;
     // It is made; how the connection ends does not matter.
-    connection.close(200, "done".into()).await.ok();
+    let close = connection.close(200, "done".into());
+    tokio::time::timeout(TIMEOUT, close).await.ok();
     Ok(())
 }
 
