@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 use uuid::{Builder, Uuid};
 
-/// By so much the clocks of two machines differ at most: Stripe's signatures are refused beyond it.
+/// By so much clocks may differ: as much as ingress allows between its own and Stripe's.
 const CLOCKS: Duration = Duration::minutes(5);
 
 /// No row that was made at `since` or later has a smaller id: ours begin with the time at which they were made.
