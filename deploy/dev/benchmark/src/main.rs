@@ -29,6 +29,7 @@ mod usage;
 
 use std::{
     io::Write,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -94,6 +95,9 @@ struct Cli {
     /// Measure only answers beside so many connections of strangers, in turns without and with them.
     #[arg(long, value_name = "CONNECTIONS")]
     attacked: Option<usize>,
+    /// With --attacked: be the strangers, at the ingress of another process.
+    #[arg(long, hide = true, requires = "attacked", value_name = "ADDRESS")]
+    strangers_at: Option<SocketAddr>,
     /// Also measure the peers of this folder, which holds `peers/…` and `schema.sql`.
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
@@ -128,6 +132,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         rounds: cli.rounds.unwrap_or(rounds),
         time: Duration::from_secs(seconds),
     };
+    if let (Some(address), Some(connections)) = (cli.strangers_at, cli.attacked) {
+        measure::stay(address, connections).await;
+        return Ok(());
+    }
     let folder = testkit::folder("bookonce-bench")?;
     let servers = Servers::start(folder.path()).context("private servers")?;
     if let Some(bookings) = cli.grown {

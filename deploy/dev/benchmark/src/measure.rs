@@ -15,7 +15,7 @@ mod throughput;
 mod traced;
 mod waiting;
 
-pub use attacked::attacked;
+pub use attacked::{attacked, stay};
 pub use backlog::{Backlog, backlog};
 pub use confirm::{Confirm, confirm};
 pub use create_session::{CreateSession, create_session};

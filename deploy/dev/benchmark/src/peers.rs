@@ -136,6 +136,7 @@ impl Peer {
                     one: "SELECT 1 FROM payments WHERE stripe_session_id = $1",
                 }),
                 processes: pids,
+                servers: servers.pids()?,
                 holds: None,
                 template: Arc::new(Template::new()?),
             },

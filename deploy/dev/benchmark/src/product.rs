@@ -115,6 +115,7 @@ impl Product {
                           WHERE checkout.session_id = $1",
                 }),
                 processes: BTreeMap::new(),
+                servers: servers.map_or_else(|| Ok(BTreeMap::new()), Servers::pids)?,
                 holds: Some(Holds::new(db).await?),
                 template: Arc::new(Template::new()?),
             },

@@ -120,6 +120,13 @@ impl Report {
             let cpu = &it.throughput.as_ref()?.cpu_ms;
             Some(by_process(cpu, |ms| format!("{ms:.3}")))
         })?;
+        row("CPU of an event in the servers, ms", &|it| {
+            let cpu = &it.throughput.as_ref()?.servers_cpu_ms;
+            (!cpu.is_empty()).then(|| by_process(cpu, |ms| format!("{ms:.3}")))
+        })?;
+        row("log of the database for an event, bytes", &|it| {
+            it.throughput.as_ref()?.wal_bytes.map(whole)
+        })?;
         row("answer at 200/s, p50 / p99 ms", &|it| {
             let times = it.steady.as_ref()?.answers;
             Some(format!("{:.1} / {:.1}", times.p50, times.p99))

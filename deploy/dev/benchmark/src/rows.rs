@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 /// Pause between two counts.
 const LOOK: Duration = Duration::from_millis(50);
@@ -33,6 +33,18 @@ impl Rows {
         let statement = Statement::from_string(backend, "SELECT current_database()::text AS name");
         let row = self.db.query_one_raw(statement).await?.context("a name")?;
         Ok(row.try_get("", "name")?)
+    }
+
+    /// How much the database has written to its log so far, in bytes, if it is PostgreSQL.
+    pub async fn wal_bytes(&self) -> anyhow::Result<Option<f64>> {
+        let backend = self.db.get_database_backend();
+        if backend != DbBackend::Postgres {
+            return Ok(None);
+        }
+        let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8 AS bytes";
+        let statement = Statement::from_string(backend, sql);
+        let row = self.db.query_one_raw(statement).await?.context("bytes")?;
+        Ok(Some(row.try_get("", "bytes")?))
     }
 
     pub async fn has(&self, session_id: &str) -> anyhow::Result<bool> {

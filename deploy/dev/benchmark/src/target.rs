@@ -19,6 +19,8 @@ pub struct Target {
     pub rows: Arc<Rows>,
     /// Process ids by name.
     pub processes: BTreeMap<&'static str, u32>,
+    /// Process ids of the servers behind them, by name.
+    pub servers: BTreeMap<&'static str, u32>,
     /// Maker of the buyers' holds. Peers need none: they write what an event says.
     pub holds: Option<Holds>,
     pub template: Arc<Template>,
@@ -48,6 +50,14 @@ impl Target {
         let of =
             |(name, pid): (&&'static str, &u32)| Ok((*name, usage::cpu(*pid)?.as_secs_f64() * 1e3));
         self.processes.iter().map(of).collect()
+    }
+
+    /// The same of the servers behind them.
+    pub fn servers_cpu_ms(&self) -> anyhow::Result<BTreeMap<&'static str, f64>> {
+        let of = |(name, pid): (&&'static str, &u32)| {
+            Ok((*name, usage::cpu_of_all(*pid)?.as_secs_f64() * 1e3))
+        };
+        self.servers.iter().map(of).collect()
     }
 
     /// Memory now, by process, in MB.

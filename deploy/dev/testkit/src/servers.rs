@@ -1,6 +1,7 @@
 //! Private PostgreSQL and RabbitMQ, by way of `deploy/services`.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
@@ -32,6 +33,18 @@ impl Servers {
             postgres: Postgres::start(folder.join("postgres"))?,
             broker: Broker::start(folder.join("rabbitmq"))?,
         })
+    }
+
+    /// Their process ids, by name.
+    ///
+    /// # Errors
+    ///
+    /// One of them does not run.
+    pub fn pids(&self) -> anyhow::Result<BTreeMap<&'static str, u32>> {
+        Ok(BTreeMap::from([
+            ("PostgreSQL", self.postgres.pid()?),
+            ("RabbitMQ", self.broker.pid()?),
+        ]))
     }
 }
 
@@ -75,8 +88,12 @@ impl Postgres {
     ///
     /// It does not run.
     pub fn kill(&self) -> anyhow::Result<()> {
+        signal("KILL", self.pid()?)
+    }
+
+    fn pid(&self) -> anyhow::Result<u32> {
         let pid = services("pid-postgres", &self.folder, &[])?;
-        signal("KILL", pid.parse()?)
+        Ok(pid.parse()?)
     }
 
     /// Starts it again. What the dead server held takes a moment to be free.
@@ -189,8 +206,12 @@ impl Broker {
     ///
     /// It does not run.
     pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        signal(name, self.pid()?)
+    }
+
+    fn pid(&self) -> anyhow::Result<u32> {
         let pid = services("pid-rabbitmq", &self.folder, &[])?;
-        signal(name, pid.parse()?)
+        Ok(pid.parse()?)
     }
 
     /// Lets the broker believe that it has no memory left, or enough again.

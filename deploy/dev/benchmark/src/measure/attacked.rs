@@ -2,21 +2,20 @@
 //! nothing, a quarter asks once and stays, half of them post a body byte by byte; who is closed comes back.
 //! Beside them pages wait for a booking that does not come.
 
+mod strangers;
+
 use std::{
     io::Write,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::ensure;
 use hyper::StatusCode;
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpSocket, TcpStream},
-    task::JoinSet,
-};
+use tokio::task::JoinSet;
 
+pub use self::strangers::stay;
 use super::{
     confirm,
     steady::{Steady, steady},
@@ -26,9 +25,9 @@ use crate::{
     effort::Effort,
     event::Names,
     figures::Times,
-    generator::WEBHOOK,
     http::Connection,
     product::{Backing, Product},
+    usage,
 };
 
 /// Authentic webhooks a second, over connections that are held.
@@ -39,14 +38,8 @@ const NEWCOMERS: Duration = Duration::from_millis(20);
 const TRIES: usize = 5;
 /// Until all strangers are there.
 const GATHERING: Duration = Duration::from_secs(5);
-/// Until one comes back.
-const AWAY: Duration = Duration::from_secs(1);
-/// Between two bytes of a body.
-const DRIBBLE: Duration = Duration::from_secs(1);
 /// Pages that ask confirm to wait as long as it does.
 const PAGES: u32 = 500;
-/// One has ports for 28,000 connections.
-const ADDRESSES: u8 = 16;
 
 /// Measures and prints.
 pub async fn attacked(
@@ -61,23 +54,21 @@ pub async fn attacked(
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         without.push(one(&product, "without strangers", effort).await?);
-        let mut strangers: JoinSet<()> = (0..connections)
-            .map(|number| stay(address, number))
-            .collect();
+        let strangers = strangers::start(address, connections)?;
+        let mut pages = JoinSet::new();
         let run = product.target.expect(PAGES).await?.run;
         for buyer in 0..PAGES {
-            strangers.spawn(keep_asking(address, Names::of(run, buyer).session));
+            pages.spawn(keep_asking(address, Names::of(run, buyer).session));
         }
         tokio::time::sleep(GATHERING).await;
-        with.push(
-            one(
-                &product,
-                &format!("{connections} strangers, {PAGES} pages"),
-                effort,
-            )
-            .await?,
-        );
-        drop(strangers);
+        let how = format!("{connections} strangers, {PAGES} pages");
+        with.push(one(&product, &how, effort).await?);
+        let open_files = usage::open_files(product.target.processes["ingress"])?;
+        writeln!(
+            std::io::stdout(),
+            "ingress has {open_files} files open: {how}"
+        )?;
+        drop((strangers, pages));
     }
     for (how, turns) in [("without", without), ("with", with)] {
         let (held, new): (Vec<_>, Vec<_>) = turns.into_iter().unzip();
@@ -137,19 +128,11 @@ async fn ask_once(address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stay(address: SocketAddr, number: usize) {
-    loop {
-        // However it ends, it was the server that ended it, or had no room.
-        connect(address, number).await.ok();
-        tokio::time::sleep(AWAY).await;
-    }
-}
-
 /// Waits for a session that Stripe does not know, and again.
 async fn keep_asking(address: SocketAddr, session: String) {
     loop {
         ask(address, &session).await.ok();
-        tokio::time::sleep(AWAY).await;
+        tokio::time::sleep(strangers::AWAY).await;
     }
 }
 
@@ -161,33 +144,4 @@ async fn ask(address: SocketAddr, session: &str) -> anyhow::Result<()> {
         let (status, _) = connection.post(confirm::PATH, wait, body).await?;
         ensure!(status == StatusCode::ACCEPTED, "{status}");
     }
-}
-
-async fn connect(address: SocketAddr, number: usize) -> anyhow::Result<()> {
-    let mut stream = open(address, number).await?;
-    match number % 4 {
-        0 => {}
-        1 => {
-            let ask = b"GET /nowhere HTTP/1.1\r\nhost: shop\r\n\r\n";
-            stream.write_all(ask).await?;
-        }
-        _ => {
-            let head =
-                format!("POST {WEBHOOK} HTTP/1.1\r\nhost: shop\r\ncontent-length: 4000\r\n\r\n");
-            stream.write_all(head.as_bytes()).await?;
-            loop {
-                stream.write_all(b" ").await?;
-                tokio::time::sleep(DRIBBLE).await;
-            }
-        }
-    }
-    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
-    Ok(())
-}
-
-async fn open(address: SocketAddr, number: usize) -> anyhow::Result<TcpStream> {
-    let host = u8::try_from(number % usize::from(ADDRESSES))?.saturating_add(2);
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((IpAddr::from(Ipv4Addr::new(127, 0, 0, host)), 0).into())?;
-    Ok(socket.connect(address).await?)
 }

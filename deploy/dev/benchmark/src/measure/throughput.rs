@@ -31,6 +31,10 @@ pub struct Throughput {
     pub answers: Times,
     /// CPU time of an event, by process.
     pub cpu_ms: BTreeMap<&'static str, f64>,
+    /// The same of broker and database.
+    pub servers_cpu_ms: BTreeMap<&'static str, f64>,
+    /// What the database has written to its log for an event, if it is PostgreSQL.
+    pub wal_bytes: Option<f64>,
 }
 
 impl Throughput {
@@ -41,6 +45,11 @@ impl Throughput {
             rows_per_second: of(|it| it.rows_per_second),
             answers: Times::median(runs.iter().map(|it| it.answers)),
             cpu_ms: median_by_process(runs.iter().map(|it| &it.cpu_ms)),
+            servers_cpu_ms: median_by_process(runs.iter().map(|it| &it.servers_cpu_ms)),
+            wal_bytes: runs
+                .first()
+                .and_then(|it| it.wal_bytes)
+                .map(|_| median(runs.iter().filter_map(|it| it.wal_bytes))),
         }
     }
 }
@@ -96,20 +105,31 @@ pub async fn warm_up(target: &Target) -> anyhow::Result<()> {
 pub async fn throughput(target: &Target, time: Duration) -> anyhow::Result<Throughput> {
     let before = target.rows.count().await?;
     let generator = target.expect(buyers(time)?).await?;
-    let cpu_before = target.cpu_ms()?;
+    let (cpu, servers_cpu) = (target.cpu_ms()?, target.servers_cpu_ms()?);
+    let wal = target.rows.wal_bytes().await?;
     let posted = run(&generator, CONNECTIONS, time).await?;
     let drained = target.rows.wait_for(before + posted.accepted).await?;
-    let cpu_after = target.cpu_ms()?;
-    let cpu_ms = target.processes.keys().map(|name| {
-        let took = cpu_after[name] - cpu_before[name];
-        (*name, took / posted.accepted.max(1) as f64)
-    });
+    let events = posted.accepted.max(1) as f64;
+    let wal = target.rows.wal_bytes().await?.zip(wal);
     Ok(Throughput {
         accepted_per_second: posted.accepted_per_second(),
         rows_per_second: per_second(posted.accepted, posted.time + drained),
-        cpu_ms: cpu_ms.collect(),
+        cpu_ms: each(&cpu, target.cpu_ms()?, events),
+        servers_cpu_ms: each(&servers_cpu, target.servers_cpu_ms()?, events),
+        wal_bytes: wal.map(|(after, before)| (after - before) / events),
         answers: posted.answers,
     })
+}
+
+/// What each of them took for one event.
+fn each(
+    before: &BTreeMap<&'static str, f64>,
+    after: BTreeMap<&'static str, f64>,
+    events: f64,
+) -> BTreeMap<&'static str, f64> {
+    let took =
+        |(name, after): (&'static str, f64)| Some((name, (after - before.get(name)?) / events));
+    after.into_iter().filter_map(took).collect()
 }
 
 /// Posts webhooks over [`SPIKE_CONNECTIONS`], while no worker runs.
