@@ -134,6 +134,7 @@ impl Peer {
                     db: Database::connect(options).await?,
                     count: "SELECT count(*) AS count FROM payments",
                     one: "SELECT 1 FROM payments WHERE stripe_session_id = $1",
+                    left: None,
                 }),
                 processes: pids,
                 servers: servers.pids()?,

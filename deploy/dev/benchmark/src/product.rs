@@ -113,6 +113,7 @@ impl Product {
                             WHERE id > '00000001-0000-0000-0000-000000000000'",
                     one: "SELECT 1 FROM booking JOIN checkout ON checkout.id = booking.checkout_id \
                           WHERE checkout.session_id = $1",
+                    left: Some("SELECT count(*) AS count FROM outbox WHERE done_at IS NULL"),
                 }),
                 processes: BTreeMap::new(),
                 servers: servers.map_or_else(|| Ok(BTreeMap::new()), Servers::pids)?,

@@ -18,11 +18,17 @@ pub struct Rows {
     pub count: &'static str,
     /// Selects the row of the session `$1`.
     pub one: &'static str,
+    /// Counts what is still to be done about rows that are there, as `count`, if anything is.
+    pub left: Option<&'static str>,
 }
 
 impl Rows {
     pub async fn count(&self) -> anyhow::Result<usize> {
-        let statement = Statement::from_string(self.db.get_database_backend(), self.count);
+        self.counted_by(self.count).await
+    }
+
+    async fn counted_by(&self, sql: &'static str) -> anyhow::Result<usize> {
+        let statement = Statement::from_string(self.db.get_database_backend(), sql);
         let row = self.db.query_one_raw(statement).await?.context("a count")?;
         Ok(usize::try_from(row.try_get::<i64>("", "count")?)?)
     }
@@ -52,6 +58,21 @@ impl Rows {
         let statement =
             Statement::from_sql_and_values(backend, self.one, [session_id.to_owned().into()]);
         Ok(self.db.query_one_raw(statement).await?.is_some())
+    }
+
+    /// Waits until nothing is left to be done.
+    pub async fn wait_for_rest(&self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while let Some(left) = self.left
+            && self.counted_by(left).await? > 0
+        {
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "work is left after {PATIENCE:?}"
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Waits until there are `count` rows, and fails if there are more.

@@ -29,7 +29,7 @@ pub struct Throughput {
     /// Rate until the last row was visible.
     pub rows_per_second: f64,
     pub answers: Times,
-    /// CPU time of an event, by process.
+    /// CPU time of an event until it is handed on, by process.
     pub cpu_ms: BTreeMap<&'static str, f64>,
     /// The same of broker and database.
     pub servers_cpu_ms: BTreeMap<&'static str, f64>,
@@ -99,6 +99,7 @@ pub async fn warm_up(target: &Target) -> anyhow::Result<()> {
     );
     let rows = usize::try_from(BUYERS)?;
     target.rows.wait_for(before + rows).await?;
+    target.rows.wait_for_rest().await?;
     Ok(())
 }
 
@@ -109,6 +110,8 @@ pub async fn throughput(target: &Target, time: Duration) -> anyhow::Result<Throu
     let wal = target.rows.wal_bytes().await?;
     let posted = run(&generator, CONNECTIONS, time).await?;
     let drained = target.rows.wait_for(before + posted.accepted).await?;
+    // An event costs until what it led to is handed on.
+    target.rows.wait_for_rest().await?;
     let events = posted.accepted.max(1) as f64;
     let wal = target.rows.wal_bytes().await?.zip(wal);
     Ok(Throughput {
