@@ -43,7 +43,7 @@ pub struct Context {
     pub clock: Clock,
     /// Posts to endpoints.
     pub webhooks: WebhookClient,
-    /// Wake those who tell others.
+    /// Wakes those who tell others, with what they tell.
     pub wakes: Wakes,
     /// Which dependencies are down.
     pub breakers: Breakers,

@@ -55,6 +55,7 @@ use crate::{
         save::save,
         update::Update,
     },
+    notifications::handover::Handover,
 };
 
 /// Pauses between tries of the whole transaction within one attempt, for deadlocks and the like.
@@ -71,6 +72,8 @@ pub struct Rules<'a> {
     pub hook: Option<&'a BookingHook>,
     /// Where the time comes from.
     pub clock: Clock,
+    /// To those who tell others, if they are in this process.
+    pub handover: Option<Handover<'a>>,
 }
 
 /// Brings the database in line with all of `updates`, or with none.
@@ -133,12 +136,18 @@ pub async fn fulfill_checkouts(
         failpoint::crash_at("job_after_settle");
         let mut writes = Writes::new(tx.get_database_backend());
         save(&tx, &mut writes, drafts.values()).await?;
-        let notifications = announce(&tx, drafts.values(), &traces, now).await?;
+        let mut notifications = announce(&tx, drafts.values(), &traces, now).await?;
+        let deliveries = match rules.handover {
+            Some(handover) => handover.prepare(&tx, &mut notifications, now).await,
+            None => Vec::new(),
+        };
         let told = notifications
             .iter()
             .cloned()
             .map(IntoActiveModel::into_active_model);
         writes.insert(told.map(outbox::ActiveModel::reset_all).collect())?;
+        let delivered = !deliveries.is_empty();
+        writes.insert(deliveries)?;
         writes.insert(inbox.new)?;
         writes.insert(interventions)?;
         writes.run(&tx).await?;
@@ -156,6 +165,9 @@ pub async fn fulfill_checkouts(
         })?;
         drop(spans);
         failpoint::crash_at("job_after_commit");
+        if let Some(handover) = rules.handover {
+            handover.committed(notifications, delivered);
+        }
         let committed_at = (rules.clock)();
         for paid_at in booked {
             metrics::booked(paid_at, committed_at);

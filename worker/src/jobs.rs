@@ -26,6 +26,7 @@ use crate::{
     },
     job_error::JobError,
     jobs::{asker::Asker, job::Job, plan::Plan},
+    notifications::handover::Handover,
 };
 
 /// Reads what `message` asks for, without I/O.
@@ -79,6 +80,10 @@ pub(crate) fn rules(context: &Context) -> Rules<'_> {
         policy: context.on_unfulfillable,
         hook: context.booking_hook.as_ref(),
         clock: context.clock,
+        handover: Some(Handover {
+            wakes: &context.wakes,
+            mailer: context.mailer.as_ref(),
+        }),
     }
 }
 
@@ -94,9 +99,7 @@ pub(crate) async fn commit(
     let outcomes = if updates.is_empty() {
         Vec::new()
     } else {
-        let outcomes = fulfill_checkouts(&context.db, rules, &updates).await?;
-        context.wakes.outbox.notify_one();
-        outcomes
+        fulfill_checkouts(&context.db, rules, &updates).await?
     };
     let mut outcomes = outcomes.into_iter();
     let of_plan = |plan: &Plan| match plan {

@@ -7,8 +7,11 @@ pub(crate) mod backlog;
 mod delivery;
 mod destination;
 pub(crate) mod failure;
+pub(crate) mod fresh;
+pub(crate) mod handover;
 mod heads;
 mod lanes;
+mod publish;
 mod relay;
 pub(crate) mod wakes;
 pub(crate) mod webhook;
@@ -21,12 +24,16 @@ use crate::Context;
 pub use self::address_guard::AddressGuard;
 
 /// Tells others until `shutdown`, then ends what is on its way.
+///
+/// - `written`: when this process has done the last of its jobs.
 pub async fn keep_notifying(
     context: &Context,
     publisher: &Publisher,
     shutdown: &CancellationToken,
+    written: &CancellationToken,
 ) {
     tokio::join!(
+        publish::keep_publishing(context, publisher, written),
         relay::keep_relaying(context, publisher, shutdown),
         lanes::keep_delivering(context, shutdown),
     );

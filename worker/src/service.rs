@@ -78,10 +78,19 @@ impl Worker {
                 shutdown.clone(),
             )
         });
+        let written = CancellationToken::new();
         tokio::join!(
-            futures_util::future::join_all(lanes),
+            async {
+                futures_util::future::join_all(lanes).await;
+                written.cancel();
+            },
             dead_letters::keep_sinking(&self.context, &self.source, &shutdown),
-            notifications::keep_notifying(&self.context, &self.publisher, &shutdown),
+            Box::pin(notifications::keep_notifying(
+                &self.context,
+                &self.publisher,
+                &shutdown,
+                &written,
+            )),
             maintenance::keep_up(&self.context, &self.publisher, &self.source, &shutdown),
             probe::keep_probing(&self.context, &shutdown),
         );

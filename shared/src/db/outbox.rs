@@ -1,7 +1,10 @@
 //! `outbox`: what happened to bookings and payments, written by the transaction in which it happened,
 //! and told to others after it.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{entity::prelude::*, sea_query::Expr};
+use time::OffsetDateTime;
+
+use crate::db;
 
 /// One row of `outbox`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -17,7 +20,8 @@ pub struct Model {
     /// What is told, as it is sent to all; JSON.
     pub document: String,
     pub created_at: TimeDateTimeWithTimeZone,
-    /// Not handed on before this time. A worker that does moves it on first.
+    /// Not handed on before this time. It is moved on by a worker that does, or is later from the beginning if the one
+    /// that writes it does.
     pub due_at: TimeDateTimeWithTimeZone,
     /// Handed on to the broker's exchange, if there is one, and to every destination.
     pub done_at: Option<TimeDateTimeWithTimeZone>,
@@ -82,3 +86,24 @@ impl Kind {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Sets `column` of those with `ids`.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database is in trouble.
+pub async fn set(
+    conn: &impl ConnectionTrait,
+    ids: impl ExactSizeIterator<Item = Uuid>,
+    column: Column,
+    value: OffsetDateTime,
+) -> Result<(), DbErr> {
+    if ids.len() > 0 {
+        Entity::update_many()
+            .col_expr(column, Expr::value(value))
+            .filter(db::one_of(conn.get_database_backend(), Column::Id, ids))
+            .exec(conn)
+            .await?;
+    }
+    Ok(())
+}

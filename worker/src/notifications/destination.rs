@@ -1,15 +1,16 @@
 //! Where notifications are delivered to.
 
-use sea_orm::{DbErr, EntityTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait};
 use shared::{
     db::{
         endpoint,
         outbox::{self, Kind},
-        outbox_delivery::{BUYER, MERCHANT},
+        outbox_delivery::{self, BUYER, MERCHANT},
     },
     service::spans,
     traceparent::Traceparent,
 };
+use time::OffsetDateTime;
 use tracing::Span;
 
 use crate::{
@@ -99,14 +100,41 @@ impl Destination {
 }
 
 /// All of them.
-pub async fn all(context: &Context) -> Result<Vec<Destination>, DbErr> {
-    let endpoints = endpoint::Entity::find().all(&context.db).await?;
+///
+/// - `mailer`: if mail is sent.
+pub async fn all(
+    conn: &impl ConnectionTrait,
+    mailer: Option<&Mailer>,
+) -> Result<Vec<Destination>, DbErr> {
+    let endpoints = endpoint::Entity::find().all(conn).await?;
     let mut all: Vec<_> = endpoints.into_iter().map(Destination::Endpoint).collect();
-    if let Some(mailer) = &context.mailer {
+    if let Some(mailer) = mailer {
         all.push(Destination::Mail(mailer.clone(), Recipient::Buyer));
         if mailer.has_merchant() {
             all.push(Destination::Mail(mailer.clone(), Recipient::Merchant));
         }
     }
     Ok(all)
+}
+
+/// A row for each of `destinations` that wants `notification`.
+pub fn deliveries(
+    notification: &outbox::Model,
+    destinations: &[Destination],
+    now: OffsetDateTime,
+) -> Vec<outbox_delivery::ActiveModel> {
+    let row = |destination: &Destination| outbox_delivery::Model {
+        outbox_id: notification.id,
+        destination: destination.name().to_owned(),
+        checkout_id: notification.checkout_id,
+        sequence: notification.sequence,
+        due_at: now,
+        attempts: 0,
+        last_error: None,
+        done_at: None,
+    };
+    let wanted = destinations.iter().filter(|it| it.wants(notification.kind));
+    wanted
+        .map(|it| outbox_delivery::ActiveModel::from(row(it)).reset_all())
+        .collect()
 }

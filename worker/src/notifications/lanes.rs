@@ -27,6 +27,7 @@ use crate::{
         delivery::{Next, attempt},
         destination::{self, Destination},
         heads::Lines,
+        publish::GATHERING,
         wakes::next_look,
     },
 };
@@ -73,6 +74,9 @@ pub async fn keep_delivering(context: &Context, shutdown: &CancellationToken) {
                 shutdown.run_until_cancelled(pause).await;
             }
         }
+        // Each commit wakes: what comes together is taken together.
+        let pause = tokio::time::sleep(GATHERING);
+        shutdown.run_until_cancelled(pause).await;
         if !next_look(&context.wakes.deliveries, shutdown).await {
             break;
         }
@@ -83,7 +87,7 @@ pub async fn keep_delivering(context: &Context, shutdown: &CancellationToken) {
 /// Destinations that something is due for, and no lane of this worker is `busy` with.
 async fn due(context: &Context, busy: &HashMap<Id, String>) -> Result<Vec<Destination>, DbErr> {
     let mut due = Vec::new();
-    for destination in destination::all(context).await? {
+    for destination in destination::all(&context.db, context.mailer.as_ref()).await? {
         if !destination.is_on() || busy.values().any(|it| it == destination.name()) {
             continue;
         }

@@ -1,4 +1,6 @@
-//! From the outbox to the broker's exchange, and to a row for each destination.
+//! From the outbox to the broker's exchange, and to a row for each destination: what was not
+//! [handed over](crate::notifications::handover), as it was written by a command or comes after another; what the
+//! broker did not confirm; and what a worker that died, or had too many, has left.
 //!
 //! A notification is taken by moving its `due_at` on, so that another worker does not take it as well;
 //! a worker that dies in between leaves it to the next, which publishes it again with the same id. What
@@ -6,11 +8,8 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
 };
 use shared::{
     db::{
@@ -18,36 +17,24 @@ use shared::{
         outbox::{self, Column},
         outbox_delivery,
     },
-    queue::{PublishError, Publisher},
+    queue::Publisher,
     retry,
-    service::{failpoint, metrics},
 };
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::{
     Context,
     job_error::JobError,
     notifications::{
-        destination::{self, Destination},
+        destination::{self, Destination, deliveries},
         heads::Lines,
+        publish::{AT_ONCE, GATHERING, LEASE, publish},
         wakes::next_look,
     },
 };
 
-/// Notifications handed on at once.
-const AT_ONCE: u32 = 200;
 /// Rows in one statement: an engine takes so many values and no more.
 const ROWS_AT_ONCE: usize = 500;
-/// For handing them on; longer than the broker is given for its confirm.
-const LEASE: time::Duration = time::Duration::seconds(15);
-/// After the broker did not confirm: long enough for all others to be handed to their destinations
-/// meanwhile.
-const AGAIN: time::Duration = time::Duration::seconds(10);
-/// After a round that was not full, so that what comes meanwhile is handed on together: each round is a commit or
-/// two.
-const GATHERING: Duration = Duration::from_millis(20);
 /// After a failure of the database.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -72,7 +59,7 @@ pub async fn keep_relaying(context: &Context, publisher: &Publisher, shutdown: &
             }
             Ok(taken) => {
                 pauses = retry::endless(FIRST_PAUSE, LONGEST_PAUSE);
-                if u32::try_from(taken).is_ok_and(|taken| taken >= AT_ONCE) {
+                if taken >= AT_ONCE {
                     continue;
                 }
                 let pause = tokio::time::sleep(GATHERING);
@@ -94,12 +81,11 @@ async fn relay(context: &Context, publisher: &Publisher) -> Result<usize, JobErr
     if !is_any_due(context).await? {
         return Ok(0);
     }
-    let destinations = destination::all(context).await?;
+    let destinations = destination::all(&context.db, context.mailer.as_ref()).await?;
     let taken = hand_out(context, publisher, &destinations).await?;
     if taken.is_empty() {
         return Ok(0);
     }
-    failpoint::crash_at("relay_after_hand_out");
     if !destinations.is_empty() {
         context.wakes.deliveries.notify_one();
     }
@@ -129,7 +115,7 @@ async fn hand_out(
     let taken = LINES
         .heads(now)
         .order_by_asc(Column::Id)
-        .limit(u64::from(AT_ONCE))
+        .limit(u64::try_from(AT_ONCE).unwrap_or(u64::MAX))
         .all(&tx)
         .await?;
     let deliveries: Vec<_> = taken
@@ -152,83 +138,10 @@ async fn hand_out(
     }
     let ids = taken.iter().map(|it| it.id);
     if publisher.has_broker() {
-        set(&tx, ids, Column::DueAt, now.saturating_add(LEASE)).await?;
+        outbox::set(&tx, ids, Column::DueAt, now.saturating_add(LEASE)).await?;
     } else {
-        set(&tx, ids, Column::DoneAt, now).await?;
+        outbox::set(&tx, ids, Column::DoneAt, now).await?;
     }
     tx.commit().await?;
     Ok(taken)
-}
-
-fn deliveries(
-    notification: &outbox::Model,
-    destinations: &[Destination],
-    now: OffsetDateTime,
-) -> Vec<outbox_delivery::ActiveModel> {
-    let row = |destination: &Destination| outbox_delivery::Model {
-        outbox_id: notification.id,
-        destination: destination.name().to_owned(),
-        checkout_id: notification.checkout_id,
-        sequence: notification.sequence,
-        due_at: now,
-        attempts: 0,
-        last_error: None,
-        done_at: None,
-    };
-    let wanted = destinations.iter().filter(|it| it.wants(notification.kind));
-    wanted
-        .map(|it| outbox_delivery::ActiveModel::from(row(it)).reset_all())
-        .collect()
-}
-
-/// Those the broker has are done; the others are due again soon.
-async fn publish(
-    context: &Context,
-    publisher: &Publisher,
-    taken: &[outbox::Model],
-) -> Result<(), JobError> {
-    let outcomes = join_all(taken.iter().map(|it| publisher.notify(it))).await;
-    failpoint::crash_at("relay_after_publish");
-    let now = (context.clock)();
-    let (mut done, mut again, mut failure) = (Vec::new(), Vec::new(), None);
-    for (notification, outcome) in taken.iter().zip(outcomes) {
-        metrics::notification_published(
-            outcome
-                .as_ref()
-                .map_or_else(PublishError::code, |()| "confirmed"),
-        );
-        match outcome {
-            Ok(()) => done.push(notification.id),
-            Err(error) => {
-                again.push(notification.id);
-                failure = Some(error);
-            }
-        }
-    }
-    let writer = db::writer(&context.db).await?;
-    set(&writer, done.into_iter(), Column::DoneAt, now).await?;
-    set(
-        &writer,
-        again.into_iter(),
-        Column::DueAt,
-        now.saturating_add(AGAIN),
-    )
-    .await?;
-    failure.map_or(Ok(()), |error| Err(error.into()))
-}
-
-async fn set(
-    conn: &impl ConnectionTrait,
-    ids: impl ExactSizeIterator<Item = Uuid>,
-    column: Column,
-    value: OffsetDateTime,
-) -> Result<(), DbErr> {
-    if ids.len() > 0 {
-        outbox::Entity::update_many()
-            .col_expr(column, Expr::value(value))
-            .filter(db::one_of(conn.get_database_backend(), Column::Id, ids))
-            .exec(conn)
-            .await?;
-    }
-    Ok(())
 }

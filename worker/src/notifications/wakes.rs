@@ -6,13 +6,17 @@ use shared::retry;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::notifications::fresh::Fresh;
+
 /// Between two looks for what other workers wrote, or what has to be tried again.
 const LOOK: Duration = Duration::from_millis(400);
 
-/// Says that there is something to do.
-#[derive(Clone, Default)]
+/// Says that there is something to do. Clones share it.
+#[derive(Debug, Clone, Default)]
 pub struct Wakes {
-    /// Something was written into the outbox.
+    /// Something was written into the outbox, and this process publishes it.
+    pub fresh: Fresh,
+    /// Something was written into the outbox for the relay to find.
     pub outbox: Arc<Notify>,
     /// Something was handed on.
     pub deliveries: Arc<Notify>,

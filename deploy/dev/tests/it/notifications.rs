@@ -3,6 +3,7 @@
 mod consumers;
 mod endpoints;
 mod exchange;
+mod handover;
 mod kills;
 mod official_packages;
 

@@ -188,6 +188,7 @@ async fn decide(
         policy: config::on_unfulfillable(env)?,
         hook: hook.as_ref(),
         clock: clock::system,
+        handover: None,
     };
     let intervention = Intervention {
         kind,

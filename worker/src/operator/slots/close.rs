@@ -92,6 +92,7 @@ pub async fn close(env: &Env, db: &DatabaseConnection, close: Close) -> anyhow::
             policy: config::on_unfulfillable(env)?,
             hook: hook.as_ref(),
             clock: clock::system,
+            handover: None,
         };
         let wish = Wish::Merchant;
         let intervention = Intervention {
