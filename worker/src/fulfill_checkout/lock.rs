@@ -31,15 +31,20 @@ pub async fn lock<'a>(
 ) -> Result<Vec<checkout::Model>, DbErr> {
     let backend = tx.get_database_backend();
     let named = named(tx, targets);
-    let found = checkout::Entity::find().filter(named).all(tx).await?;
+    let found: Vec<(Uuid, Option<String>)> = checkout::Entity::find()
+        .select_only()
+        .columns([checkout::Column::Id, checkout::Column::OrderFingerprint])
+        .filter(named)
+        .into_tuple()
+        .all(tx)
+        .await?;
     if found.is_empty() {
-        return Ok(found);
+        return Ok(Vec::new());
     }
     // By values, not by a subquery: until a new table is analyzed, the planner would rather read
     // all of it than believe how little a subquery yields.
-    let ids: Vec<Uuid> = found.iter().map(|row| row.id).collect();
-    let orders = found.iter().filter_map(|row| row.order_fingerprint.clone());
-    let orders: Vec<String> = orders.collect();
+    let (ids, orders): (Vec<Uuid>, Vec<Option<String>>) = found.into_iter().unzip();
+    let orders: Vec<String> = orders.into_iter().flatten().collect();
     let mut wanted = Condition::any().add(db::one_of(backend, checkout::Column::Id, ids));
     if !orders.is_empty() {
         wanted = wanted.add(db::one_of(
