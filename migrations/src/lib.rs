@@ -25,6 +25,7 @@ mod m20261129_000018_traces;
 mod m20261130_000019_latest_events;
 mod m20261130_000020_clients;
 mod m20261130_000021_audit_since;
+mod m20261130_000022_outbox_room;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000019_latest_events::Migration),
             Box::new(m20261130_000020_clients::Migration),
             Box::new(m20261130_000021_audit_since::Migration),
+            Box::new(m20261130_000022_outbox_room::Migration),
         ]
     }
 }

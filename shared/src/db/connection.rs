@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The newest migration these tables need.
-pub const SCHEMA: &str = "m20261130_000021_audit_since";
+pub const SCHEMA: &str = "m20261130_000022_outbox_room";
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was used so recently is not asked first whether it still works.
