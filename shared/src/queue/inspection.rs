@@ -115,16 +115,10 @@ async fn look_at(
 /// [`OpenError`] if the broker cannot be reached, has others under our names, or lacks one that this user may
 /// not declare.
 pub async fn declare(settings: &QueueSettings) -> Result<(), OpenError> {
-    let QueueSettings::RabbitMq {
-        uri,
-        prefix,
-        event_queues,
-    } = settings
-    else {
+    let Some((uri, topology)) = Topology::of(settings) else {
         return Ok(());
     };
     let connection = connection::connect(uri, "migrations").await?;
-    let topology = Topology::new(prefix).spread_over(*event_queues);
     let declare = async {
         ensure(&connection, &topology).await?;
         let channel = connection.create_channel().await?;
@@ -212,16 +206,10 @@ async fn left_queues(
 ///
 /// [`OpenError`] if the broker cannot be reached.
 pub async fn inspect(settings: &QueueSettings) -> Result<Inspection, OpenError> {
-    let QueueSettings::RabbitMq {
-        uri,
-        prefix,
-        event_queues,
-    } = settings
-    else {
+    let Some((uri, topology)) = Topology::of(settings) else {
         return Ok(Inspection::Embedded);
     };
     let mut connection = connection::connect(uri, "doctor").await?;
-    let topology = Topology::new(prefix).spread_over(*event_queues);
     let declared = tokio::time::timeout(TIMEOUT, ensure(&connection, &topology)).await;
     let declared = declared.unwrap_or(Err(OpenError::TimedOut(TIMEOUT)));
     if !connection.status().connected() {

@@ -45,17 +45,12 @@ impl Publisher {
         name: &str,
         patience: Patience,
     ) -> Result<Self, OpenError> {
-        match settings {
-            QueueSettings::RabbitMq {
-                uri,
-                prefix,
-                event_queues,
-            } => {
-                let topology = Topology::new(prefix).spread_over(*event_queues);
+        match Topology::of(settings) {
+            Some((uri, topology)) => {
                 let publisher = rabbitmq::Publisher::open(uri, topology, name, patience).await?;
                 Ok(Self::RabbitMq(publisher))
             }
-            QueueSettings::Embedded => Ok(Self::Embedded(embedded::Queue::new(db.clone()))),
+            None => Ok(Self::Embedded(embedded::Queue::new(db.clone()))),
         }
     }
 

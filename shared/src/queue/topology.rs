@@ -32,7 +32,7 @@ use uuid::Uuid;
 pub(super) use self::declare::{declare_queue, look_for_queue};
 
 use crate::{
-    config::MOST_EVENT_QUEUES,
+    config::{AmqpUri, MOST_EVENT_QUEUES, QueueSettings},
     queue::{Lane, RetryTier},
 };
 
@@ -51,6 +51,18 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// What `settings` ask for, and the broker it is on, if there is one.
+    pub fn of(settings: &QueueSettings) -> Option<(&AmqpUri, Self)> {
+        match settings {
+            QueueSettings::RabbitMq {
+                uri,
+                prefix,
+                event_queues,
+            } => Some((uri, Self::new(prefix).spread_over(*event_queues))),
+            QueueSettings::Embedded => None,
+        }
+    }
+
     /// - `prefix`: `bookonce`, unless several deployments share a broker.
     pub fn new(prefix: &str) -> Self {
         Self {

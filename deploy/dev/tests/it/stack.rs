@@ -1,14 +1,11 @@
 //! A database and a queue of a test's own, and their end.
 
-use lapin::{
-    Connection, ConnectionProperties,
-    options::{ExchangeDeleteOptions, QueueDeleteOptions},
-};
+mod broker;
+
 use sea_orm::{DatabaseConnection, EntityTrait};
 use shared::{
-    config::{AmqpUri, DatabaseSettings, Env, QueueSettings},
+    config::{DatabaseSettings, Env, QueueSettings},
     db::{self, slot},
-    queue::{RetryTier, topology::Topology},
 };
 use tempfile::TempDir;
 use testkit::{
@@ -17,6 +14,8 @@ use testkit::{
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+pub use self::broker::{connect, delete_topology};
 
 /// Runs each of the named `async fn(Stack)` on PostgreSQL with RabbitMQ and on SQLite with
 /// the embedded queue.
@@ -239,49 +238,6 @@ impl Drop for Stack {
             cleaned.expect("a test must leave nothing behind");
         }
     }
-}
-
-/// The broker may be one that the test has killed; then there is nothing left to delete.
-pub async fn delete_topology(queue: &QueueSettings) {
-    let QueueSettings::RabbitMq {
-        uri,
-        prefix,
-        event_queues,
-    } = queue
-    else {
-        return;
-    };
-    let Ok(connection) = connect(uri).await else {
-        return;
-    };
-    let channel = connection.create_channel().await.unwrap();
-    let topology = Topology::new(prefix).spread_over(*event_queues);
-    for (queue, _) in topology.queues() {
-        channel
-            .queue_delete(queue.into(), QueueDeleteOptions::default())
-            .await
-            .unwrap();
-    }
-    let tiers = RetryTier::ALL.map(|tier| topology.retry_exchange(tier));
-    let others = [
-        topology.work_exchange(),
-        topology.dead_exchange(),
-        topology.unroutable_exchange(),
-        topology.notifications_exchange(),
-    ];
-    let others = others.into_iter().chain(topology.events_exchange());
-    for exchange in others.chain(tiers) {
-        channel
-            .exchange_delete(exchange.into(), ExchangeDeleteOptions::default())
-            .await
-            .unwrap();
-    }
-    connection.close(200, "done".into()).await.unwrap();
-}
-
-/// A plain connection, for a test that looks at the broker itself.
-pub async fn connect(uri: &AmqpUri) -> lapin::Result<Connection> {
-    Connection::connect_uri(uri.expose(), ConnectionProperties::default()).await
 }
 
 /// A new database, and the administrator's variables for it and a broker.
