@@ -146,13 +146,17 @@ fn array_of(values: Vec<Value>) -> Option<Value> {
     Some(Value::Array(kind, Some(Box::new(values))))
 }
 
+/// SQLite takes 32,766 values in a statement, and no row here has as many as thirty.
+const MOST_ROWS: usize = 1024;
+
 /// As many rows with one statement as a power of two has: a connection keeps each statement it
 /// has seen, and so sees few of them.
 fn inserts_of_rows<A: ActiveModelTrait>(rows: Vec<A>) -> Vec<InsertStatement> {
     let mut rows = rows.into_iter();
     let mut statements = Vec::new();
     while let Some(exponent) = rows.len().checked_ilog2() {
-        let some = rows.by_ref().take(2_usize.saturating_pow(exponent));
+        let number = 2_usize.saturating_pow(exponent).min(MOST_ROWS);
+        let some = rows.by_ref().take(number);
         statements.push(A::Entity::insert_many(some).into_query());
     }
     statements
