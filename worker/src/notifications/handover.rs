@@ -55,7 +55,8 @@ impl Handover<'_> {
         for it in &mut first {
             match place {
                 Place::Line => it.due_at = now.saturating_add(LEASE),
-                Place::NotNeeded | Place::Relay => it.done_at = Some(now),
+                Place::NotNeeded => it.done_at = Some(now),
+                Place::Relay => {}
             }
         }
         let rows = first.iter();
