@@ -13,6 +13,7 @@ use crate::{
 mod accessibility;
 mod languages;
 mod merchant;
+mod money_back;
 mod offerings;
 mod order_form;
 mod outcomes;

@@ -1,7 +1,9 @@
 //! What support does: find a booking, end it, move it, decide about a payment; once, told, and with who
 //! and why.
 
+mod buyers_calendar;
 mod buyers_link;
+mod buyers_page;
 mod decisions;
 mod finding;
 

@@ -1,6 +1,8 @@
 //! The list of what can be booked.
 
+use sea_orm::{EntityTrait, sea_query::Expr};
 use serde_json::json;
+use shared::db::offering;
 use time::macros::datetime;
 
 use crate::{browser::Browser, shop::Shop, stack::Stack};
@@ -87,6 +89,37 @@ async fn a_currency_that_the_browser_cannot_write_is_shown_as_it_is() {
         .await;
 
     assert_eq!(shown, json!(["JP¥5,000", "5000 EURO", "1 EU", "7"]));
+    browser.close(&[]).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_is_shown_in_the_currencys_own_digits() {
+    let shop = Shop::open(Stack::sqlite_embedded().await).await;
+    let browser = Browser::open().await;
+    for (currency, minor_units, shown) in [
+        ("jpy", 6500, "JP¥6,500"),
+        ("usd", 1099, "US$10.99"),
+        ("kwd", 12_340, "KWD 12.340"),
+        ("rsd", 150_050, "RSD 1,500.50"),
+        ("isk", 500_000, "ISK 5,000"),
+    ] {
+        shop.slot(1).await;
+        // In one statement: one column alone would be refused.
+        offering::Entity::update_many()
+            .col_expr(offering::Column::Currency, Expr::value(currency))
+            .col_expr(
+                offering::Column::UnitAmountMinorUnits,
+                Expr::value(minor_units),
+            )
+            .exec(&shop.stack.patient_db)
+            .await
+            .unwrap();
+        browser.goto(&shop.url).await;
+        browser.find(".price", shown).await;
+        let text = browser.text().await;
+        assert!(text.lines().any(|line| line == shown), "{shown}: {text}");
+    }
     browser.close(&[]).await;
     shop.close().await;
 }

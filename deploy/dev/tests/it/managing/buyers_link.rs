@@ -1,29 +1,20 @@
 //! A buyer sees a booking and cancels it by the link from the mail.
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
-
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
 use shared::{
     booking_link::LinkSecrets,
     clock,
-    config::Env,
     db::{booking::Status, dead_letter, intervention},
     message::{BookingCancel, Envelope},
     queue::Lane,
     traceparent::Traceparent,
 };
-
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use worker::run_job;
 
 use super::{book, booking_of, payment_of, say, slot_of, told, types};
 use crate::{
-    browser::Browser,
     shop::{Shop, eventually},
     stack::{Stack, on_each_stack},
 };
@@ -33,12 +24,11 @@ on_each_stack![
     a_buyer_who_is_late_gets_the_share_they_were_told,
     what_a_bank_has_still_to_say_is_not_promised,
     what_nobody_signed_cancels_nothing,
-    a_page_has_the_entry_for_the_calendar,
 ];
 
 const SECRET: &str = "secret-of-the-tests-for-links-in-mails";
 
-async fn shop_with_links(mut stack: Stack) -> Shop {
+pub async fn shop_with_links(mut stack: Stack) -> Shop {
     stack.variables.insert("LINK_SECRET", SECRET.to_owned());
     Shop::open(stack).await
 }
@@ -47,7 +37,7 @@ fn secrets() -> LinkSecrets {
     LinkSecrets::from_env(&[("LINK_SECRET", SECRET)].into_iter().collect()).unwrap()
 }
 
-async fn set_policy(shop: &Shop, free_hours: i32, late_percent: i32) {
+pub async fn set_policy(shop: &Shop, free_hours: i32, late_percent: i32) {
     let statement = format!(
         "UPDATE offering SET cancellation_free_hours = {free_hours}, \
          cancellation_late_percent = {late_percent}"
@@ -56,7 +46,7 @@ async fn set_policy(shop: &Shop, free_hours: i32, late_percent: i32) {
     assert!(done.unwrap().rows_affected() > 0);
 }
 
-async fn token_of(shop: &Shop, reference: &str) -> String {
+pub async fn token_of(shop: &Shop, reference: &str) -> String {
     let id = booking_of(shop, reference).await.id;
     secrets().token(id).unwrap()
 }
@@ -233,110 +223,5 @@ async fn what_nobody_signed_cancels_nothing(stack: Stack) {
         booking_of(&shop, &reference).await.status,
         Status::Confirmed
     );
-    shop.close().await;
-}
-
-/// Reads a calendar with another's parser: JSON.
-const READ_CALENDAR: &str = r#"
-import icalendar, json, sys
-calendar = icalendar.Calendar.from_ical(sys.stdin.buffer.read())
-(event,) = calendar.walk("VEVENT")
-print(json.dumps({
-    "uid": str(event["UID"]), "sequence": int(event["SEQUENCE"]), "summary": str(event["SUMMARY"]),
-    "location": str(event["LOCATION"]), "starts_at": event.decoded("DTSTART").isoformat(),
-    "errors": [str(error) for error in event.errors],
-}))
-"#;
-
-async fn a_page_has_the_entry_for_the_calendar(stack: Stack) {
-    let shop = shop_with_links(stack).await;
-    let slot = shop.slot(2).await;
-    let open = shop.create(slot).await;
-    let (session, reference) = book(&shop, slot).await;
-    let booking = booking_of(&shop, &reference).await;
-    let get = async |session_id: &str| {
-        let url = format!("{}/api/booking/calendar?session_id={session_id}", shop.url);
-        shop.http.get(url).send().await.unwrap()
-    };
-
-    let file = get(&session.id).await;
-    let kind = file.headers()["content-type"].clone();
-    let text = file.text().await.unwrap();
-    let python = Env::from_process();
-    let python = python.required("TEST_PYTHON", "deploy/test, which sets it");
-    let mut reader = Command::new(python.unwrap())
-        .args(["-c", READ_CALENDAR])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = reader.stdin.take().unwrap();
-    input.write_all(text.as_bytes()).unwrap();
-    drop(input);
-    let read = reader.wait_with_output().unwrap();
-    let entry: Value = serde_json::from_slice(&read.stdout).unwrap();
-    let unpaid = get(&open.id).await;
-    let malformed = get("../refunds").await;
-    let why = ["--why", "the guide is ill"];
-    say(&shop, &["booking", "cancel", &reference, why[0], why[1]])
-        .await
-        .unwrap();
-    let ended = get(&session.id).await;
-
-    assert_eq!(kind, "text/calendar; charset=utf-8");
-    assert_eq!(entry["uid"], format!("{}@127.0.0.1", booking.id));
-    assert_eq!(entry["sequence"], 1);
-    assert_eq!(entry["summary"], "Harbour kayak tour");
-    assert_eq!(entry["location"], "Pier 3");
-    assert_eq!(entry["errors"], json!([]));
-    let starts_at = slot_of(&shop, slot).await.starts_at.unix_timestamp();
-    let read = OffsetDateTime::parse(entry["starts_at"].as_str().unwrap(), &Rfc3339);
-    assert_eq!(read.unwrap().unix_timestamp(), starts_at);
-    assert_eq!(unpaid.status(), StatusCode::NOT_FOUND);
-    assert_eq!(malformed.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(ended.status(), StatusCode::NOT_FOUND);
-    shop.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_says_what_comes_back_before_it_is_cancelled() {
-    let shop = shop_with_links(Stack::sqlite_embedded().await).await;
-    let slot = shop.slot(1).await;
-    set_policy(&shop, 1, 0).await;
-    let (_, reference) = book(&shop, slot).await;
-    let token = token_of(&shop, &reference).await;
-    let browser = Browser::open().await;
-
-    browser.goto(&shop.url).await;
-    browser.click("a", "Find a booking").await;
-    browser.fill("#find-reference", &reference).await;
-    browser.fill("#find-email", "eve@example.com").await;
-    browser.click("button", "Find it").await;
-    browser.find("#problem", "There is no such booking").await;
-    browser.fill("#find-email", "ada@example.com").await;
-    browser.click("button", "Find it").await;
-    browser.find("#reference", &reference).await;
-    browser.assert_accessible().await;
-    assert!(!browser.text().await.contains("Cancel this booking"));
-
-    // In the same tab, where only what is behind the # changes.
-    browser
-        .goto(&format!("{}/booking#{reference}.{token}", shop.url))
-        .await;
-    browser
-        .find("#cancel-back", "If you cancel now, €49.00 goes back")
-        .await;
-    browser
-        .find("#cancel-back", ", and all of it goes back.")
-        .await;
-    browser.assert_accessible().await;
-    browser.click("button", "Cancel the booking now").await;
-    browser.find("h1", "This booking is cancelled").await;
-    assert!(!browser.text().await.contains("Cancel the booking now"));
-    assert_eq!(
-        booking_of(&shop, &reference).await.status,
-        Status::Cancelled
-    );
-    browser.close(&["404 (Not Found)"]).await;
     shop.close().await;
 }
