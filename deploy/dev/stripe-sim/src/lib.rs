@@ -14,12 +14,14 @@ mod courier;
 mod delivery;
 mod discount;
 mod dispute;
+mod entry;
 mod error;
 pub mod faults;
 mod form;
 mod idempotency;
 mod lock;
 mod objects;
+mod passing_time;
 mod payment;
 mod payment_page;
 mod refund;
@@ -31,8 +33,8 @@ mod totals;
 
 pub use crate::{
     dispute::Verdict,
+    entry::{Entry, Outcome},
     faults::Faults,
-    payment::{Entry, Outcome},
     sim::{Config, StripeSim, thin},
     store::{LedgerEntry, LedgerItem},
 };

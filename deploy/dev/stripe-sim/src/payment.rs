@@ -2,15 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     account::Account,
     charge,
     checkout_session::add_up,
     delivery, discount,
+    entry::{Entry, Outcome},
     error::ApiError,
     objects::{example, merge, new_id, now},
     store::text,
@@ -18,43 +17,6 @@ use crate::{
 
 /// How long Stripe holds a buyer's redirect for the webhook to be answered.
 const REDIRECT_WAIT: Duration = Duration::from_secs(10);
-
-/// Action of a buyer on the payment page: the form field `outcome`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Pays by card.
-    Succeed,
-    /// The card is declined; the session stays open.
-    Decline,
-    /// Pays by a delayed method, such as a bank debit: the money comes later, or not.
-    Delay,
-    /// Turns back to the shop; the session stays open.
-    Cancel,
-}
-
-/// What a buyer enters on the payment page.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Entry {
-    /// The button.
-    pub outcome: Outcome,
-    /// The code of a discount.
-    #[serde(default)]
-    pub promotion_code: String,
-    /// The currency that the buyer would rather pay in, as Adaptive Pricing lets them.
-    #[serde(default)]
-    pub presentment_currency: String,
-}
-
-impl From<Outcome> for Entry {
-    fn from(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            promotion_code: String::new(),
-            presentment_currency: String::new(),
-        }
-    }
-}
 
 /// Next page of the buyer.
 pub enum Next {
@@ -253,47 +215,6 @@ pub fn expire(sim: &Arc<Account>, id: &str) -> Result<Value, ApiError> {
     drop(delivery::emit(sim, "checkout.session.expired", &expired));
     sim.save();
     Ok(expired)
-}
-
-/// What time brings about, looked at every second: overdue sessions expire, and a bank answers whose
-/// answer a restart has cut off.
-pub async fn keep_time(sim: Arc<Account>, shutdown: CancellationToken) {
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
-    while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
-        let now = now();
-        if let Some(after_ms) = sim.faults().settle_after_ms {
-            for id in due_at_the_bank(&sim, now, after_ms) {
-                settle(&sim, &id, true).await.ok();
-            }
-        }
-        let overdue: Vec<String> = sim
-            .store()
-            .sessions
-            .newest_first()
-            .filter(|it| text(it, "status") == "open" && it["expires_at"].as_i64() < Some(now))
-            .map(|session| text(session, "id").to_owned())
-            .collect();
-        for id in overdue {
-            // A session that was paid in the meantime is not an error.
-            expire(&sim, &id).ok();
-        }
-    }
-}
-
-/// Sessions whose delayed payment should have been settled by now.
-fn due_at_the_bank(sim: &Account, now: i64, after_ms: u64) -> Vec<String> {
-    // Whole seconds, and one more: what is not cut off is there first.
-    let seconds = i64::try_from(after_ms / 1000).unwrap_or(i64::MAX);
-    let due = now.saturating_sub(seconds).saturating_sub(2);
-    let store = sim.store();
-    let is_due = |session: &&Value| {
-        let intent = store.payment_intents.get(text(session, "payment_intent"));
-        intent.is_some_and(|it| {
-            text(it, "status") == "processing" && it["created"].as_i64() < Some(due)
-        })
-    };
-    let sessions = store.sessions.newest_first().filter(is_due);
-    sessions.map(|it| text(it, "id").to_owned()).collect()
 }
 
 /// The PaymentIntent of a session.

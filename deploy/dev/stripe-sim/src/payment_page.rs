@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use crate::{
     account::Account,
+    entry::Entry,
     error::ApiError,
-    payment::{self, Entry, Next},
+    payment::{self, Next},
     store::text,
 };
 

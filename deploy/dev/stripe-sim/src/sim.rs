@@ -14,7 +14,7 @@ use crate::{
     courier::{self, Courier},
     delivery,
     faults::Faults,
-    payment, payment_page,
+    passing_time, payment_page,
     snapshot::Snapshot,
     store::{LedgerEntry, Store},
 };
@@ -67,7 +67,7 @@ impl StripeSim {
         let urls = (base_url, page_url);
         let account = Arc::new(Account::new(urls, store, courier, snapshot));
         delivery::resume(&account);
-        tokio::spawn(payment::keep_time(account.clone(), shutdown.clone()));
+        tokio::spawn(passing_time::keep_time(account.clone(), shutdown.clone()));
         let serve = axum::serve(listener, router(account.clone()))
             .with_graceful_shutdown(shutdown.cancelled_owned());
         tokio::spawn(async move {

@@ -4,9 +4,9 @@ use super::StripeSim;
 use crate::{
     checkout_session::new_session,
     dispute::{self, Verdict},
+    entry::{Entry, Outcome},
     form::Form,
-    payment::{self, Entry, Outcome},
-    refund, store,
+    payment, refund, store,
 };
 
 impl StripeSim {
