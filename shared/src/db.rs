@@ -19,6 +19,7 @@ pub mod ignored_event;
 pub mod intervention;
 pub mod job;
 pub mod offering;
+mod one_of;
 pub mod outbox;
 pub mod outbox_delivery;
 pub mod owed_refund;
@@ -40,14 +41,13 @@ mod writer;
 mod writes;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    TransactionTrait, Value,
-    sea_query::{Expr, postgres_array::NotU8},
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait,
 };
 
 pub use self::{
     checkpoint::keep_checkpointing,
     connection::{ConnectError, SCHEMA, check_schema, connect, open},
+    one_of::one_of,
     private_file::create_private_file,
     relaxed::relaxed,
     trouble::{Trouble, refusal, trouble},
@@ -63,20 +63,4 @@ pub async fn begin_long_read(db: &DatabaseConnection) -> Result<DatabaseTransact
         tx.execute_unprepared(patient).await?;
     }
     Ok(tx)
-}
-
-/// Whether `column` is one of `values`. Where the engine has arrays, it is the same statement
-/// for any number of them, and so planned once.
-pub fn one_of<V>(
-    backend: DbBackend,
-    column: impl ColumnTrait,
-    values: impl IntoIterator<Item = V>,
-) -> Expr
-where
-    V: Into<Value> + NotU8,
-{
-    match backend {
-        DbBackend::Postgres => column.eq_any(values),
-        _ => column.is_in(values),
-    }
 }

@@ -146,11 +146,11 @@ fn array_of(values: Vec<Value>) -> Option<Value> {
     Some(Value::Array(kind, Some(Box::new(values))))
 }
 
-/// SQLite takes 32,766 values in a statement, and no row here has as many as thirty.
-const MOST_ROWS: usize = 1024;
+/// SQLite would take a thousand of the longest rows here, but a connection keeps the statements it has seen last, each
+/// with room for all of its values.
+const MOST_ROWS: usize = 64;
 
-/// As many rows with one statement as a power of two has: a connection keeps each statement it
-/// has seen, and so sees few of them.
+/// As many rows with one statement as a power of two has, so that a connection sees few of them.
 fn inserts_of_rows<A: ActiveModelTrait>(rows: Vec<A>) -> Vec<InsertStatement> {
     let mut rows = rows.into_iter();
     let mut statements = Vec::new();

@@ -181,9 +181,10 @@ impl Queue {
 async fn delete(tx: &impl ConnectionTrait, acked: &[Acked]) -> Result<(), DbErr> {
     for some in acked.chunks(TOGETHER.most) {
         let leases: HashSet<Uuid> = some.iter().filter_map(|it| it.lease).collect();
+        let (engine, ids) = (tx.get_database_backend(), some.iter().map(|it| it.id));
         job::Entity::delete_many()
-            .filter(job::Column::Id.is_in(some.iter().map(|it| it.id)))
-            .filter(job::Column::Lease.is_in(leases))
+            .filter(db::one_of(engine, job::Column::Id, ids))
+            .filter(db::one_of(engine, job::Column::Lease, leases))
             .exec(tx)
             .await?;
     }

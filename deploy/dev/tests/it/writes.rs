@@ -59,12 +59,12 @@ async fn rows_with_other_columns_empty_are_all_there(stack: Stack) {
         .filter(job::Column::Id.eq(changed.id));
     writes.update(one);
     writes
-        .insert((1..=11).map(row).map(written).collect())
+        .insert((1..=80).map(row).map(written).collect())
         .unwrap();
     writes.insert(Vec::<job::ActiveModel>::new()).unwrap();
     writes.run(&stack.db).await.unwrap();
 
-    let expected: Vec<_> = [changed].into_iter().chain((1..=11).map(row)).collect();
+    let expected: Vec<_> = [changed].into_iter().chain((1..=80).map(row)).collect();
     assert_eq!(all(&stack).await, expected);
     Writes::new(backend).run(&stack.db).await.unwrap();
 }
