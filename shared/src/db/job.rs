@@ -13,7 +13,7 @@ pub struct Model {
     pub lane: String,
     /// Not handed out before this time, in Unix milliseconds.
     pub available_at_ms: i64,
-    /// The claim of the consumer it was delivered to.
+    /// The claim of the consumer it was delivered to; zeros before, or nothing if an earlier release published it.
     pub lease: Option<Uuid>,
     /// Hand-outs of this attempt.
     pub deliveries: i32,

@@ -33,8 +33,7 @@ use crate::{
 pub const LEASE: Duration = Duration::from_secs(30);
 /// For a commit behind others; Stripe gives up after 10 s.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(8);
-/// Messages of one commit, which waits for the disk however many they are; SQLite bounds the
-/// number of parameters.
+/// Messages of one commit, which waits for the disk however many they are.
 const TOGETHER: BatchLimits = BatchLimits { most: 500, runs: 1 };
 
 /// The queue. Clones share the signals that wake consumers.
@@ -70,7 +69,8 @@ impl Queue {
             id: Set(id),
             lane: Set(lane.routing_key().to_owned()),
             available_at_ms: Set(now_ms()),
-            lease: Set(None),
+            // As long as any other: SQLite writes a row anew whose length changes, its body as well.
+            lease: Set(Some(Uuid::nil())),
             deliveries: Set(0),
             message_id: Set(message.message_id.clone()),
             kind: Set(message.kind.clone()),
