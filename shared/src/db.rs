@@ -1,5 +1,5 @@
 //! The tables that ingress and worker share. Functions take the caller's connection or
-//! transaction and neither begin nor commit one. Where nothing else is said, a [`DbErr`] means that
+//! transaction and neither begin nor commit one. Where nothing else is said, a [`DbErr`](sea_orm::DbErr) means that
 //! a statement failed.
 
 #![expect(
@@ -18,6 +18,7 @@ pub mod endpoint;
 pub mod ignored_event;
 pub mod intervention;
 pub mod job;
+mod long_read;
 pub mod offering;
 mod one_of;
 pub mod outbox;
@@ -40,13 +41,10 @@ mod write_lock;
 mod writer;
 mod writes;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait,
-};
-
 pub use self::{
     checkpoint::keep_checkpointing,
     connection::{ConnectError, SCHEMA, check_schema, connect, open},
+    long_read::begin_long_read,
     one_of::one_of,
     private_file::create_private_file,
     relaxed::relaxed,
@@ -54,13 +52,3 @@ pub use self::{
     writer::{Transaction, Writer, begin, writer},
     writes::Writes,
 };
-
-/// Begins a transaction that reads whole tables, for a command that has the time.
-pub async fn begin_long_read(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let tx = db.begin().await?;
-    if tx.get_database_backend() == DbBackend::Postgres {
-        let patient = "SET LOCAL statement_timeout = '10min'; SET LOCAL enable_seqscan = on";
-        tx.execute_unprepared(patient).await?;
-    }
-    Ok(tx)
-}

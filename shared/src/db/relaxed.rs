@@ -1,7 +1,7 @@
 //! Commits that do not wait for the disk.
 
 use sea_orm::{DatabaseConnection, DbBackend, SqlxSqliteConnector};
-use sqlx::sqlite::{SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::db::connection::CONNECT_TIMEOUT;
 
@@ -13,12 +13,19 @@ pub fn relaxed(db: &DatabaseConnection) -> DatabaseConnection {
     if db.get_database_backend() != DbBackend::Sqlite {
         return db.clone();
     }
+    aside(db, |options| options.synchronous(SqliteSynchronous::Normal))
+}
+
+/// One more connection to the file of `db`, which is opened when it is needed.
+pub(super) fn aside(
+    db: &DatabaseConnection,
+    change: impl FnOnce(SqliteConnectOptions) -> SqliteConnectOptions,
+) -> DatabaseConnection {
     let options = db.get_sqlite_connection_pool().connect_options();
-    let options = options.as_ref().clone();
+    let options = change(options.as_ref().clone());
     let pool = SqlitePoolOptions::new()
-        // Writers of one file come one after the other.
         .max_connections(1)
         .acquire_timeout(CONNECT_TIMEOUT)
-        .connect_lazy_with(options.synchronous(SqliteSynchronous::Normal));
+        .connect_lazy_with(options);
     SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
 }

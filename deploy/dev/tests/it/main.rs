@@ -63,6 +63,7 @@ mod service;
 mod shop;
 mod site_checkout;
 mod site_data;
+mod sqlite_file;
 mod stack;
 mod stripe_npm;
 mod tls;
