@@ -26,7 +26,7 @@ Environment (all optional; deploy/env.example says more of each):
   ADMIN_ADDR                /livez, /readyz, /metrics, /console [127.0.0.1:8081]
   ADMIN_TOKEN               opens the console off loopback [none]
   DATABASE_URL              postgres://… or a file [sqlite://bookonce.sqlite]
-  DATABASE_MAX_CONNECTIONS  open connections [20]
+  DATABASE_MAX_CONNECTIONS  open connections [4; 20 with PostgreSQL]
   DATABASE_SCHEMA           PostgreSQL's schema for our tables [public]
   AMQP_URL                  a RabbitMQ broker; needed with PostgreSQL [none]
   AMQP_CA_FILE              an authority of your own that has signed its certificate

@@ -11,6 +11,11 @@ use url::Url;
 
 use crate::config::{ConfigError, Env, SqlName, plaintext};
 
+/// Open at most, if nothing is said.
+const CONNECTIONS: u32 = 20;
+/// The same to a file, where each has a thread of this process and a cache of its own.
+const SQLITE_CONNECTIONS: u32 = 4;
+
 /// Where bookings and payments are kept.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
@@ -35,14 +40,14 @@ impl DatabaseSettings {
         // All that could be wrong is found here: the errors of a connection repeat the address.
         let wrong = || ConfigError::new("DATABASE_URL", format!("expected {EXPECTED}"));
         let mut parsed = Url::parse(url).map_err(|_| wrong())?;
-        let mode = match parsed.scheme() {
+        let (mode, connections) = match parsed.scheme() {
             "sqlite" => {
                 check_file(url, &parsed)?;
-                None
+                (None, SQLITE_CONNECTIONS)
             }
             "postgres" | "postgresql" => {
                 let options = PgConnectOptions::from_str(url).map_err(|_| wrong())?;
-                tls_mode(env, &parsed, &options)?
+                (tls_mode(env, &parsed, &options)?, CONNECTIONS)
             }
             _ => return Err(wrong()),
         };
@@ -64,7 +69,7 @@ impl DatabaseSettings {
         Ok(Self {
             url: url.into(),
             schema,
-            max_connections: env.number_in("DATABASE_MAX_CONNECTIONS", 20, 2..=1000)?,
+            max_connections: env.number_in("DATABASE_MAX_CONNECTIONS", connections, 2..=1000)?,
         })
     }
 

@@ -27,6 +27,20 @@ fn postgres_needs_a_broker_and_sqlite_brings_its_own_queue() {
 }
 
 #[test]
+fn a_file_has_few_connections_unless_more_are_asked_for() {
+    let connections = |pairs: &[(&'static str, &str)]| {
+        let env: Env = pairs.iter().copied().collect();
+        DatabaseSettings::from_env(&env).unwrap().max_connections
+    };
+    let file = ("DATABASE_URL", "sqlite://shop.sqlite");
+    let server = ("DATABASE_URL", "postgres://localhost/shop");
+    let asked = ("DATABASE_MAX_CONNECTIONS", "30");
+
+    assert_eq!((connections(&[file]), connections(&[server])), (4, 20));
+    assert_eq!(connections(&[file, asked]), 30);
+}
+
+#[test]
 fn a_wrong_address_is_reported_without_its_password() {
     for (variable, value) in [
         ("DATABASE_URL", "mysql://root:hunter2@localhost/shop"),
