@@ -27,7 +27,7 @@ use time::OffsetDateTime;
 
 use crate::{
     hold::{NewHold, Pricing},
-    hold_seats::idempotency::earlier,
+    hold_seats::idempotency::{earlier, earlier_or_free},
     http::error::ApiError,
     refusal, wish,
 };
@@ -60,7 +60,7 @@ async fn try_to_hold(
 ) -> Result<checkout::Model, ApiError> {
     let tx = db::begin(db).await?;
     lock_holder(&tx, hold).await?;
-    if let Some(existing) = earlier(&tx, hold, now).await? {
+    if let Some(existing) = earlier_or_free(&tx, hold, now).await? {
         return Ok(existing);
     }
     if wish::is_granted(&tx, hold).await? {

@@ -1,39 +1,63 @@
 //! The hold that a request's `Idempotency-Key` stands for.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
-use shared::db::checkout::{self, State};
+use shared::db::{
+    Transaction,
+    checkout::{self, State},
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{hold::NewHold, http::error::ApiError};
 
-/// The hold that this `Idempotency-Key` stands for. One that ended unpaid gives the key up.
+/// The hold that this `Idempotency-Key` stands for; one that ended unpaid does not count.
 pub async fn earlier(
     conn: &impl ConnectionTrait,
     hold: &NewHold,
     now: OffsetDateTime,
 ) -> Result<Option<checkout::Model>, ApiError> {
+    let named = named(conn, hold).await?;
+    Ok(named.filter(|it| is_held(it, now)))
+}
+
+/// The same for who is about to make another, to which one that ended unpaid gives the key up.
+pub async fn earlier_or_free(
+    tx: &Transaction,
+    hold: &NewHold,
+    now: OffsetDateTime,
+) -> Result<Option<checkout::Model>, ApiError> {
+    let named = named(tx, hold).await?;
+    if let Some(ended) = named.as_ref().filter(|it| !is_held(it, now)) {
+        forget_key(tx, ended.id).await?;
+        return Ok(None);
+    }
+    Ok(named)
+}
+
+async fn named(
+    conn: &impl ConnectionTrait,
+    hold: &NewHold,
+) -> Result<Option<checkout::Model>, ApiError> {
     let Some(key) = &hold.idempotency_key else {
         return Ok(None);
     };
-    let earlier = checkout::Entity::find()
+    let named = checkout::Entity::find()
         .filter(checkout::Column::IdempotencyKey.eq(key))
         .one(conn)
         .await?;
-    let Some(earlier) = earlier else {
-        return Ok(None);
-    };
-    if earlier.request_hash.as_ref() != Some(&hold.request_hash) {
-        return Err(ApiError::IdempotencyKeyReused);
-    }
-    match earlier.state {
-        State::Open if earlier.expires_at > now => Ok(Some(earlier)),
-        State::PaymentPending | State::Paid => Err(ApiError::CheckoutCompleted),
-        State::Open | State::Expired | State::PaymentFailed | State::Abandoned => {
-            forget_key(conn, earlier.id).await?;
-            Ok(None)
+    match &named {
+        Some(it) if it.request_hash.as_ref() != Some(&hold.request_hash) => {
+            Err(ApiError::IdempotencyKeyReused)
         }
+        Some(it) if matches!(it.state, State::PaymentPending | State::Paid) => {
+            Err(ApiError::CheckoutCompleted)
+        }
+        _ => Ok(named),
     }
+}
+
+fn is_held(checkout: &checkout::Model, now: OffsetDateTime) -> bool {
+    checkout.state == State::Open && checkout.expires_at > now
 }
 
 /// Lets an `Idempotency-Key` stand for another hold.
